@@ -1,0 +1,411 @@
+"""A cohort as a table: predictors with their units in the column names, outcomes, site and date.
+
+A table is read whole or not at all.
+Every violation is reported at once, by row number and column; values and identifiers never are.
+"""
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data_schemas.outcomes import Outcome
+from data_schemas.predictors import (
+    DERIVED,
+    NEVER_PREDICTORS,
+    PREDICTORS,
+    REQUIRED,
+    Category,
+    Declared,
+    Flag,
+    Quantity,
+)
+from data_schemas.products import PRODUCT_SPELLINGS
+from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
+
+SYNTHETIC = "synthetic"
+MEASURED_AT = "_measured_at"
+_ADMINISTRATIVE = ("patient_id", "site", "infusion_date", "grading_scale", SYNTHETIC)
+_GRADES = ("crs_grade", "icans_grade")
+_YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0}
+_YES_NO |= {"0.0": 0.0}
+_ROWS_NAMED = 20
+
+
+class Purpose(StrEnum):
+    """What a table is read for; it decides which columns must be there."""
+
+    DEVELOPMENT = "development"
+    SCORING = "scoring"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule of the contract that a column breaks, in the rows named (counted from 1)."""
+
+    column: str
+    rule: str
+    message: str
+    rows: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        """Name the column, the rule and at most twenty rows."""
+        if not self.rows:
+            return f"{self.column}: {self.message} [{self.rule}]"
+        shown = ", ".join(map(str, self.rows[:_ROWS_NAMED]))
+        more = f" and {len(self.rows) - _ROWS_NAMED} more" if len(self.rows) > _ROWS_NAMED else ""
+        return f"{self.column}: {self.message} [{self.rule}; row {shown}{more}]"
+
+
+class CohortRefused(ValueError):
+    """A table that breaks the contract; ``violations`` holds every one of them."""
+
+    def __init__(self, violations: Iterable[Violation]) -> None:
+        self.violations = tuple(violations)
+        lines = "\n".join(f"  - {violation}" for violation in self.violations)
+        super().__init__(f"the cohort was refused, nothing was read:\n{lines}")
+
+    @property
+    def rules(self) -> set[str]:
+        """The names of the rules that were broken."""
+        return {violation.rule for violation in self.violations}
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """A cohort that passed: predictors under their contract names, in canonical units.
+
+    ``predictors`` holds float columns for quantities and flags (1, 0, NaN) and object columns for
+    categories (None where missing).
+    ``outcomes`` holds float columns (1, 0, NaN where not known).
+    """
+
+    patient_id: pd.Series
+    site: pd.Series
+    infusion_date: pd.Series
+    predictors: pd.DataFrame
+    outcomes: pd.DataFrame
+    synthetic: bool
+    notices: tuple[str, ...]
+    fingerprint: str
+
+    def __len__(self) -> int:
+        """Return the number of patients."""
+        return len(self.patient_id)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return the predictors as arrays, each of shape (n_patients,)."""
+        return {name: self.predictors[name].to_numpy() for name in self.predictors}
+
+
+def read_cohort(
+    source: Path | pd.DataFrame, purpose: Purpose, outcomes: Iterable[Outcome] = ()
+) -> Cohort:
+    """Read a Parquet or CSV file, or a table in memory, against the contract.
+
+    Parameters
+    ----------
+    source
+        The file, or a table as one would read from it.
+    purpose
+        For development, site, infusion date and age must be there; for scoring they may be absent.
+    outcomes
+        The outcomes that must be present; none for scoring.
+
+    Raises
+    ------
+    CohortRefused
+        With every violation found.
+    """
+    table = source if isinstance(source, pd.DataFrame) else _read_file(source)
+    table = table.reset_index(drop=True)
+    check = _Check(table, purpose)
+    predictors = check.predictors()
+    outcome_columns = check.outcomes(tuple(outcomes))
+    administrative = check.administrative()
+    check.measured_before_infusion(administrative["infusion_date"])
+    check.unknown_columns()
+    if check.violations:
+        raise CohortRefused(check.violations)
+    synthetic = SYNTHETIC in table and bool(table[SYNTHETIC].astype(bool).any())
+    return Cohort(
+        patient_id=administrative["patient_id"],
+        site=administrative["site"],
+        infusion_date=administrative["infusion_date"],
+        predictors=predictors,
+        outcomes=outcome_columns,
+        synthetic=synthetic,
+        notices=tuple(check.notices),
+        fingerprint=_fingerprint(predictors, outcome_columns, administrative["site"]),
+    )
+
+
+def _read_file(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise CohortRefused([Violation("(file)", "no_such_file", "the cohort file does not exist")])
+    readers = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
+    if path.suffix not in readers:
+        message = "a cohort is a .parquet or a .csv file"
+        raise CohortRefused([Violation("(file)", "unknown_format", message)])
+    try:
+        table: pd.DataFrame = readers[path.suffix](path)
+    except (ValueError, OSError) as error:
+        message = f"the file cannot be read as {path.suffix[1:]} ({type(error).__name__})"
+        raise CohortRefused([Violation("(file)", "unreadable", message)]) from None
+    return table
+
+
+def _fingerprint(predictors: pd.DataFrame, outcomes: pd.DataFrame, site: pd.Series) -> str:
+    digest = hashlib.sha256()
+    for table in (predictors, outcomes, site.to_frame()):
+        for name in sorted(table):
+            column = table[name]
+            digest.update(str(name).encode())
+            digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
+    return digest.hexdigest()
+
+
+class _Check:
+    """One pass over a table, collecting violations."""
+
+    def __init__(self, table: pd.DataFrame, purpose: Purpose) -> None:
+        self.table = table
+        self.purpose = purpose
+        self.violations: list[Violation] = []
+        self.notices: list[str] = []
+        self.known = {*_ADMINISTRATIVE, *_GRADES, *NEVER_PREDICTORS, *DERIVED}
+        self.known |= {column for column in table if str(column).startswith("outcome_")}
+
+    def violate(self, column: str, rule: str, message: str, bad: pd.Series | None = None) -> None:
+        rows = () if bad is None else tuple(int(i) + 1 for i in np.flatnonzero(bad.to_numpy()))
+        if bad is None or rows:
+            self.violations.append(Violation(column, rule, message, rows))
+
+    def predictors(self) -> pd.DataFrame:
+        columns = {name: self._predictor(name, PREDICTORS[name]) for name in PREDICTORS}
+        for name in set(DERIVED) & set(self.table):
+            self.notices.append(f"{name} is computed from {DERIVED[name]}; the column is not read")
+        for name in set(NEVER_PREDICTORS) & set(self.table):
+            self.notices.append(f"{name}: {NEVER_PREDICTORS[name]}; the column is not learnt from")
+        return pd.DataFrame(columns, index=self.table.index)
+
+    def _predictor(self, name: str, declared: Declared) -> pd.Series:
+        if isinstance(declared, Quantity):
+            column = self._quantity(name, declared)
+        elif isinstance(declared, Category):
+            column = self._category(name, declared)
+        else:
+            assert isinstance(declared, Flag)
+            column = self._flag(name)
+        required = name in REQUIRED and (name != "age" or self.purpose is Purpose.DEVELOPMENT)
+        if required and not any(v.column.startswith(name) for v in self.violations):
+            self.violate(name, "required", f"{name} must be known", column.isna())
+        if self.purpose is Purpose.DEVELOPMENT:
+            self._refuse_all_missing(name, declared, column)
+        return column
+
+    def _refuse_all_missing(self, name: str, declared: Declared, column: pd.Series) -> None:
+        present = [c for c in self._columns_of(name, declared) if c in self.table]
+        diseases = self.table.get("disease", pd.Series(dtype=object))
+        meaningful = not declared.diseases or bool(diseases.isin(declared.diseases).any())
+        if present and meaningful and name not in REQUIRED and self.table[present[0]].isna().all():
+            message = "every value is missing: leave the column out if it was never measured"
+            self.violate(present[0], "all_missing", message)
+
+    def _columns_of(self, name: str, declared: Declared) -> list[str]:
+        return list(declared.columns(name)) if isinstance(declared, Quantity) else [name]
+
+    def _quantity(self, name: str, declared: Quantity) -> pd.Series:
+        columns = declared.columns(name)
+        self.known |= {*columns, f"{name}{MEASURED_AT}"}
+        present = [column for column in columns if column in self.table]
+        expected = ", ".join(columns)
+        if name in self.table and name not in columns:
+            self.known.add(name)
+            self.violate(name, "no_unit", f"a column needs its unit in its name: one of {expected}")
+        if len(present) > 1:
+            self.violate(", ".join(present), "two_units", f"give {name} in one unit only")
+        if not present:
+            return pd.Series(np.nan, index=self.table.index)
+        column = present[0]
+        given = self.table[column]
+        values = self._numbers(column, given)
+        rule = declared.conversions[columns[column]]
+        canonical = values * float(rule.factor) + float(rule.offset)
+        low, high = declared.hard
+        hint = f"; {declared.note}" if declared.note else ""
+        limits = f"must lie between {low:g} and {high:g} {declared.unit}{hint}"
+        outside = canonical.notna() & ~canonical.between(low, high)
+        self.violate(column, "outside_limits", limits, outside)
+        if declared.whole:
+            broken = canonical.notna() & (canonical != canonical.round())
+            self.violate(column, "not_whole", "must be whole numbers", broken)
+        return canonical
+
+    def _numbers(self, column: str, given: pd.Series) -> pd.Series:
+        """Read numbers; a result below the detection limit, ``<x``, counts as half of x."""
+        if pd.api.types.is_bool_dtype(given):
+            self.violate(column, "not_a_number", "must be numbers, not yes or no")
+            return pd.Series(np.nan, index=given.index)
+        if pd.api.types.is_numeric_dtype(given):
+            values = pd.to_numeric(given).astype(float)
+        else:
+            text = given.astype("string").str.strip()
+            censored = text.str.startswith("<").fillna(False).astype(bool)
+            values = pd.to_numeric(text.str.lstrip("<"), errors="coerce").astype(float)
+            values = values.where(~censored, values / 2)
+            if censored.any():
+                self.notices.append(
+                    f"{column}: {int(censored.sum())} censored, half the limit used"
+                )
+            self.violate(column, "not_a_number", "must be numbers", given.notna() & values.isna())
+        infinite = np.isinf(values)
+        self.violate(column, "not_a_number", "must be finite", infinite)
+        return values.where(~infinite)
+
+    def _category(self, name: str, declared: Category) -> pd.Series:
+        self.known |= {name, f"{name}{MEASURED_AT}"}
+        if name not in self.table:
+            return pd.Series([None] * len(self.table), index=self.table.index, dtype=object)
+        given = self.table[name].astype(object).where(self.table[name].notna(), None)
+        if name == "product":
+            given = given.map(lambda w: PRODUCT_SPELLINGS.get(str(w).casefold(), w))
+        bad = given.notna() & ~given.isin(declared.choices)
+        self.violate(name, "not_a_choice", f"must be one of {', '.join(declared.choices)}", bad)
+        return given.where(~bad, None)
+
+    def _flag(self, name: str) -> pd.Series:
+        self.known |= {name, f"{name}{MEASURED_AT}"}
+        if name not in self.table:
+            return pd.Series(np.nan, index=self.table.index)
+        return self._yes_no(name)
+
+    def _yes_no(self, name: str) -> pd.Series:
+        given = self.table[name]
+        values = given.astype("string").str.strip().str.lower().map(_YES_NO).astype(float)
+        unknown = given.astype("string").str.lower().eq("unknown").fillna(False).astype(bool)
+        bad = given.notna() & values.isna() & ~unknown
+        self.violate(name, "not_a_choice", "must be yes or no", bad)
+        return values
+
+    def administrative(self) -> dict[str, pd.Series]:
+        needed = {"patient_id"}
+        if self.purpose is Purpose.DEVELOPMENT:
+            needed |= {"site", "infusion_date"}
+        for name in sorted(needed - set(self.table)):
+            self.violate(name, "required", f"the column {name} is required")
+        patient_id = self._text("patient_id")
+        if "patient_id" in self.table:
+            message = "one row a patient: keep the first infusion only"
+            repeated = patient_id.duplicated(keep=False)
+            self.violate("patient_id", "duplicated_patient", message, repeated)
+        return {
+            "patient_id": patient_id,
+            "site": self._text("site"),
+            "infusion_date": self._dates("infusion_date", needed=bool(needed - {"patient_id"})),
+        }
+
+    def _text(self, name: str) -> pd.Series:
+        if name not in self.table:
+            return pd.Series("", index=self.table.index, dtype=object)
+        missing = self.table[name].isna()
+        self.violate(name, "required", f"{name} must be known", missing)
+        return self.table[name].astype(str).astype(object)
+
+    def _dates(self, name: str, *, needed: bool) -> pd.Series:
+        if name not in self.table:
+            return pd.Series(pd.NaT, index=self.table.index, dtype="datetime64[ns]")
+        given = self.table[name]
+        dates = pd.to_datetime(given, errors="coerce", utc=True).dt.tz_localize(None)
+        self.violate(name, "not_a_date", "must be ISO 8601 dates", given.notna() & dates.isna())
+        if needed:
+            self.violate(name, "required", f"{name} must be known", given.isna())
+        return dates
+
+    def measured_before_infusion(self, infusion: pd.Series) -> None:
+        for column in [c for c in self.table if str(c).endswith(MEASURED_AT) and c in self.known]:
+            measured = self._dates(column, needed=False)
+            if infusion.isna().all() and measured.notna().any():
+                message = "needs infusion_date to place the measurement before it"
+                self.violate(column, "no_infusion_date", message)
+            whole_day = infusion == infusion.dt.normalize()
+            day_after = measured.dt.normalize() > infusion.dt.normalize()
+            after = day_after | (~whole_day & (measured >= infusion))
+            message = "a predictor must be measured before the infusion"
+            self.violate(column, "measured_after_infusion", message, after)
+
+    def outcomes(self, wanted: tuple[Outcome, ...]) -> pd.DataFrame:
+        columns = {outcome.name: self._outcome(outcome) for outcome in wanted}
+        if any(o.grade_column in self.table for o in wanted if o.grade_column):
+            self._one_consensus_scale()
+        return pd.DataFrame(columns, index=self.table.index, dtype=float)
+
+    def _outcome(self, outcome: Outcome) -> pd.Series:
+        grade_column = outcome.grade_column
+        if grade_column is not None and grade_column in self.table:
+            grades = self._numbers(grade_column, self.table[grade_column])
+            bad = grades.notna() & ~grades.isin(range(6))
+            self.violate(grade_column, "outside_limits", "a grade is a whole number 0 to 5", bad)
+            return (grades >= outcome.severe_from_grade).astype(float).where(grades.notna())
+        if outcome.flag_column in self.table:
+            return self._yes_no(outcome.flag_column)
+        name = grade_column or outcome.flag_column
+        self.violate(name, "required", f"the outcome {outcome.name} is read from this column")
+        return pd.Series(np.nan, index=self.table.index)
+
+    def _one_consensus_scale(self) -> None:
+        if "grading_scale" not in self.table:
+            self.violate("grading_scale", "required", "say on which scale the grades were given")
+            return
+        scales = self.table["grading_scale"].map(_scale_or_none)
+        unknown = self.table["grading_scale"].isna() | scales.isna()
+        accepted = ", ".join(scale.value for scale in GradingScale)
+        self.violate("grading_scale", "unknown_scale", f"must be one of {accepted}", unknown)
+        other = scales.notna() & (scales != GradingScale.ASTCT2019)
+        if other.any() and (scales == GradingScale.ASTCT2019).any():
+            rule, message = "mixed_grading_scales", "scales are mixed and cannot be pooled"
+        else:
+            rule, message = "other_grading_scale", "the outcome is defined on ASTCT 2019"
+        remedy = f"{message}: regrade these rows from their components, or leave them out"
+        self.violate("grading_scale", rule, remedy, other)
+
+    def unknown_columns(self) -> None:
+        for column in self.table:
+            name = str(column)
+            if name not in self.known and not self._measured_at_of_a_predictor(name):
+                known = [c for n, d in PREDICTORS.items() for c in self._columns_of(n, d)]
+                near = difflib.get_close_matches(name, [*known, *_ADMINISTRATIVE], n=3)
+                hint = f"; did you mean {' or '.join(near)}?" if near else ""
+                self.violate(name, "unknown_column", f"not a column of the contract{hint}")
+
+    def _measured_at_of_a_predictor(self, column: str) -> bool:
+        return column.endswith(MEASURED_AT) and column.removesuffix(MEASURED_AT) in PREDICTORS
+
+
+def _scale_or_none(text: object) -> GradingScale | None:
+    try:
+        return parse_grading_scale(str(text))
+    except ValueError:
+        return None
+
+
+def predictor_columns(arrays: Mapping[str, np.ndarray], n: int) -> dict[str, np.ndarray]:
+    """Complete a set of predictor arrays with all-missing ones for those not named.
+
+    Parameters
+    ----------
+    arrays
+        Contract name to values, shape (n,).
+    n
+        Number of patients.
+    """
+    complete: dict[str, np.ndarray] = {}
+    for name, declared in PREDICTORS.items():
+        missing = np.full(n, None, dtype=object) if isinstance(declared, Category) else np.nan
+        complete[name] = arrays.get(name, np.broadcast_to(missing, (n,)))
+    return complete

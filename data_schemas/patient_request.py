@@ -1,0 +1,236 @@
+"""One patient as a request body: checked whole, converted exactly, refused with every problem.
+
+Nothing a caller sent is ever repeated in a problem: neither values, nor unknown names, nor units,
+because each of them may hold a patient's data.
+"""
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from data_schemas.predictors import (
+    DERIVED,
+    NEVER_PREDICTORS,
+    PREDICTORS,
+    REQUIRED,
+    BaselinePredictors,
+    Category,
+    Flag,
+    Quantity,
+)
+from data_schemas.products import PRODUCT_SPELLINGS
+from data_schemas.units import normalise_unit
+
+UNKNOWN = "unknown"
+_QUANTITY_KEYS = frozenset({"value", "unit", "measured_at"})
+_OTHER_FIELDS = frozenset({"infusion_date"})
+_COLUMN_TO_NAME = {
+    column: name
+    for name, declared in PREDICTORS.items()
+    if isinstance(declared, Quantity)
+    for column in declared.columns(name)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a request: where, which rule, and what would be right."""
+
+    field: str
+    code: str
+    message: str
+    accepted: tuple[str, ...] = ()
+
+
+class RequestProblems(ValueError):
+    """A request that cannot be read; ``problems`` holds every reason, in the contract's order."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(f"{len(problems)} problem(s) in the request")
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A quantity as it came and as it is used."""
+
+    value: float
+    """In the predictor's canonical unit."""
+    original_value: float
+    original_unit: str
+    measured_on: date | None = None
+
+    @property
+    def converted(self) -> bool:
+        """Tell whether the unit was changed."""
+        return self.value != self.original_value
+
+
+@dataclass(frozen=True, slots=True)
+class PatientRequest:
+    """A patient whose every field has passed the contract."""
+
+    predictors: BaselinePredictors
+    measurements: Mapping[str, Measurement]
+    infusion_date: date | None
+
+    def age_in_days(self, name: str) -> int | None:
+        """Return how many days before infusion a predictor was measured, if that is known."""
+        measurement = self.measurements.get(name)
+        if measurement is None or measurement.measured_on is None or self.infusion_date is None:
+            return None
+        return (self.infusion_date - measurement.measured_on).days
+
+
+class _Reader:
+    """Collects problems while the fields are read one by one."""
+
+    def __init__(self, infusion_date: date | None) -> None:
+        self.infusion_date = infusion_date
+        self.problems: list[Problem] = []
+        self.values: dict[str, float | str | bool] = {}
+        self.measurements: dict[str, Measurement] = {}
+
+    def refuse(self, field: str, code: str, message: str, accepted: tuple[str, ...] = ()) -> None:
+        self.problems.append(Problem(field, code, message, accepted))
+
+    def quantity(self, name: str, declared: Quantity, given: object) -> None:
+        units = tuple(declared.conversions)
+        if not isinstance(given, Mapping):
+            self.refuse(name, "not_a_quantity", "send an object with value and unit", units)
+            return
+        if set(given) - _QUANTITY_KEYS:
+            self.refuse(name, "unknown_key", "a quantity has value, unit and measured_at only")
+        unit = _accepted_unit(given.get("unit"), declared)
+        value = given.get("value")
+        if unit is None:
+            self.refuse(name, "unknown_unit", "give one of the accepted units", units)
+        if not _is_finite_number(value):
+            self.refuse(name, "not_a_number", "the value must be a finite number")
+        measured_on = self._measured_on(name, given.get("measured_at"))
+        if unit is None or not _is_finite_number(value):
+            return
+        canonical = declared.conversions[unit](value)  # type: ignore[arg-type]  # just checked
+        low, high = declared.hard
+        if not low <= canonical <= high:
+            hint = f"; {declared.note}" if declared.note else ""
+            limits = f"must lie between {low:g} and {high:g} {declared.unit}"
+            self.refuse(name, "outside_limits", limits + hint, units)
+        elif declared.whole and canonical != int(canonical):
+            self.refuse(name, "not_whole", "must be a whole number")
+        else:
+            self.values[name] = canonical
+            self.measurements[name] = Measurement(canonical, float(value), unit, measured_on)  # type: ignore[arg-type]  # just checked
+
+    def category(self, name: str, declared: Category, given: object) -> None:
+        word = PRODUCT_SPELLINGS.get(given.casefold(), given) if _is_product(name, given) else given
+        if isinstance(word, str) and word in declared.choices:
+            self.values[name] = word
+        else:
+            self.refuse(name, "not_a_choice", "must be one of the accepted words", declared.choices)
+
+    def flag(self, name: str, _declared: Flag, given: object) -> None:
+        if isinstance(given, bool):
+            self.values[name] = given
+        elif given in ("yes", "no"):
+            self.values[name] = given == "yes"
+        elif given != UNKNOWN:
+            self.refuse(name, "not_a_choice", "must be yes, no or unknown", ("yes", "no", UNKNOWN))
+
+    def _measured_on(self, name: str, given: object) -> date | None:
+        if given is None:
+            return None
+        measured_on = _read_date(given)
+        if measured_on is None:
+            self.refuse(name, "not_a_date", "measured_at must be an ISO 8601 date or date-time")
+        elif self.infusion_date is None:
+            self.refuse("infusion_date", "required", "needed to place measured_at before infusion")
+        elif measured_on > self.infusion_date:
+            self.refuse(name, "measured_after_infusion", "must be measured before the infusion")
+        return measured_on
+
+
+def read_patient(body: object) -> PatientRequest:
+    """Read one patient, or say everything that is wrong.
+
+    ``age`` may be the word ``"unknown"``: the answer then carries no risk, but it is an answer.
+
+    Raises
+    ------
+    RequestProblems
+        With every problem found, never only the first.
+    """
+    if not isinstance(body, Mapping):
+        message = "send one JSON object with the patient's predictors"
+        raise RequestProblems((Problem("(body)", "not_an_object", message),))
+    infusion_date = _read_date(body.get("infusion_date"))
+    reader = _Reader(infusion_date)
+    if body.get("infusion_date") is not None and infusion_date is None:
+        reader.refuse("infusion_date", "not_a_date", "must be an ISO 8601 date")
+    readers: dict[type, Callable[..., None]] = {
+        Quantity: reader.quantity,
+        Category: reader.category,
+        Flag: reader.flag,
+    }
+    for name, declared in PREDICTORS.items():
+        given = body.get(name)
+        if given is None and name in REQUIRED:
+            hint = ' (or the word "unknown": no risk is then given)' if name == "age" else ""
+            reader.refuse(name, "required", f"{name} is required{hint}")
+        elif given is not None and not (name == "age" and given == UNKNOWN):
+            readers[type(declared)](name, declared, given)
+    _refuse_unknown_names(reader, [str(key) for key in body])
+    if reader.problems:
+        raise RequestProblems(tuple(dict.fromkeys(reader.problems)))
+    predictors = BaselinePredictors(**reader.values)  # type: ignore[arg-type]  # typed by name
+    return PatientRequest(predictors, reader.measurements, infusion_date)
+
+
+def _refuse_unknown_names(reader: _Reader, names: list[str]) -> None:
+    for name in names:
+        if name in PREDICTORS or name in _OTHER_FIELDS:
+            continue
+        if name in DERIVED:
+            reader.refuse(name, "derived", f"computed here from {DERIVED[name]}; leave it out")
+        elif name in NEVER_PREDICTORS:
+            reader.refuse(name, "never_a_predictor", f"{NEVER_PREDICTORS[name]}; leave it out")
+        elif name in _COLUMN_TO_NAME:
+            right = _COLUMN_TO_NAME[name]
+            reader.refuse(name, "unknown_field", f"send {right} with its value and unit")
+        else:
+            near = tuple(difflib.get_close_matches(name[:60], PREDICTORS, n=3))
+            message = "a field that the contract does not know (its name is not repeated here)"
+            reader.refuse("(unknown)", "unknown_field", message, near)
+
+
+def _is_product(name: str, given: object) -> bool:
+    return name == "product" and isinstance(given, str)
+
+
+def _accepted_unit(given: object, declared: Quantity) -> str | None:
+    if not isinstance(given, str) or len(given) > 40:
+        return None
+    unit = normalise_unit(given)
+    if unit in declared.conversions:
+        return unit
+    folded = {known.lower(): known for known in declared.conversions}
+    # Case folding would read mL/L for ML/L; no predictor accepts two units that differ by case.
+    return folded.get(unit.lower())
+
+
+def _is_finite_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < 1e300 and math.isfinite(value)
+
+
+def _read_date(given: object) -> date | None:
+    if not isinstance(given, str) or len(given) > 40:
+        return None
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        return None
+    return (moment.astimezone(UTC) if moment.tzinfo else moment).date()

@@ -1,0 +1,167 @@
+"""CAR-T products and the diseases they treat.
+
+A product fixes its target antigen and its costimulatory domain; together with the disease it sets
+the base rate of severe toxicity.
+Indications name the combinations that regulators have approved or pivotal trials have treated;
+they were written down from knowledge of the labels and not re-read for this table (``unread``).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+DISEASES: dict[str, str] = {
+    "LBCL": "large B-cell lymphoma",
+    "PMBCL": "primary mediastinal B-cell lymphoma",
+    "FL": "follicular lymphoma",
+    "MCL": "mantle cell lymphoma",
+    "MZL": "marginal zone lymphoma",
+    "CLL_SLL": "chronic lymphocytic leukaemia, small lymphocytic lymphoma",
+    "B_ALL": "B-cell acute lymphoblastic leukaemia",
+    "MM": "multiple myeloma",
+    "other": "another disease",
+}
+
+LYMPHOMAS = ("LBCL", "PMBCL", "FL", "MCL", "MZL", "CLL_SLL")
+
+ADULT_YEARS = 18.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """One CAR-T product.
+
+    ``treats_children_in`` names the diseases in which its evidence includes patients under 18.
+    """
+
+    label: str
+    target: Literal["CD19", "BCMA"]
+    costimulation: Literal["CD28", "4-1BB"]
+    diseases: tuple[str, ...]
+    also_called: tuple[str, ...]
+    treats_children_in: tuple[str, ...] = ()
+    approved_in: str = "US, EU"
+
+
+PRODUCTS: dict[str, Product] = {
+    "tisagenlecleucel": Product(
+        label="tisa-cel",
+        target="CD19",
+        costimulation="4-1BB",
+        diseases=("B_ALL", "LBCL", "PMBCL", "FL"),
+        also_called=("tisa-cel", "Kymriah"),
+        treats_children_in=("B_ALL",),
+    ),
+    "axicabtagene_ciloleucel": Product(
+        label="axi-cel",
+        target="CD19",
+        costimulation="CD28",
+        diseases=("LBCL", "PMBCL", "FL", "MZL"),
+        also_called=("axi-cel", "Yescarta"),
+    ),
+    "brexucabtagene_autoleucel": Product(
+        label="brexu-cel",
+        target="CD19",
+        costimulation="CD28",
+        diseases=("MCL", "B_ALL"),
+        also_called=("brexu-cel", "Tecartus"),
+    ),
+    "lisocabtagene_maraleucel": Product(
+        label="liso-cel",
+        target="CD19",
+        costimulation="4-1BB",
+        diseases=("LBCL", "PMBCL", "FL", "MCL", "MZL", "CLL_SLL"),
+        also_called=("liso-cel", "Breyanzi"),
+    ),
+    "idecabtagene_vicleucel": Product(
+        label="ide-cel",
+        target="BCMA",
+        costimulation="4-1BB",
+        diseases=("MM",),
+        also_called=("ide-cel", "Abecma"),
+    ),
+    "ciltacabtagene_autoleucel": Product(
+        label="cilta-cel",
+        target="BCMA",
+        costimulation="4-1BB",
+        diseases=("MM",),
+        also_called=("cilta-cel", "Carvykti"),
+    ),
+    "obecabtagene_autoleucel": Product(
+        label="obe-cel",
+        target="CD19",
+        costimulation="4-1BB",
+        diseases=("B_ALL",),
+        also_called=("obe-cel", "Aucatzyl"),
+    ),
+    "relmacabtagene_autoleucel": Product(
+        label="relma-cel",
+        target="CD19",
+        costimulation="4-1BB",
+        diseases=("LBCL", "FL", "MCL"),
+        also_called=("relma-cel", "Carteyva"),
+        approved_in="China",
+    ),
+    "equecabtagene_autoleucel": Product(
+        label="eque-cel",
+        target="BCMA",
+        costimulation="4-1BB",
+        diseases=("MM",),
+        also_called=("eque-cel", "Fucaso"),
+        approved_in="China",
+    ),
+    "zevorcabtagene_autoleucel": Product(
+        label="zevor-cel",
+        target="BCMA",
+        costimulation="4-1BB",
+        diseases=("MM",),
+        also_called=("zevor-cel",),
+        approved_in="China",
+    ),
+    "inaticabtagene_autoleucel": Product(
+        label="inati-cel",
+        target="CD19",
+        costimulation="4-1BB",
+        diseases=("B_ALL",),
+        also_called=("inati-cel",),
+        approved_in="China",
+    ),
+    "talicabtagene_autoleucel": Product(
+        label="tali-cel",
+        target="CD19",
+        costimulation="4-1BB",
+        diseases=("B_ALL", "LBCL", "FL"),
+        also_called=("tali-cel", "NexCAR19"),
+        approved_in="India",
+    ),
+    "varnimcabtagene_autoleucel": Product(
+        label="var-cel",
+        target="CD19",
+        costimulation="4-1BB",
+        diseases=("B_ALL",),
+        also_called=("var-cel", "ARI-0001"),
+        approved_in="Spain (hospital exemption)",
+    ),
+}
+
+PRODUCT_SPELLINGS: dict[str, str] = {
+    spelling.casefold(): name
+    for name, product in PRODUCTS.items()
+    for spelling in (name, *product.also_called)
+} | {"other": "other"}
+
+
+def scope_problem(product: str, disease: str, age_years: float | None) -> str | None:
+    """Return why a patient lies outside what a product is given for, or None.
+
+    The text names the rule, never the patient's value.
+    """
+    if product not in PRODUCTS:
+        return "the product is not one the evidence speaks of"
+    known = PRODUCTS[product]
+    if disease not in known.diseases:
+        return f"{known.label} has no evidence in {DISEASES.get(disease, 'this disease')}"
+    if age_years is None:
+        return None
+    if age_years < ADULT_YEARS and disease not in known.treats_children_in:
+        return f"the evidence for {known.label} in {disease} is from adults only"
+    return None

@@ -1,0 +1,221 @@
+"""Base rates: a random-effects synthesis of published incidence over product, disease and scale.
+
+Every unselected cohort of one product contributes the log-odds of its severe events::
+
+    logit(rate) = overall + costimulation + target + product + family + disease
+                  + product in disease + shift of its grading scale + shift of a trial
+                  + study + sampling error
+
+All effects are Gaussian, so products with little evidence borrow from their like, and scales are
+never pooled without a shift.
+The study's own spread is estimated by maximum marginal likelihood; it is also the spread between
+centres that a new centre is drawn from.
+Rates are answered on the ASTCT 2019 scale in routine care (Higgins JPT, J R Stat Soc A
+2009;172:137-159, for the predictive distribution of a new study).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from data_schemas.evidence import Evidence, Incidence
+from data_schemas.products import PRODUCTS
+
+Array = np.ndarray
+
+OVERALL = (-2.2, 1.5)
+"""Mean and sd of the overall log-odds: 10 %, and anything from 1 to 70 % within two sd."""
+
+SPREADS = {
+    "costimulation": 1.0,
+    "target": 0.7,
+    "product": 0.5,
+    "family": 0.6,
+    "disease": 0.3,
+    "product in disease": 0.3,
+    "trial": 0.3,
+}
+"""Prior sd, in log-odds, of each kind of effect: wide against what the studies can say."""
+
+SCALE_SHIFTS: dict[str, tuple[float, float]] = {
+    "Penn2014": (0.5, 0.7),
+    "Lee2014": (0.0, 0.3),
+    "CARTOX": (0.0, 0.3),
+    "MSKCC": (0.0, 0.3),
+    "CTCAE": (0.2, 0.4),
+    "CTCAE_all_events": (0.4, 0.4),
+    "mixed": (0.0, 0.5),
+}
+"""Mean and sd of the shift of each older scale against ASTCT 2019.
+
+The Penn mean is what regrading JULIET from Penn to Lee did to severe CRS (22-23 % to about 17 %,
+unread); the CTCAE means follow from symptoms that ASTCT does not count.
+"""
+
+FAMILIES = {
+    "LBCL": "aggressive lymphoma",
+    "PMBCL": "aggressive lymphoma",
+    "FL": "indolent lymphoma",
+    "MZL": "indolent lymphoma",
+    "MCL": "mantle cell lymphoma",
+    "CLL_SLL": "lymphocytic leukaemia",
+    "B_ALL": "acute leukaemia",
+    "MM": "myeloma",
+}
+"""Diseases that borrow from each other first."""
+
+_STUDY_SPREADS = np.linspace(0.05, 1.5, 30)
+
+
+@dataclass(frozen=True)
+class BaseRates:
+    """Log-odds of the mean risk in each cell, on the ASTCT scale, in routine care.
+
+    ``mean`` (n_cells,) and ``covariance`` (n_cells, n_cells) are of the cells themselves;
+    ``between_centres`` is the sd of a new centre around them.
+    """
+
+    cells: tuple[tuple[str, str], ...]
+    mean: Array
+    covariance: Array
+    between_centres: float
+    rows: tuple[tuple[Incidence, ...], ...]
+    """The published cohorts of each cell; empty where the cell borrows."""
+
+
+def cells() -> tuple[tuple[str, str], ...]:
+    """Return every product with every disease that it treats."""
+    return tuple((name, d) for name, product in PRODUCTS.items() for d in product.diseases)
+
+
+def base_rates(evidence: Evidence, outcome: str) -> BaseRates:
+    """Return the synthesis for ``severe_crs`` or ``severe_icans``."""
+    rows = [row for row in evidence.incidence if _counts(row, outcome) is not None]
+    counts = [c for row in rows if (c := _counts(row, outcome)) is not None]
+    events, patients = np.array(counts, dtype=float).T
+    # Half an event on either side keeps a study of no events in, as Haldane's correction does.
+    rate = (events + 0.5) / (patients + 1.0)
+    observed = np.log(rate / (1 - rate))
+    sampling = 1.0 / (patients * rate * (1 - rate))
+    effects = _Effects(outcome)
+    X = np.array([effects.row(row) for row in rows])
+    tau = max(_STUDY_SPREADS, key=lambda t: _log_marginal(X, observed, sampling, t, effects))
+    mean, covariance = _posterior(X, observed, sampling + tau**2, effects)
+    at = np.array([effects.cell_row(product, disease) for product, disease in cells()])
+    return BaseRates(
+        cells=cells(),
+        mean=at @ mean,
+        covariance=at @ covariance @ at.T,
+        between_centres=float(tau),
+        rows=tuple(tuple(r for r in rows if (r.product, r.disease) == cell) for cell in cells()),
+    )
+
+
+def _counts(row: Incidence, outcome: str) -> tuple[int, int] | None:
+    """Return events and patients of a row that may be pooled for this outcome."""
+    events = row.events_crs_severe if outcome == "severe_crs" else row.events_icans_severe
+    if row.role != "base_rate" or row.product not in PRODUCTS or events is None:
+        return None
+    assert row.n_treated is not None
+    return events, row.n_treated
+
+
+class _Effects:
+    """The columns of the synthesis, with the prior of each."""
+
+    def __init__(self, outcome: str) -> None:
+        self.outcome = outcome
+        names = ["overall"]
+        names += [f"costimulation {p.costimulation}" for p in PRODUCTS.values()]
+        names += [f"target {p.target}" for p in PRODUCTS.values()]
+        names += [f"product {name}" for name in PRODUCTS]
+        names += [f"family {family}" for family in FAMILIES.values()]
+        names += [f"disease {d}" for _, d in cells()]
+        names += [f"product in disease {name} {d}" for name, d in cells()]
+        names += [f"scale {scale}" for scale in SCALE_SHIFTS] + ["trial"]
+        self.names = list(dict.fromkeys(names))
+        self.index = {name: i for i, name in enumerate(self.names)}
+        priors = [self._prior(name) for name in self.names]
+        self.mean = np.array([mean for mean, _ in priors])
+        self.sd = np.array([sd for _, sd in priors])
+
+    def _prior(self, name: str) -> tuple[float, float]:
+        if name == "overall":
+            return OVERALL
+        kind = next(
+            k for k in (*sorted(SPREADS, key=len, reverse=True), "scale") if name.startswith(k)
+        )
+        if kind == "scale":
+            return SCALE_SHIFTS[name.removeprefix("scale ")]
+        return 0.0, SPREADS[kind]
+
+    def cell_row(self, product: str, disease: str) -> Array:
+        known = PRODUCTS[product]
+        row = np.zeros(len(self.names))
+        for name in (
+            "overall",
+            f"costimulation {known.costimulation}",
+            f"target {known.target}",
+            f"product {product}",
+            f"family {FAMILIES[disease]}",
+            f"disease {disease}",
+            f"product in disease {product} {disease}",
+        ):
+            if name in self.index:
+                row[self.index[name]] = 1.0
+        return row
+
+    def row(self, published: Incidence) -> Array:
+        row = self.cell_row(published.product, published.disease)
+        crs = self.outcome == "severe_crs"
+        scale = published.crs_scale if crs else published.neurotoxicity_scale
+        if scale in SCALE_SHIFTS:
+            row[self.index[f"scale {scale}"]] = 1.0
+        if published.setting in ("trial", "label"):
+            row[self.index["trial"]] = 1.0
+        return row
+
+
+def _posterior(X: Array, y: Array, variance: Array, effects: _Effects) -> tuple[Array, Array]:
+    precision = (X / variance[:, None]).T @ X + np.diag(1.0 / effects.sd**2)
+    covariance = np.linalg.inv(precision)
+    mean = covariance @ (X.T @ (y / variance) + effects.mean / effects.sd**2)
+    return mean, covariance
+
+
+def _log_marginal(X: Array, y: Array, sampling: Array, tau: float, effects: _Effects) -> float:
+    """Log density of the observed log-odds, with a half-normal(0.5) prior on the study spread."""
+    total = (X * effects.sd**2) @ X.T + np.diag(sampling + tau**2)
+    away = y - X @ effects.mean
+    fit = -0.5 * away @ np.linalg.solve(total, away) - 0.5 * np.linalg.slogdet(total)[1]
+    return float(fit - 0.5 * (tau / 0.5) ** 2)
+
+
+@cache
+def _hermite() -> tuple[Array, Array]:
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    return nodes, weights / weights.sum()
+
+
+def typical_log_odds(mean_log_odds: Array, spread: Array) -> Array:
+    """Return the log-odds of the typical patient from those of the mean risk.
+
+    Risks average above the risk of the average patient: the intercept ``a`` solves
+    ``E[expit(a + spread * Z)] = rate`` for a standard normal Z (Gauss-Hermite, bisection).
+
+    Parameters
+    ----------
+    mean_log_odds
+        Log-odds of the mean risk, shape (n_cells,).
+    spread
+        Standard deviation of the linear predictor between patients, shape (n_cells,).
+    """
+    nodes, weights = _hermite()
+    rate = 1 / (1 + np.exp(-mean_log_odds))
+    low, high = mean_log_odds - 5.0, mean_log_odds + 5.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        average = (1 / (1 + np.exp(-(middle[:, None] + spread[:, None] * nodes)))) @ weights
+        low, high = np.where(average < rate, middle, low), np.where(average < rate, high, middle)
+    return (low + high) / 2

@@ -1,0 +1,78 @@
+"""A cohort made ready to learn one outcome from; what cannot be learnt from is refused by name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data_schemas.cohort_table import Cohort, CohortRefused, Purpose, Violation, read_cohort
+from data_schemas.outcomes import Outcome
+from serving.terms import FUNCTIONS
+
+Array = np.ndarray
+
+FEWEST_PATIENTS = 30
+"""Below this a cohort may be scored, but nothing may be learnt from it."""
+
+
+@dataclass(frozen=True)
+class LearningCohort:
+    """Patients whose outcome is known.
+
+    ``columns`` are contract columns of shape (n,); ``outcome`` is 0 or 1, shape (n,).
+    """
+
+    columns: dict[str, Array]
+    outcome: Array
+    site: Array
+    synthetic: bool
+    fingerprint: str
+    without_outcome: int
+    notices: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return the number of patients."""
+        return len(self.outcome)
+
+    @property
+    def events(self) -> int:
+        """How many had the outcome."""
+        return int(self.outcome.sum())
+
+    def transformed(self, predictor: str, transform: str) -> Array:
+        """Return a predictor on a transformed scale, NaN where missing, shape (n,)."""
+        return FUNCTIONS[transform](np.asarray(self.columns[predictor], dtype=float))
+
+
+def learning_cohort(path: Path, outcome: Outcome) -> LearningCohort:
+    """Read a cohort and keep the patients whose outcome is known.
+
+    Raises
+    ------
+    CohortRefused
+        If the table breaks the contract, has fewer than ``FEWEST_PATIENTS`` with a known outcome,
+        or only patients with (or only without) the outcome.
+    """
+    return with_outcome(read_cohort(path, Purpose.DEVELOPMENT, [outcome]), outcome)
+
+
+def with_outcome(cohort: Cohort, outcome: Outcome) -> LearningCohort:
+    """Keep the patients of a cohort whose outcome is known."""
+    known = cohort.outcomes[outcome.name].notna().to_numpy()
+    y = cohort.outcomes[outcome.name].to_numpy()[known]
+    if len(y) < FEWEST_PATIENTS:
+        rule, limit = "too_few_patients", f"{FEWEST_PATIENTS} patients with a known outcome"
+        message = f"{outcome.name} needs at least {limit}: pool centres, or score with the evidence"
+        raise CohortRefused([Violation("(rows)", rule, message)])
+    if len(set(y.tolist())) < 2:
+        message = f"every patient has the same {outcome.name}: nothing can be learnt from it"
+        raise CohortRefused([Violation(outcome.name, "one_class", message)])
+    return LearningCohort(
+        columns={name: column[known] for name, column in cohort.columns().items()},
+        outcome=y,
+        site=cohort.site.to_numpy()[known],
+        synthetic=cohort.synthetic,
+        fingerprint=cohort.fingerprint,
+        without_outcome=int((~known).sum()),
+        notices=cohort.notices,
+    )

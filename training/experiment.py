@@ -1,0 +1,129 @@
+"""What an experiment file may say. It states what is wanted, never how; unknown keys are errors."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from data_schemas.outcomes import OUTCOMES, Outcome
+from data_schemas.predictors import PREDICTORS
+from training.published_effects import TUMOUR_BURDEN
+
+LearnerName = Literal["anchored"]
+
+
+class ExperimentRefused(ValueError):
+    """An experiment file that cannot be run; the message names every key and its remedy."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OutcomeSection(_Section):
+    """Which outcome: a name of the contract, or one that defines itself."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
+    label: str | None = None
+    definition: str | None = None
+    horizon_days: Annotated[int, Field(gt=0)] | None = None
+    reference: str | None = None
+
+    @model_validator(mode="after")
+    def _defined_once(self) -> "OutcomeSection":
+        own = (self.label, self.definition, self.horizon_days, self.reference)
+        if self.name in OUTCOMES and any(value is not None for value in own):
+            raise ValueError(f"{self.name} is defined in the contract: give its name only")
+        if self.name not in OUTCOMES and any(value is None for value in own):
+            raise ValueError(
+                "an outcome of your own needs label, definition, horizon_days, reference"
+            )
+        return self
+
+    def outcome(self) -> Outcome:
+        """Return the outcome as the contract speaks of it."""
+        if self.name in OUTCOMES:
+            return OUTCOMES[self.name]
+        assert self.label is not None
+        assert self.definition is not None
+        assert self.horizon_days is not None
+        assert self.reference is not None
+        return Outcome(
+            name=self.name,
+            label=self.label,
+            definition=self.definition,
+            horizon_days=self.horizon_days,
+            reference=self.reference,
+        )
+
+
+class AnchorSection(_Section):
+    """Where the model starts: published evidence, or the cohort's own pooled rate."""
+
+    evidence: bool = True
+
+
+class LearnerSection(_Section):
+    """What corrects the anchor."""
+
+    name: LearnerName = "anchored"
+    trees: bool = True
+
+
+class ValidationSection(_Section):
+    """How the whole fit is repeated to judge it."""
+
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    simulated_centres: Annotated[int, Field(ge=1, le=200)] = 20
+    simulated_patients: Annotated[int, Field(ge=20)] = 400
+
+
+class Experiment(_Section):
+    """One decision: which outcome, which predictors, which anchor, which seed."""
+
+    name: str
+    outcome: OutcomeSection
+    predictors: tuple[str, ...]
+    seed: int
+    anchor: AnchorSection = AnchorSection()
+    learner: LearnerSection = LearnerSection()
+    validation: ValidationSection = ValidationSection()
+
+    @model_validator(mode="after")
+    def _predictors_are_known(self) -> "Experiment":
+        usable = {*PREDICTORS, TUMOUR_BURDEN} - {"product", "disease", "ldh_uln"}
+        if unknown := sorted(set(self.predictors) - usable):
+            raise ValueError(f"not predictors that a model can use: {', '.join(unknown)}")
+        if len(set(self.predictors)) != len(self.predictors):
+            raise ValueError("a predictor is listed twice")
+        if not self.predictors:
+            raise ValueError("list at least one predictor")
+        if self.anchor.evidence and self.outcome.name not in OUTCOMES:
+            raise ValueError(
+                "no evidence is published for this outcome: set anchor.evidence = false"
+            )
+        return self
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Read an experiment file; its name is the experiment's.
+
+    Raises
+    ------
+    ExperimentRefused
+        With every unknown key and every value that is not allowed.
+    """
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ExperimentRefused(f"{path.name} cannot be read ({type(error).__name__})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ExperimentRefused(f"{path.name} is not TOML: {error}") from None
+    try:
+        return Experiment.model_validate({"name": path.stem, **content})
+    except ValidationError as error:
+        lines = [
+            f"  - {'.'.join(map(str, e['loc'])) or path.name}: {e['msg']}" for e in error.errors()
+        ]
+        raise ExperimentRefused(f"{path.name} was refused:\n" + "\n".join(lines)) from None

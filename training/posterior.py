@@ -1,0 +1,200 @@
+"""From a Gaussian prior and a cohort to a Gaussian posterior of the log-odds coefficients.
+
+The prior is the synthesis of published evidence, so this is where local data correct it.
+How far the evidence may be trusted (its slope) and how far a centre may deviate from it (its
+spread) are not chosen once: the posterior is averaged over a small grid of both, each weighted by
+how well it predicts the cohort (Laplace's approximation of the marginal likelihood).
+Averages of log-odds stay linear, so the explanation stays exact.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logsumexp
+
+from serving.risk_model import Posterior
+
+Array = np.ndarray
+
+EVIDENCE_SLOPES = {0.0: 0.10, 0.5: 0.20, 1.0: 0.50, 1.5: 0.20}
+"""Multipliers of the published effects, with their weight before any patient is seen.
+
+0 switches a literature off that the cohort contradicts.
+"""
+
+DEVIATION_SPREADS = {0.5: 0.25, 1.0: 0.50, 2.0: 0.25}
+"""Multipliers of the spread between centres, with their weight before any patient is seen."""
+
+RELEASE_NATS = 4.0
+"""A declared direction is let go only if it costs the cohort this much log-likelihood."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is believed before the cohort.
+
+    ``mean`` has shape (p,), ``covariance`` (p, p); the first ``n_free`` parameters are intercept
+    and cells, the rest effects. ``direction`` (p,) is the sign an effect must keep, 0 for either.
+    """
+
+    mean: Array
+    covariance: Array
+    direction: Array
+    n_free: int
+
+    def scaled(self, slope: float, spread: float) -> "Prior":
+        """Return the prior with its effects' means times slope and their sd times spread."""
+        factor = np.where(np.arange(len(self.mean)) < self.n_free, 1.0, spread)
+        mean = np.where(np.arange(len(self.mean)) < self.n_free, self.mean, slope * self.mean)
+        return Prior(mean, self.covariance * np.outer(factor, factor), self.direction, self.n_free)
+
+    def without_directions(self, released: Array) -> "Prior":
+        """Return the prior with the directions of the released parameters let go."""
+        return Prior(self.mean, self.covariance, np.where(released, 0, self.direction), self.n_free)
+
+
+@dataclass(frozen=True)
+class FittedPosterior:
+    """The averaged posterior and what the average was made of.
+
+    ``weights`` maps (evidence slope, deviation spread) to its weight; ``released`` (p,) marks
+    directions that were let go; ``likeliest`` is the grid point of the largest weight.
+    """
+
+    posterior: Posterior
+    weights: dict[tuple[float, float], float]
+    released: Array
+
+    @property
+    def likeliest(self) -> tuple[float, float]:
+        """The grid point that the cohort supports most."""
+        return max(self.weights, key=lambda point: self.weights[point])
+
+
+def prior_only(prior: Prior) -> FittedPosterior:
+    """Return the posterior of no patients: the evidence itself."""
+    nothing = np.zeros((0, len(prior.mean)))
+    return average_over_grid(nothing, np.zeros(0), prior)
+
+
+def fit_posterior(X: Array, y: Array, prior: Prior) -> FittedPosterior:
+    """Return the posterior after a cohort.
+
+    Parameters
+    ----------
+    X
+        Rows of the design with intercept and cells, shape (n, p).
+    y
+        Outcome, 0 or 1, shape (n,).
+    """
+    released = contradicted_directions(X, y, prior)
+    fitted = average_over_grid(X, y, prior.without_directions(released))
+    return FittedPosterior(fitted.posterior, fitted.weights, released)
+
+
+def average_over_grid(X: Array, y: Array, prior: Prior) -> FittedPosterior:
+    """Average the posteriors of the grid by their marginal likelihood."""
+    points = list(itertools.product(EVIDENCE_SLOPES, DEVIATION_SPREADS))
+    modes, covariances, log_weights = [], [], []
+    start = prior.mean
+    for slope, spread in points:
+        scaled = prior.scaled(slope, spread)
+        mode = posterior_mode(X, y, scaled, start)
+        covariance, evidence = laplace(X, y, scaled, mode)
+        modes.append(mode)
+        covariances.append(covariance)
+        log_weights.append(
+            evidence + np.log(EVIDENCE_SLOPES[slope]) + np.log(DEVIATION_SPREADS[spread])
+        )
+        start = mode
+    weights = np.exp(np.array(log_weights) - logsumexp(log_weights))
+    mean = weights @ np.array(modes)
+    spread_of_modes = np.array(modes) - mean
+    covariance = np.einsum("k,kij->ij", weights, np.array(covariances))
+    covariance += np.einsum("k,ki,kj->ij", weights, spread_of_modes, spread_of_modes)
+    return FittedPosterior(
+        Posterior(mean, covariance),
+        dict(zip(points, weights.tolist(), strict=True)),
+        np.zeros(len(mean), bool),
+    )
+
+
+def posterior_mode(X: Array, y: Array, prior: Prior, start: Array | None = None) -> Array:
+    """Return the mode under the declared directions, shape (p,)."""
+    precision = np.linalg.inv(prior.covariance)
+
+    def loss(theta: Array) -> tuple[float, Array]:
+        z = X @ theta
+        away = theta - prior.mean
+        pull = precision @ away
+        value = np.logaddexp(0.0, z).sum() - y @ z + 0.5 * away @ pull
+        return float(value), X.T @ (expit(z) - y) + pull
+
+    bounds = [_BOUNDS[int(sign)] for sign in prior.direction]
+    begin = np.array([_inside(v, b) for v, b in zip(_or(start, prior), bounds, strict=True)])
+    options = {"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-7}
+    result = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    return np.asarray(result.x)
+
+
+def laplace(X: Array, y: Array, prior: Prior, mode: Array) -> tuple[Array, float]:
+    """Return the covariance at the mode and the log marginal likelihood.
+
+    A direction that binds is not counted as knowledge: the covariance ignores it, so intervals
+    err on the wide side.
+    """
+    z = X @ mode
+    p = expit(z)
+    precision = np.linalg.inv(prior.covariance)
+    hessian = (X * (p * (1 - p))[:, None]).T @ X + precision
+    away = mode - prior.mean
+    log_likelihood = y @ z - np.logaddexp(0.0, z).sum()
+    evidence = (
+        log_likelihood
+        - 0.5 * away @ precision @ away
+        - 0.5 * np.linalg.slogdet(prior.covariance)[1]
+        - 0.5 * np.linalg.slogdet(hessian)[1]
+    )
+    return np.linalg.inv(hessian), float(evidence)
+
+
+def contradicted_directions(X: Array, y: Array, prior: Prior) -> Array:
+    """Return which declared directions the cohort contradicts beyond doubt, shape (p,).
+
+    A direction is a promise to the clinician. It is let go only where the cohort as a whole pays
+    more than ``RELEASE_NATS`` for the promises, and then only for effects that lie more than one
+    posterior standard deviation on the wrong side; the manifest names them.
+    """
+    wide = prior.scaled(0.0, max(DEVIATION_SPREADS))
+    free = wide.without_directions(np.ones(len(prior.mean), bool))
+    kept, let_go = posterior_mode(X, y, wide), posterior_mode(X, y, free)
+    if _log_posterior(X, y, free, let_go) - _log_posterior(X, y, free, kept) < RELEASE_NATS:
+        return np.zeros(len(prior.mean), bool)
+    sd = np.sqrt(np.diag(laplace(X, y, free, let_go)[0]))
+    return let_go * prior.direction < -sd
+
+
+_BOUNDS: dict[int, tuple[float | None, float | None]] = {
+    0: (None, None),
+    1: (0.0, None),
+    -1: (None, 0.0),
+}
+
+
+def _inside(value: float, bound: tuple[float | None, float | None]) -> float:
+    low, high = bound
+    return float(np.clip(value, -np.inf if low is None else low, np.inf if high is None else high))
+
+
+def _or(start: Array | None, prior: Prior) -> Array:
+    return prior.mean if start is None else start
+
+
+def _log_posterior(X: Array, y: Array, prior: Prior, theta: Array) -> float:
+    z = X @ theta
+    away = theta - prior.mean
+    return float(
+        y @ z - np.logaddexp(0.0, z).sum() - 0.5 * away @ np.linalg.solve(prior.covariance, away)
+    )
