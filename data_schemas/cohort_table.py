@@ -90,6 +90,8 @@ class Cohort:
     infusion_date: pd.Series
     predictors: pd.DataFrame
     outcomes: pd.DataFrame
+    days_before: dict[str, np.ndarray]
+    """Days before infusion at which a predictor was measured, where the table says so."""
     synthetic: bool
     notices: tuple[str, ...]
     fingerprint: str
@@ -128,7 +130,7 @@ def read_cohort(
     predictors = check.predictors()
     outcome_columns = check.outcomes(tuple(outcomes))
     administrative = check.administrative()
-    check.measured_before_infusion(administrative["infusion_date"])
+    days_before = check.days_before_infusion(administrative["infusion_date"])
     check.unknown_columns()
     if check.violations:
         raise CohortRefused(check.violations)
@@ -139,6 +141,7 @@ def read_cohort(
         infusion_date=administrative["infusion_date"],
         predictors=predictors,
         outcomes=outcome_columns,
+        days_before=days_before,
         synthetic=synthetic,
         notices=tuple(check.notices),
         fingerprint=_fingerprint(predictors, outcome_columns, administrative["site"]),
@@ -327,17 +330,20 @@ class _Check:
             self.violate(name, "required", f"{name} must be known", given.isna())
         return dates
 
-    def measured_before_infusion(self, infusion: pd.Series) -> None:
-        for column in [c for c in self.table if str(c).endswith(MEASURED_AT) and c in self.known]:
+    def days_before_infusion(self, infusion: pd.Series) -> dict[str, np.ndarray]:
+        days = {}
+        for column in [str(c) for c in self.table if self._says_when_measured(str(c))]:
             measured = self._dates(column, needed=False)
             if infusion.isna().all() and measured.notna().any():
                 message = "needs infusion_date to place the measurement before it"
                 self.violate(column, "no_infusion_date", message)
             whole_day = infusion == infusion.dt.normalize()
-            day_after = measured.dt.normalize() > infusion.dt.normalize()
-            after = day_after | (~whole_day & (measured >= infusion))
+            distance = infusion.dt.normalize() - measured.dt.normalize()
+            after = (distance.dt.days < 0) | (~whole_day & (measured >= infusion))
             message = "a predictor must be measured before the infusion"
             self.violate(column, "measured_after_infusion", message, after)
+            days[column.removesuffix(MEASURED_AT)] = distance.dt.days.to_numpy(dtype=float)
+        return days
 
     def outcomes(self, wanted: tuple[Outcome, ...]) -> pd.DataFrame:
         columns = {outcome.name: self._outcome(outcome) for outcome in wanted}
@@ -377,13 +383,13 @@ class _Check:
     def unknown_columns(self) -> None:
         for column in self.table:
             name = str(column)
-            if name not in self.known and not self._measured_at_of_a_predictor(name):
+            if name not in self.known and not self._says_when_measured(name):
                 known = [c for n, d in PREDICTORS.items() for c in self._columns_of(n, d)]
                 near = difflib.get_close_matches(name, [*known, *_ADMINISTRATIVE], n=3)
                 hint = f"; did you mean {' or '.join(near)}?" if near else ""
                 self.violate(name, "unknown_column", f"not a column of the contract{hint}")
 
-    def _measured_at_of_a_predictor(self, column: str) -> bool:
+    def _says_when_measured(self, column: str) -> bool:
         return column.endswith(MEASURED_AT) and column.removesuffix(MEASURED_AT) in PREDICTORS
 
 

@@ -62,11 +62,6 @@ class Measurement:
     original_unit: str
     measured_on: date | None = None
 
-    @property
-    def converted(self) -> bool:
-        """Tell whether the unit was changed."""
-        return self.value != self.original_value
-
 
 @dataclass(frozen=True, slots=True)
 class PatientRequest:

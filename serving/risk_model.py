@@ -123,7 +123,7 @@ class RiskModel:
             high=logit + half_width,
             base=base,
             contributions=contributions,
-            missing_weight=self._missing_weight(design_, columns["disease"]),
+            missing_weight=(self._shares(columns["disease"]) * design_.missing).sum(axis=1),
             in_scope=in_scope,
         )
 
@@ -160,14 +160,26 @@ class RiskModel:
         own = (self.coefficients**2 + np.diag(covariance)[1 + k :]) * self._spreads**2
         return variance + design_.missing @ own + self.misfit_sd**2
 
-    def _missing_weight(self, design_: Design, disease: Array) -> Array:
+    def missing_main_predictors(
+        self, columns: Mapping[str, Array], least_weight: float
+    ) -> dict[str, Array]:
+        """Return, by predictor, which patients lack it although it carries ``least_weight``."""
+        design_ = design(columns, self.terms, self.burden_scale)
+        share = self._shares(columns["disease"]) * design_.missing
+        by_predictor: dict[str, Array] = {}
+        for j, term in enumerate(self.terms):
+            before = by_predictor.get(term.predictor, np.zeros(len(share)))
+            by_predictor[term.predictor] = before + share[:, j]
+        return {name: total > least_weight for name, total in by_predictor.items()}
+
+    def _shares(self, disease: Array) -> Array:
+        """Return each term's share of the model's weight in each patient, shape (n, n_terms)."""
         weight = np.tile(np.abs(self.coefficients) * self._spreads, (len(disease), 1))
         for j, term in enumerate(self.terms):
             if term.diseases:
                 weight[~np.isin(disease, term.diseases), j] = 0.0
-        total = weight.sum(axis=1)
-        missing = (weight * design_.missing).sum(axis=1)
-        return np.divide(missing, total, out=np.zeros_like(total), where=total > 0)
+        total = weight.sum(axis=1, keepdims=True)
+        return np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
 
     @cached_property
     def _spreads(self) -> Array:

@@ -1,6 +1,6 @@
 """A cohort made ready to learn one outcome from; what cannot be learnt from is refused by name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,15 @@ class LearningCohort:
     def __len__(self) -> int:
         """Return the number of patients."""
         return len(self.outcome)
+
+    def take(self, index: Array) -> "LearningCohort":
+        """Return some of the patients."""
+        return replace(
+            self,
+            columns={name: column[index] for name, column in self.columns.items()},
+            outcome=self.outcome[index],
+            site=self.site[index],
+        )
 
     @property
     def events(self) -> int:

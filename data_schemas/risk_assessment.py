@@ -1,0 +1,198 @@
+"""What an answer holds, in the order in which the page shows it."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Status(StrEnum):
+    """Whether an answer may be used, from best to worst."""
+
+    OK = "ok"
+    CAUTION = "caution"
+    INSUFFICIENT_DATA = "insufficient_data"
+    OUT_OF_SCOPE = "out_of_scope"
+
+    @property
+    def has_risk(self) -> bool:
+        """Tell whether a number is given at all."""
+        return self in (Status.OK, Status.CAUTION)
+
+
+class CautionCode(StrEnum):
+    """Why an answer needs care; a closed list that callers may build on."""
+
+    SOFT_LIMIT = "soft_limit"
+    OLD_VALUE = "old_value"
+    LDH_LIMIT_ASSUMED = "ldh_limit_assumed"
+    BURDEN_NOT_MEASURED = "burden_not_measured"
+    ACTIVE_CNS_DISEASE = "active_cns_disease"
+    UNCONTROLLED_INFECTION = "uncontrolled_infection"
+    FEW_DATA_FOR_PRODUCT = "few_data_for_product"
+    PREDICTOR_NOT_MEASURED = "predictor_not_measured"
+    FITTED_ON_SIMULATED_PATIENTS = "fitted_on_simulated_patients"
+
+
+CAUTION_TEXTS: dict[CautionCode, str] = {
+    CautionCode.SOFT_LIMIT: "outside its usual range: check value and unit",
+    CautionCode.OLD_VALUE: "measured longer before infusion than its look-back window allows",
+    CautionCode.LDH_LIMIT_ASSUMED: "upper limit of normal not given: 250 U/L was assumed",
+    CautionCode.BURDEN_NOT_MEASURED: "no measure of tumour burden was given: typical is assumed",
+    CautionCode.ACTIVE_CNS_DISEASE: "active CNS disease: most published cohorts excluded it",
+    CautionCode.UNCONTROLLED_INFECTION: "uncontrolled infection: published cohorts excluded it",
+    CautionCode.FEW_DATA_FOR_PRODUCT: (
+        "no published cohort of this product in this disease: its base rate is borrowed from others"
+    ),
+    CautionCode.PREDICTOR_NOT_MEASURED: "a main predictor is missing: the interval is wider",
+    CautionCode.FITTED_ON_SIMULATED_PATIENTS: (
+        "the model was fitted on simulated patients: a rehearsal, not a clinical estimate"
+    ),
+}
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Caution(_Record):
+    """One reason for care, about one predictor or about the whole answer."""
+
+    code: CautionCode
+    predictor: str | None = None
+    text: str
+
+
+class Interval(_Record):
+    """A 90 % interval for this patient's own risk, each end a probability."""
+
+    low: float
+    high: float
+    level: float = 0.90
+
+
+class PublishedCohort(_Record):
+    """A published cohort behind a base rate, and whether its figures were read in the source."""
+
+    id: str
+    study: str
+    patients: int | None
+    percent: float | None
+    grading_scale: str | None
+    citation: str
+    verified: Literal["read", "partly_read", "unread"]
+
+
+class BaseRate(_Record):
+    """How often the outcome happens to patients of this product in this disease."""
+
+    product: str
+    disease: str
+    risk: float
+    interval: Interval
+    patients: int = Field(description="patients in the published cohorts of this very cell")
+    sources: tuple[PublishedCohort, ...]
+    note: str
+
+
+class Contribution(_Record):
+    """What one predictor adds to the log-odds, against the typical patient of this product."""
+
+    predictor: str
+    label: str
+    group: str
+    log_odds: float
+    measured: bool
+    text: str
+
+
+class Explanation(_Record):
+    """An exact account of the risk: ``base`` plus all contributions is ``total``."""
+
+    scale: Literal["log_odds"] = "log_odds"
+    reference: str
+    base: float
+    contributions: tuple[Contribution, ...]
+    total: float
+
+
+class OutcomeRisk(_Record):
+    """The answer for one outcome. Without a usable risk, only status and reasons are given."""
+
+    outcome: str
+    label: str
+    definition: str
+    status: Status
+    reasons: tuple[str, ...]
+    risk: float | None = None
+    interval: Interval | None = None
+    natural_frequency: str | None = None
+    comparison: Literal["above", "near", "below"] | None = None
+    base_rate: BaseRate | None = None
+    explanation: Explanation | None = None
+    model: "ModelReference"
+
+
+class ModelReference(_Record):
+    """Which model answered, and on whom it rests."""
+
+    version: str
+    sha256: str
+    fitted_on_real_patients: int
+    fitted_on_simulated_patients: int
+    validated_on_real_patients: int
+    statement: str
+
+
+class ValueUsed(_Record):
+    """A predictor as it was used, beside what was sent."""
+
+    predictor: str
+    label: str
+    value: float | str | bool
+    unit: str | None = None
+    sent_value: float | None = None
+    sent_unit: str | None = None
+    converted: bool = False
+    days_before_infusion: int | None = None
+    used_by_model: bool
+
+
+class MissingPredictor(_Record):
+    """A predictor that the model would have used."""
+
+    predictor: str
+    label: str
+    assumed: str = "typical for the disease; contributes nothing, widens the interval"
+
+
+class Score(_Record):
+    """A published score beside our risk; it is not part of it."""
+
+    name: str
+    label: str
+    value: float | None
+    log2: float | None = None
+    missing: tuple[str, ...] = ()
+    above_cut_off: bool | None = None
+    note: str
+
+
+class RiskAssessment(_Record):
+    """The whole answer, in the order in which it should be read."""
+
+    status: Status
+    cautions: tuple[Caution, ...]
+    outcomes: tuple[OutcomeRisk, ...]
+    values_used: tuple[ValueUsed, ...]
+    missing: tuple[MissingPredictor, ...]
+    tumour_burden_source: str | None
+    published_scores: tuple[Score, ...]
+    low_risk_statement: str = (
+        "A low estimate does not exclude severe toxicity. Monitor as local policy requires."
+    )
+    uncertainty_statement: str = (
+        "The true uncertainty is larger than the interval, "
+        "which knows the model and its evidence only."
+    )
+    intended_use: str

@@ -1,0 +1,28 @@
+"""The BentoML service: ``bentoml serve serving.service:RiskService``.
+
+BentoML brings the server, workers, health and metrics; the routes are the application of
+``serving.rest``, because BentoML's own request path prints malformed bodies into its log.
+"""
+
+import bentoml
+
+from serving.rest import Ward, rest_application
+from serving.settings import Settings
+
+_ward = Ward.open(Settings.from_environment().store)
+
+
+@bentoml.service(
+    name="cart-risk",
+    workers=1,
+    threads=4,
+    logging={"access": {"enabled": False}},
+    traffic={"timeout": 10},
+)
+@bentoml.asgi_app(rest_application(_ward), path="/")
+class RiskService:
+    """Answers for the models that are in service."""
+
+    def __is_ready__(self) -> bool:
+        """Tell whether every model was verified and its self-test reproduced."""
+        return _ward.ready

@@ -1,0 +1,215 @@
+"""The command line: ``python -m training`` or ``cart-risk``."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from data_schemas.cohort_table import CohortRefused
+from data_schemas.evidence import EvidenceError
+from data_schemas.model_manifest import ModelManifest
+from serving.artefact import ArtefactRefused, load_current, make_current
+from serving.openapi import EXAMPLE_PATIENT
+from serving.settings import Settings
+from training.experiment import ExperimentRefused
+from training.pipeline import Run, train
+from training.promotion import Ledger, promote, rollback
+from training.scoring import score_file
+from training.synthetic_cohort import simulate, write
+from training.tracking import CHALLENGER, Registry
+
+app = typer.Typer(
+    help="Risk of severe CRS and ICANS before CAR-T infusion: train, judge, score, promote.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_screen = Console(stderr=True)
+_EXPECTED = (
+    ExperimentRefused,
+    CohortRefused,
+    EvidenceError,
+    ArtefactRefused,
+    LookupError,
+    OSError,
+    ValueError,
+)
+_TRAINED = Path("models/trained")
+_DEFAULT_EXPERIMENTS = ("severe_crs", "severe_icans")
+
+ModelsOption = Annotated[
+    Path | None, typer.Option("--models", help="A directory of its own, apart from the service.")
+]
+
+
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    """Turn a refusal into its message and exit status 1; everything else keeps its traceback."""
+    try:
+        yield
+    except _EXPECTED as refusal:
+        kind = type(refusal).__name__
+        reason = f"{refusal.strerror or kind}" if isinstance(refusal, OSError) else str(refusal)
+        _screen.print(f"[bold]{kind}[/bold]: {reason}", highlight=False, markup=True)
+        raise typer.Exit(1) from None
+
+
+@app.command("simulate")
+def simulate_command(
+    out: Annotated[Path, typer.Option(help="A .parquet or .csv file; the truth lies beside it.")],
+    n: Annotated[int, typer.Option(min=1, help="Patients.")] = 2000,
+    sites: Annotated[int, typer.Option(min=1, help="Centres.")] = 8,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+) -> None:
+    """Draw a multi-centre cohort whose truth differs from the published evidence."""
+    with _said_plainly():
+        table, truth = write(simulate(n, sites, seed), out)
+    _screen.print(f"{n} simulated patients of {sites} centres: {table}; true risks: {truth}")
+
+
+@app.command("train")
+def train_command(
+    experiment: Annotated[Path, typer.Argument(help="experiments/severe_crs.toml, for example.")],
+    cohort: Annotated[
+        Path | None, typer.Option(help="Without one: published evidence only.")
+    ] = None,
+    models: ModelsOption = None,
+) -> None:
+    """Train one experiment; the model becomes a challenger, or current in ``--models``."""
+    with _said_plainly():
+        run = _train(experiment, cohort, models or _TRAINED)
+        registered = Registry(models or _registry_home()).record(run.artefact)
+        if models is not None:
+            make_current(models, run.artefact)
+    for notice in run.notices:
+        _screen.print(f"note: {notice}")
+    _show_trained([run])
+    _screen.print(f"artefact {run.artefact.folder}, registered as version {registered.number}")
+
+
+@app.command("score")
+def score_command(
+    cohort: Annotated[Path, typer.Option(help="A cohort table; outcomes need not be there.")],
+    out: Annotated[Path, typer.Option(help="A .parquet or .csv file.")],
+    models: ModelsOption = None,
+) -> None:
+    """Score a cohort with the models in service, or with those of ``--models``."""
+    with _said_plainly():
+        scored = score_file(cohort, out, models or Settings.from_environment().store)
+    for column in [c for c in scored if c.endswith("_status")]:
+        counts = ", ".join(f"{k} {v}" for k, v in scored[column].value_counts().items())
+        _screen.print(f"{column}: {counts}")
+
+
+@app.command("promote")
+def promote_command(
+    outcome: Annotated[str, typer.Argument(help="severe_crs, for example.")],
+    reason: Annotated[str, typer.Option(help="Kept in the ledger for ever.")],
+    version: Annotated[str, typer.Option(help="An alias, or the start of a version.")] = CHALLENGER,
+) -> None:
+    """Let a registered version answer."""
+    with _said_plainly():
+        store = Settings.from_environment().store
+        done = promote(Registry(_registry_home()), store, outcome, version=version, reason=reason)
+    _screen.print(f"{done.outcome}: {done.version} answers now (before: {done.version_before})")
+
+
+@app.command("rollback")
+def rollback_command(
+    outcome: Annotated[str, typer.Argument(help="severe_crs, for example.")],
+    reason: Annotated[str, typer.Option(help="Kept in the ledger for ever.")],
+) -> None:
+    """Let the version before the present one answer again."""
+    with _said_plainly():
+        store = Settings.from_environment().store
+        done = rollback(Registry(_registry_home()), store, outcome, reason=reason)
+    _screen.print(f"{done.outcome}: {done.version} answers again (before: {done.version_before})")
+
+
+@app.command("models")
+def models_command() -> None:
+    """List registered versions and what answers now."""
+    with _said_plainly():
+        ledger = Ledger(Settings.from_environment().store)
+        table = Table("outcome", "version", "aliases", "answers", "real", "simulated", "deviation")
+        for r in Registry(_registry_home()).versions():
+            answers = "yes" if ledger.current(r.outcome) == r.version else ""
+            aliases = ", ".join(r.aliases)
+            real, simulated = str(r.real_patients), str(r.simulated_patients)
+            table.add_row(
+                r.outcome, r.version, aliases, answers, real, simulated, r.local_deviation
+            )
+    Console().print(table)
+
+
+@app.command("prepare")
+def prepare_command(
+    experiments: Annotated[Path, typer.Option(help="Where the default experiments lie.")] = Path(
+        "experiments"
+    ),
+    port: Annotated[int, typer.Option(help="Where the service will listen.")] = 3000,
+) -> None:
+    """Train and promote the default models where none is in service; print a request to try."""
+    with _said_plainly():
+        store = Settings.from_environment().store
+        missing = [name for name in _DEFAULT_EXPERIMENTS if name not in load_current(store)]
+        runs = [_train(experiments / f"{name}.toml", None, _TRAINED) for name in missing]
+        if runs:
+            registry = Registry(_registry_home())
+            for run in runs:
+                registry.record(run.artefact)
+                promote(registry, store, run.experiment.outcome.name, reason="default model")
+            _show_trained(runs)
+    body = json.dumps(EXAMPLE_PATIENT)
+    print(
+        "Once the service is up, try (an invented patient):\n\n"
+        f"curl -s http://127.0.0.1:{port}/v1/assess -H 'content-type: application/json' "
+        f"-d '{body}'\n",
+        flush=True,
+    )
+
+
+def _registry_home() -> Path:
+    return Settings.from_environment().store.parent
+
+
+def _train(experiment: Path, cohort: Path | None, store: Path) -> Run:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_screen) as bar:
+        task = bar.add_task(experiment.stem, total=1.0)
+
+        def progress(doing: str, share: float) -> None:
+            bar.update(task, description=f"{experiment.stem}: {doing}", completed=share)
+
+        return train(experiment, cohort, store, progress)
+
+
+def _show_trained(runs: list[Run]) -> None:
+    table = Table("", *(run.experiment.outcome.name for run in runs), title="What was trained")
+    manifests = [run.artefact.manifest for run in runs]
+    table.add_row("version", *(run.artefact.version for run in runs))
+    table.add_row("real patients", *(str(m.cohort.real_patients) for m in manifests))
+    table.add_row("simulated patients", *(str(m.cohort.simulated_patients) for m in manifests))
+    table.add_row("local deviation", *(m.local_deviation for m in manifests))
+    table.add_section()
+    for name in dict.fromkeys(m.name for manifest in manifests for m in manifest.performance):
+        table.add_row(name, *(_measured(manifest, name) for manifest in manifests))
+    judged_on = {m.on for manifest in manifests for m in manifest.performance}
+    table.caption = "measured on " + "; ".join(sorted(judged_on)) if judged_on else "not measured"
+    _screen.print(table)
+
+
+def _measured(manifest: ModelManifest, name: str) -> str:
+    values = [m.value for m in manifest.performance if m.name == name]
+    return f"{values[0]:.3f}" if values else ""
+
+
+if __name__ == "__main__":
+    sys.exit(app())

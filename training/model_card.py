@@ -1,0 +1,152 @@
+"""The model card, and the table of what is believed before any patient."""
+
+from typing import Any
+
+from data_schemas.evidence import Evidence
+from data_schemas.model_manifest import ModelManifest
+from data_schemas.typical_values import burden_measures, typical_values
+from serving.risk_model import RiskModel
+from training.prior import ModelPrior
+
+
+def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:
+    """Return base rates and effects with their sources and marks, as plain data."""
+    return {
+        "effects": [
+            {
+                "term": term.name,
+                "mean": effect.mean,
+                "sd": effect.sd,
+                "unit": "log-odds per spread of the term",
+                "as_published": effect.as_published,
+                "direction": term.direction,
+                "sources": [_source(row_id, evidence) for row_id in effect.sources],
+                "holds_unread": effect.unread,
+                "how": effect.how,
+            }
+            for term, effect in zip(model_prior.terms, model_prior.effects, strict=True)
+        ],
+        "base_rates": [
+            {
+                "product": cell.product,
+                "disease": cell.disease,
+                "risk": cell.base_rate,
+                "low": cell.low,
+                "high": cell.high,
+                "patients": cell.patients,
+                "borrowed": cell.borrowed,
+                "sources": [_source(row_id, evidence) for row_id in cell.sources],
+            }
+            for cell in model_prior.cells
+        ],
+        "between_centres_sd": model_prior.between_centres,
+        "assumed": [
+            f"{row.predictor} in {row.disease}: {row.how}"
+            for row in typical_values()
+            if row.assumed
+        ]
+        + [f"{row.measure}: {row.how}" for row in burden_measures() if row.assumed],
+    }
+
+
+def _source(row_id: str, evidence: Evidence) -> dict[str, str]:
+    row = evidence.row(row_id)
+    return {
+        "id": row_id,
+        "citation": evidence.references[row.reference].where,
+        "verified": row.verified,
+    }
+
+
+def model_card(
+    manifest: ModelManifest, model: RiskModel, table: dict[str, Any], statement: str
+) -> str:
+    """Return the card in Markdown."""
+    cohort = manifest.cohort
+    sections = [
+        f"# {manifest.outcome.label}: model card",
+        f"**{statement}**",
+        *(["**Fitted on simulated patients: a rehearsal.**"] if cohort.is_simulated else []),
+        f"Outcome: {manifest.outcome.definition} ({manifest.outcome.reference}).",
+        f"Intended use: {manifest.intended_use}",
+        "## On whom it rests\n\n" + _on_whom(manifest),
+        "## How well it does\n\n" + _performance(manifest),
+        "## What was believed before any patient\n\n" + _effects(table),
+        "## Base rates\n\n" + _base_rates(table),
+        "## What was assumed\n\n" + "\n".join(f"- {line}" for line in table["assumed"]),
+        "## What it does not know\n\n" + _limits(manifest, model),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _on_whom(manifest: ModelManifest) -> str:
+    cohort = manifest.cohort
+    released = ", ".join(manifest.directions_released) or "none"
+    return "\n".join(
+        [
+            f"- real patients: {cohort.real_patients}; simulated: {cohort.simulated_patients}; "
+            f"events: {cohort.events}; sites: {cohort.sites}",
+            f"- validated on real patients: {manifest.validated_on_real_patients}",
+            f"- local deviation: {manifest.local_deviation}",
+            f"- declared directions let go: {released}",
+            f"- published rows used: {manifest.evidence.rows}, of which not read in their source: "
+            + (", ".join(manifest.evidence.unread_rows) or "none"),
+        ]
+    )
+
+
+def _performance(manifest: ModelManifest) -> str:
+    if not manifest.performance:
+        return "Not measured."
+    lines = ["| measure | value | on | patients |", "|---|---|---|---|"]
+    lines += [f"| {m.name} | {m.value:.3f} | {m.on} | {m.patients} |" for m in manifest.performance]
+    return "\n".join(lines)
+
+
+def _effects(table: dict[str, Any]) -> str:
+    lines = [
+        "Log-odds per spread of the term; published figures are shrunk for transport.",
+        "",
+        "| term | mean | sd | as published | sources |",
+        "|---|---|---|---|---|",
+    ]
+    for effect in table["effects"]:
+        published = "" if effect["as_published"] is None else f"{effect['as_published']:.2f}"
+        sources = _cited(effect["sources"]) or effect["how"]
+        lines.append(
+            f"| {effect['term']} | {effect['mean']:.2f} | {effect['sd']:.2f} | {published} "
+            f"| {sources} |"
+        )
+    return "\n".join(lines)
+
+
+def _base_rates(table: dict[str, Any]) -> str:
+    lines = [
+        "Mean risk on the ASTCT 2019 scale, with a 90 % interval for a centre not yet seen.",
+        "",
+        "| product | disease | risk | interval | cohorts |",
+        "|---|---|---|---|---|",
+    ]
+    for cell in table["base_rates"]:
+        cited = _cited(cell["sources"]) or "borrowed: no cohort of its own"
+        lines.append(
+            f"| {cell['product']} | {cell['disease']} | {100 * cell['risk']:.1f} % "
+            f"| {100 * cell['low']:.1f}-{100 * cell['high']:.1f} % | {cited} |"
+        )
+    return "\n".join(lines)
+
+
+def _cited(sources: list[dict[str, str]]) -> str:
+    return "; ".join(f"{s['id']} ({s['verified']})" for s in sources)
+
+
+def _limits(manifest: ModelManifest, model: RiskModel) -> str:
+    lines = [
+        "- Risks hold under current practice; products were not randomised against each other.",
+        "- Cell expansion, the strongest driver of toxicity, is not known before infusion.",
+        "- Published effects come from lymphoma above all; in other diseases they are borrowed.",
+        f"- Intervals carry {model.misfit_sd:.2f} log-odds for what a sum of terms cannot say.",
+    ]
+    if manifest.validated_on_real_patients == 0:
+        lines.append("- It has been validated on no patient.")
+    return "\n".join(lines)

@@ -1,0 +1,261 @@
+"""The whole run on one page: experiment, cohort, prior, model, judgement, artefact, reloaded."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from data_schemas.cohort_table import Purpose, predictor_columns, read_cohort
+from data_schemas.evidence import Evidence, load_evidence
+from data_schemas.model_manifest import (
+    CohortStatement,
+    EvidenceStatement,
+    Measure,
+    ModelManifest,
+    OutcomeStatement,
+)
+from data_schemas.outcomes import Outcome
+from serving.artefact import (
+    MODEL_FILE,
+    SELF_TEST_FILE,
+    Artefact,
+    canonical_json,
+    load_artefact,
+    model_to_json,
+    save_artefact,
+    self_test,
+    sha256,
+)
+from serving.assess import model_statement
+from serving.risk_model import Cell
+from training.cohort import LearningCohort, learning_cohort
+from training.experiment import Experiment, read_experiment
+from training.learner import Learnt, learn
+from training.model_card import model_card, prior_table
+from training.performance import Judged, against_truth, folds, measures
+from training.prior import ModelPrior, cohort_prior, evidence_prior
+from training.synthetic_cohort import simulate
+
+Array = np.ndarray
+Progress = Callable[[str, float], None]
+"""Told what is being done and which share of the whole is done, 0 to 1."""
+
+SIMULATED = "simulated centres, never clinical performance"
+BOOSTER_FILE = "booster.ubj"
+_PACKAGES = ("cart-risk", "numpy", "scipy", "scikit-learn", "xgboost-cpu", "pandas")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained, saved and reloaded model, and what it was trained by."""
+
+    experiment: Experiment
+    artefact: Artefact
+    notices: tuple[str, ...]
+
+
+def silent(_doing: str, _share: float) -> None:
+    """Show no progress."""
+
+
+def train(
+    experiment_file: Path, cohort_file: Path | None, store: Path, progress: Progress = silent
+) -> Run:
+    """Train one experiment and save its artefact under ``store``.
+
+    Raises
+    ------
+    ExperimentRefused, CohortRefused
+        If the experiment or the cohort cannot be used; nothing is written then.
+    """
+    experiment = read_experiment(experiment_file)
+    outcome = experiment.outcome.outcome()
+    evidence = load_evidence()
+    progress("reading the cohort", 0.0)
+    cohort = learning_cohort(cohort_file, outcome) if cohort_file else None
+    model_prior = _prior(evidence, experiment, cohort)
+    progress("fitting", 0.1)
+    learnt = learn(model_prior, cohort, experiment.seed, trees=experiment.learner.trees)
+    performance = _judge(evidence, experiment, model_prior, learnt, cohort, progress)
+    progress("saving", 0.95)
+    artefact = _save(store, experiment, outcome, evidence, model_prior, learnt, cohort, performance)
+    progress("done", 1.0)
+    return Run(experiment, artefact, cohort.notices if cohort else ())
+
+
+def _prior(evidence: Evidence, experiment: Experiment, cohort: LearningCohort | None) -> ModelPrior:
+    if experiment.anchor.evidence:
+        return evidence_prior(evidence, experiment, cohort)
+    if cohort is None:
+        raise ValueError(f"{experiment.name}: without evidence an experiment needs a cohort")
+    return cohort_prior(evidence, experiment, cohort)
+
+
+def _judge(
+    evidence: Evidence,
+    experiment: Experiment,
+    model_prior: ModelPrior,
+    learnt: Learnt,
+    cohort: LearningCohort | None,
+    progress: Progress,
+) -> tuple[Measure, ...]:
+    if cohort is not None:
+        return _cross_validated(evidence, experiment, cohort, progress)
+    return _rehearsed(experiment, model_prior, learnt, progress)
+
+
+def _cross_validated(
+    evidence: Evidence, experiment: Experiment, cohort: LearningCohort, progress: Progress
+) -> tuple[Measure, ...]:
+    """Repeat the whole fit, prior included, within folds of the cohort."""
+    k = experiment.validation.folds
+    smaller_class = min(cohort.events, len(cohort) - cohort.events)
+    if smaller_class < k:
+        return ()
+    log_odds = np.full(len(cohort), np.nan)
+    for i, (train_index, test_index) in enumerate(folds(cohort.outcome, k, experiment.seed)):
+        progress(f"cross-validating, fold {i + 1} of {k}", 0.2 + 0.7 * i / k)
+        seen = cohort.take(train_index)
+        fold = learn(
+            _prior(evidence, experiment, seen),
+            seen,
+            experiment.seed,
+            trees=experiment.learner.trees,
+        )
+        log_odds[test_index] = fold.model.predict(cohort.take(test_index).columns).logit
+    known = ~np.isnan(log_odds)
+    who = "simulated patients, never clinical performance" if cohort.synthetic else "real patients"
+    return measures(
+        Judged(log_odds[known], cohort.outcome[known]), f"{k}-fold cross-validation, {who}"
+    )
+
+
+def _rehearsed(
+    experiment: Experiment, model_prior: ModelPrior, learnt: Learnt, progress: Progress
+) -> tuple[Measure, ...]:
+    """Run a model of no patients on simulated centres whose truth differs from the evidence."""
+    validation = experiment.validation
+    judged, beside_truth = [], []
+    for centre in range(validation.simulated_centres):
+        done = 0.2 + 0.7 * centre / validation.simulated_centres
+        progress(f"simulated centre {centre + 1} of {validation.simulated_centres}", done)
+        simulated = simulate(validation.simulated_patients, 1, experiment.seed + 1 + centre)
+        outcome = experiment.outcome.outcome()
+        cohort = read_cohort(simulated.table, Purpose.SCORING)
+        columns = cohort.columns()
+        truth = simulated.truth[outcome.name].to_numpy()
+        drawn = np.random.default_rng(experiment.seed + centre).random(len(truth)) < truth
+        prediction = learnt.model.predict(columns)
+        inside = prediction.in_scope
+        judged.append((prediction.logit[inside], drawn[inside].astype(float)))
+        beside_truth.append(against_truth(learnt.model, columns, truth))
+    pooled = Judged(*(np.concatenate(part) for part in zip(*judged, strict=True)))
+    n = len(pooled.outcome)
+    excess = sum(t.excess_log_loss * t.patients for t in beside_truth) / n
+    of_rate = sum(t.of_product_rate * t.patients for t in beside_truth) / n
+    coverage = sum(t.coverage * t.patients for t in beside_truth) / n
+    extra = {
+        "excess_log_loss": excess,
+        "excess_log_loss_over_that_of_product_rate": excess / of_rate,
+        "interval_coverage_at_90_percent": coverage,
+    }
+    return measures(pooled, SIMULATED) + tuple(
+        Measure(name=name, value=value, on=SIMULATED, patients=n) for name, value in extra.items()
+    )
+
+
+def _save(
+    store: Path,
+    experiment: Experiment,
+    outcome: Outcome,
+    evidence: Evidence,
+    model_prior: ModelPrior,
+    learnt: Learnt,
+    cohort: LearningCohort | None,
+    performance: tuple[Measure, ...],
+) -> Artefact:
+    model = replace(learnt.model, outcome=outcome.name)
+    manifest = _manifest(experiment, outcome, model_prior, learnt, cohort, performance)
+    table = prior_table(model_prior, evidence)
+    card = model_card(manifest, model, table, model_statement(manifest))
+    files = {
+        MODEL_FILE: canonical_json(model_to_json(model)),
+        SELF_TEST_FILE: canonical_json(self_test(model, _invented_patients(model.cells[0]))),
+        "prior.json": canonical_json(table),
+        "model_card.md": card.encode(),
+    }
+    if learnt.booster is not None:
+        files[BOOSTER_FILE] = bytes(learnt.booster.save_raw("ubj"))
+    folder = save_artefact(store, model, manifest, files)
+    return load_artefact(folder)
+
+
+def _manifest(
+    experiment: Experiment,
+    outcome: Outcome,
+    model_prior: ModelPrior,
+    learnt: Learnt,
+    cohort: LearningCohort | None,
+    performance: tuple[Measure, ...],
+) -> ModelManifest:
+    return ModelManifest(
+        experiment=experiment.name,
+        outcome=OutcomeStatement(
+            name=outcome.name,
+            label=outcome.label,
+            definition=outcome.definition,
+            horizon_days=outcome.horizon_days,
+            reference=outcome.reference,
+        ),
+        learner=experiment.learner.name,
+        seed=experiment.seed,
+        cohort=_cohort_statement(cohort),
+        evidence=_evidence_statement(model_prior),
+        local_deviation=learnt.local_deviation,
+        directions_released=learnt.released,
+        performance=performance,
+        software={name: version(name) for name in _PACKAGES}
+        | {"python": ".".join(platform.python_version_tuple()[:2])},
+        files={},
+    )
+
+
+def _cohort_statement(cohort: LearningCohort | None) -> CohortStatement:
+    if cohort is None:
+        return CohortStatement(patients=0, real_patients=0, simulated_patients=0, events=0, sites=0)
+    n = len(cohort)
+    return CohortStatement(
+        patients=n,
+        real_patients=0 if cohort.synthetic else n,
+        simulated_patients=n if cohort.synthetic else 0,
+        events=cohort.events,
+        sites=len(set(cohort.site.tolist())),
+        fingerprint=cohort.fingerprint,
+    )
+
+
+def _evidence_statement(model_prior: ModelPrior) -> EvidenceStatement:
+    evidence = load_evidence()
+    ids = {i for effect in model_prior.effects for i in effect.sources}
+    ids |= {i for cell in model_prior.cells for i in cell.sources}
+    rows = [evidence.row(row_id) for row_id in sorted(ids)]
+    content = canonical_json([row.model_dump(mode="json") for row in rows])
+    unread = tuple(row.id for row in rows if row.verified != "read")
+    return EvidenceStatement(fingerprint=sha256(content), rows=len(rows), unread_rows=unread)
+
+
+def _invented_patients(cell: Cell) -> dict[str, Array]:
+    """Return three invented patients for the self-test: typical, inflamed, and half unmeasured."""
+    given = {
+        "product": np.array([cell.product] * 3, dtype=object),
+        "disease": np.array([cell.disease] * 3, dtype=object),
+        "age": np.array([60.0, 71.0, 45.0]),
+        "crp": np.array([12.0, 140.0, np.nan]),
+        "ferritin": np.array([400.0, 4200.0, np.nan]),
+        "ldh": np.array([230.0, 900.0, 310.0]),
+        "platelets": np.array([160.0, 35.0, np.nan]),
+    }
+    return dict(predictor_columns(given, 3))

@@ -1,0 +1,67 @@
+"""A cohort scored with the models of a store, by the same code that answers at the bedside."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data_schemas.cohort_table import Cohort, Purpose, read_cohort
+from serving.applicability import cautions, statuses
+from serving.artefact import Artefact, load_current
+from serving.risk_model import expit
+
+
+class NothingToScoreWith(LookupError):
+    """The store holds no current model."""
+
+
+def score_cohort(cohort: Cohort, store: Path) -> pd.DataFrame:
+    """Return one row a patient: risk, 90 % interval and status of every outcome.
+
+    Where a status forbids a risk, the three numbers are missing.
+
+    Raises
+    ------
+    NothingToScoreWith
+        If the store holds no current model.
+    ArtefactRefused
+        If a model is not what its pointer says.
+    """
+    artefacts = load_current(store)
+    if not artefacts:
+        raise NothingToScoreWith(f"no current model under {store.name}: train or promote one first")
+    scored: dict[str, object] = {"patient_id": cohort.patient_id}
+    for name, artefact in artefacts.items():
+        scored |= _scored(name, artefact, cohort)
+    return pd.DataFrame(scored)
+
+
+def _scored(name: str, artefact: Artefact, cohort: Cohort) -> dict[str, object]:
+    columns = cohort.columns()
+    prediction = artefact.model.predict(columns)
+    simulated = artefact.manifest.cohort.is_simulated
+    raised = cautions(columns, cohort.days_before, artefact.model, simulated=simulated)
+    status, _ = statuses(columns, prediction, raised)
+    usable = np.array([s.has_risk for s in status], dtype=bool)
+    return {
+        name: np.where(usable, expit(prediction.logit), np.nan),
+        f"{name}_low": np.where(usable, expit(prediction.low), np.nan),
+        f"{name}_high": np.where(usable, expit(prediction.high), np.nan),
+        f"{name}_status": [s.value for s in status],
+    }
+
+
+def score_file(cohort_file: Path, out: Path, store: Path) -> pd.DataFrame:
+    """Score a cohort file into a Parquet or CSV file, which appears whole or not at all."""
+    scored = score_cohort(read_cohort(cohort_file, Purpose.SCORING), store)
+    draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
+    try:
+        if out.suffix == ".csv":
+            scored.to_csv(draft, index=False)
+        else:
+            scored.to_parquet(draft, index=False)
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
+    return scored
