@@ -6,7 +6,7 @@ Every violation is reported at once, by row number and column; values and identi
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -102,7 +102,7 @@ class Cohort:
 
     def columns(self) -> dict[str, np.ndarray]:
         """Return the predictors as arrays, each of shape (n_patients,)."""
-        return {name: self.predictors[name].to_numpy() for name in self.predictors}
+        return {str(name): self.predictors[name].to_numpy() for name in self.predictors}
 
 
 def read_cohort(
@@ -151,12 +151,15 @@ def read_cohort(
 def _read_file(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise CohortRefused([Violation("(file)", "no_such_file", "the cohort file does not exist")])
-    readers = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        ".parquet": pd.read_parquet,
+        ".csv": pd.read_csv,
+    }
     if path.suffix not in readers:
         message = "a cohort is a .parquet or a .csv file"
         raise CohortRefused([Violation("(file)", "unknown_format", message)])
     try:
-        table: pd.DataFrame = readers[path.suffix](path)
+        table = readers[path.suffix](path)
     except (ValueError, OSError) as error:
         message = f"the file cannot be read as {path.suffix[1:]} ({type(error).__name__})"
         raise CohortRefused([Violation("(file)", "unreadable", message)]) from None
@@ -166,9 +169,9 @@ def _read_file(path: Path) -> pd.DataFrame:
 def _fingerprint(predictors: pd.DataFrame, outcomes: pd.DataFrame, site: pd.Series) -> str:
     digest = hashlib.sha256()
     for table in (predictors, outcomes, site.to_frame()):
-        for name in sorted(table):
+        for name in sorted(map(str, table)):
             column = table[name]
-            digest.update(str(name).encode())
+            digest.update(name.encode())
             digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
     return digest.hexdigest()
 
@@ -182,7 +185,7 @@ class _Check:
         self.violations: list[Violation] = []
         self.notices: list[str] = []
         self.known = {*_ADMINISTRATIVE, *_GRADES, *NEVER_PREDICTORS, *DERIVED}
-        self.known |= {column for column in table if str(column).startswith("outcome_")}
+        self.known |= {name for name in map(str, table) if name.startswith("outcome_")}
 
     def violate(self, column: str, rule: str, message: str, bad: pd.Series | None = None) -> None:
         rows = () if bad is None else tuple(int(i) + 1 for i in np.flatnonzero(bad.to_numpy()))
@@ -267,7 +270,7 @@ class _Check:
                     f"{column}: {int(censored.sum())} censored, half the limit used"
                 )
             self.violate(column, "not_a_number", "must be numbers", given.notna() & values.isna())
-        infinite = np.isinf(values)
+        infinite = values.abs() == np.inf
         self.violate(column, "not_a_number", "must be finite", infinite)
         return values.where(~infinite)
 

@@ -120,7 +120,9 @@ class _Reader:
             self.measurements[name] = Measurement(canonical, float(value), unit, measured_on)  # type: ignore[arg-type]  # just checked
 
     def category(self, name: str, declared: Category, given: object) -> None:
-        word = PRODUCT_SPELLINGS.get(given.casefold(), given) if _is_product(name, given) else given
+        word = given
+        if name == "product" and isinstance(given, str):
+            word = PRODUCT_SPELLINGS.get(given.casefold(), given)
         if isinstance(word, str) and word in declared.choices:
             self.values[name] = word
         else:
@@ -198,10 +200,6 @@ def _refuse_unknown_names(reader: _Reader, names: list[str]) -> None:
             near = tuple(difflib.get_close_matches(name[:60], PREDICTORS, n=3))
             message = "a field that the contract does not know (its name is not repeated here)"
             reader.refuse("(unknown)", "unknown_field", message, near)
-
-
-def _is_product(name: str, given: object) -> bool:
-    return name == "product" and isinstance(given, str)
 
 
 def _accepted_unit(given: object, declared: Quantity) -> str | None:

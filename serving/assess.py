@@ -89,31 +89,35 @@ def _answer(artefact: Artefact, columns: Columns, days: Columns, evidence: Evide
     prediction = model.predict(columns)
     raised = cautions(columns, days, model, simulated=manifest.cohort.is_simulated)
     (status,), (reason,) = statuses(columns, prediction, raised)
-    common = {
-        "outcome": model.outcome,
-        "label": manifest.outcome.label,
-        "definition": manifest.outcome.definition,
-        "status": status,
-        "reasons": (reason,) if reason else tuple(_text(c) for c in raised),
-        "model": _reference(artefact),
-    }
-    if not status.has_risk:
-        return _Answered(OutcomeRisk(**common), raised)
+    answer = OutcomeRisk(
+        outcome=model.outcome,
+        label=manifest.outcome.label,
+        definition=manifest.outcome.definition,
+        status=status,
+        reasons=(reason,) if reason else tuple(_text(c) for c in raised),
+        model=_reference(artefact),
+    )
+    if status.has_risk:
+        answer = answer.model_copy(update=_numbers(artefact, prediction, columns, evidence))
+    return _Answered(answer, raised)
+
+
+def _numbers(
+    artefact: Artefact, prediction: Prediction, columns: Columns, evidence: Evidence
+) -> dict[str, object]:
+    """Return the part of an answer that holds numbers."""
+    model = artefact.model
     cell = model.cells[int(model.cell_of(columns)[0])]
     interval = Interval(low=float(expit(prediction.low)[0]), high=float(expit(prediction.high)[0]))
     risk = float(prediction.risk[0])
-    return _Answered(
-        OutcomeRisk(
-            **common,
-            risk=risk,
-            interval=interval,
-            natural_frequency=natural_frequency(risk),
-            comparison=_comparison(interval, cell.base_rate),
-            base_rate=_base_rate(cell, model.outcome, evidence),
-            explanation=_explanation(artefact, prediction, columns, cell),
-        ),
-        raised,
-    )
+    return {
+        "risk": risk,
+        "interval": interval,
+        "natural_frequency": natural_frequency(risk),
+        "comparison": _comparison(interval, cell.base_rate),
+        "base_rate": _base_rate(cell, model.outcome, evidence),
+        "explanation": _explanation(artefact, prediction, columns, cell),
+    }
 
 
 def _reference(artefact: Artefact) -> ModelReference:
@@ -173,7 +177,7 @@ def _published(row: Incidence, outcome: str, evidence: Evidence) -> PublishedCoh
         patients=row.n_treated,
         percent=row.crs_severe_pct if crs else row.icans_severe_pct,
         grading_scale=row.crs_scale if crs else row.neurotoxicity_scale,
-        citation=evidence.references[row.reference].where,
+        citation=evidence.references[row.reference].citation,
         verified=row.verified,
     )
 

@@ -103,7 +103,7 @@ def score_command(
     """Score a cohort with the models in service, or with those of ``--models``."""
     with _said_plainly():
         scored = score_file(cohort, out, models or Settings.from_environment().store)
-    for column in [c for c in scored if c.endswith("_status")]:
+    for column in [c for c in map(str, scored) if c.endswith("_status")]:
         counts = ", ".join(f"{k} {v}" for k, v in scored[column].value_counts().items())
         _screen.print(f"{column}: {counts}")
 

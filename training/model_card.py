@@ -53,7 +53,7 @@ def _source(row_id: str, evidence: Evidence) -> dict[str, str]:
     row = evidence.row(row_id)
     return {
         "id": row_id,
-        "citation": evidence.references[row.reference].where,
+        "citation": evidence.references[row.reference].citation,
         "verified": row.verified,
     }
 

@@ -8,7 +8,7 @@ A predictor without a usable figure has mean 0 and a wide spread: the cohort dec
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, log1p, sqrt
 from typing import Literal
 
@@ -36,6 +36,12 @@ BETWEEN_CENTRES = 0.5
 LABORATORY_CORRELATION = 0.3
 """Assumed correlation of laboratory values and burden, in the direction of risk."""
 
+USUALLY_MISSING = 0.15
+"""Share of a patient's predictors that routine care leaves out: a planning figure."""
+
+PLAUSIBLE = 1.0
+"""Sd of what an effect may be at all, in log-odds per spread: a cohort of no events says little."""
+
 LEAST_SPREAD = 0.12
 UNKNOWN_SPREAD = 0.15
 """Prior sd of an effect that nobody has published."""
@@ -45,6 +51,12 @@ DISEASE_SPECIFIC = {"crp": "B_ALL", "ferritin": "B_ALL", "age": "B_ALL", TUMOUR_
 
 CRP and ferritin failed to predict severe CRS in leukaemia (Teachey 2016, Wei 2023), younger age
 goes with toxicity there, and burden is counted in blasts.
+"""
+
+BORROWED = frozenset({TUMOUR_BURDEN})
+"""Predictors whose effect in its own disease starts from the general one if none is published.
+
+More disease goes with more toxicity everywhere; of the others the literature says no such thing.
 """
 
 Kind = Literal["doubling", "threshold", "unit", "z", "pair", "cohorts"]
@@ -60,20 +72,20 @@ def _key(predictor: str, scope: str = EVERYWHERE, word: str = "") -> TermKey:
     return predictor, scope, word
 
 
-_EASIX = ("doubling", "easix-doubling-severe-korell")
+def _easix(sign: float) -> Step:
+    return "doubling", "easix-doubling-severe-korell", sign
+
+
 _SHARED: dict[TermKey, tuple[Step, ...]] = {
-    _key("platelets"): ((*_EASIX, -1.0),),
-    _key("creatinine"): ((*_EASIX, +1.0),),
+    _key("platelets"): (_easix(-1.0),),
+    _key("creatinine"): (_easix(+1.0),),
     _key("crp"): (("threshold", "crp-100-icans-grade2plus-hmp", log1p(100)),),
     _key("ferritin"): (("threshold", "ferritin-1500-icans-grade2plus-hmp", log(1500)),),
 }
 STEPS: dict[str, dict[TermKey, tuple[Step, ...]]] = {
     "severe_crs": {
         **_SHARED,
-        _key("ldh"): (
-            (*_EASIX, +1.0),
-            ("threshold", "ldh-uln-crs-severe-multivariable-snmmi", 0.0),
-        ),
+        _key("ldh"): (_easix(+1.0), ("threshold", "ldh-uln-crs-severe-multivariable-snmmi", 0.0)),
         _key(TUMOUR_BURDEN): (("z", "mtv-crs-severe-multivariable-snmmi", _SNMMI_SEVERE_CRS),),
         _key(TUMOUR_BURDEN, "B_ALL"): (("pair", "blasts-5-crs-severe-park", 0.35),),
         _key("age"): (("threshold", "age-65-crs-any-jacobson", 65.0),),
@@ -87,10 +99,7 @@ STEPS: dict[str, dict[TermKey, tuple[Step, ...]]] = {
     },
     "severe_icans": {
         **_SHARED,
-        _key("ldh"): (
-            (*_EASIX, +1.0),
-            ("threshold", "ldh-normal-neurologic-severe-wudhikarn", 0.0),
-        ),
+        _key("ldh"): (_easix(+1.0), ("threshold", "ldh-normal-neurologic-severe-wudhikarn", 0.0)),
         _key(TUMOUR_BURDEN): (("z", "suvmax-icans-severe-univariate-snmmi", _SNMMI_SEVERE_ICANS),),
         _key("age"): (
             ("unit", "age-icans-any-per-year-cibmtr", _ANY_ICANS_RISK),
@@ -156,10 +165,14 @@ def typical(predictor: str, disease: str = EVERYWHERE) -> TypicalValue:
 def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
     """Return the prior of one effect on one outcome."""
     steps = STEPS.get(outcome, {}).get(key, ())
+    if not steps and outcome in STEPS and key[0] in BORROWED and key[1] != EVERYWHERE:
+        general = effect_prior(evidence, outcome, (key[0], EVERYWHERE, key[2]))
+        return replace(general, key=key, how=f"no figure in {key[1]}: borrowed; {general.how}")
     if not steps:
         return EffectPrior(key, 0.0, UNKNOWN_SPREAD, None, (), False, "no usable published figure")
     effects = [_effect(evidence, outcome, key, step) for step in steps]
     published = convert.pooled(effects, BETWEEN_STUDIES)
+    published = _plausible(published)
     share = transport(evidence)
     mean = _kept_in_direction(share * published.estimate, key, outcome)
     spread = sqrt((share * published.error) ** 2 + (BETWEEN_CENTRES * mean) ** 2 + LEAST_SPREAD**2)
@@ -173,6 +186,12 @@ def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
         unread=any(row.verified == "unread" for row in rows),
         how=f"{', '.join(kind for kind, _, _ in steps)}; times {share:.2f} for transport",
     )
+
+
+def _plausible(effect: Effect) -> Effect:
+    """Shrink an estimate toward no effect as far as its own error makes it implausible."""
+    kept = PLAUSIBLE**2 / (PLAUSIBLE**2 + effect.error**2)
+    return Effect(kept * effect.estimate, sqrt(kept) * effect.error)
 
 
 def _kept_in_direction(mean: float, key: TermKey, outcome: str) -> float:
@@ -280,6 +299,7 @@ def spread_of_linear_predictor(priors: Mapping[TermKey, EffectPrior], disease: s
 
     Laboratory values and burden are taken to correlate by ``LABORATORY_CORRELATION`` in the
     direction of risk; nothing is published on it, so it is an assumption of ours.
+    A share of ``USUALLY_MISSING`` is not measured and adds nothing.
     """
     means = []
     for key, prior in priors.items():
@@ -288,7 +308,8 @@ def spread_of_linear_predictor(priors: Mapping[TermKey, EffectPrior], disease: s
         if key[2] == "" and key[1] == wanted and (key[0] == TUMOUR_BURDEN or _is_quantity(key[0])):
             means.append(abs(prior.mean))
     squares = sum(m * m for m in means)
-    return sqrt(squares + LABORATORY_CORRELATION * (sum(means) ** 2 - squares))
+    total = squares + LABORATORY_CORRELATION * (sum(means) ** 2 - squares)
+    return sqrt((1 - USUALLY_MISSING) * total)
 
 
 def _is_quantity(predictor: str) -> bool:

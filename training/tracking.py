@@ -95,7 +95,7 @@ class Registry:
     def fetch(self, registered: Registered, into: Path) -> Path:
         """Bring a version's artefact to this machine and return its folder."""
         found = self._client.get_model_version(registered.outcome, registered.number)
-        path = self._client.download_artifacts(found.run_id, _ARTEFACT, str(into))
+        path = self._client.download_artifacts(str(found.run_id), _ARTEFACT, str(into))
         return Path(path)
 
     def set_alias(self, registered: Registered, alias: str) -> None:

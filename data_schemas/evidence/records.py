@@ -99,6 +99,13 @@ class Reference(BaseModel):
     pmid: Annotated[str, Field(pattern=r"^\d{1,8}$")] | None = None
     note: Text | None = None
 
+    @property
+    def citation(self) -> str:
+        """The reference in one line: who, where, and the DOI if there is one."""
+        where = f"{self.journal} {self.where}" if self.journal else self.where
+        doi = f"doi:{self.doi}" if self.doi else None
+        return ", ".join(part for part in (self.authors, where, doi) if part)
+
 
 class EvidenceRow(BaseModel):
     """What every row says: whom it is about, where it was read, how far it was checked."""

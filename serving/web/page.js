@@ -1,0 +1,510 @@
+// A form drawn from the data contract, and the answer in the order it should be read.
+// A patient's values stay in the document: never in the address, in storage or in the console.
+
+const FIRST = ["product", "disease", "age"];
+const GROUPS = ["inflammation", "tumour", "blood counts", "organ function", "patient", "treatment"];
+const NODAL = ["mtv", "spd", "largest_lesion", "bulky_disease"];
+const BURDEN = {
+  LBCL: NODAL, PMBCL: NODAL, FL: NODAL, MCL: NODAL, MZL: NODAL, CLL_SLL: NODAL,
+  B_ALL: ["marrow_blast", "blasts_blood"],
+  MM: ["marrow_plasma_cell", "involved_flc", "m_protein"],
+};
+const MEASURES = [...new Set(Object.values(BURDEN).flat())];
+const SHORT = {
+  tisagenlecleucel: "tisa-cel", axicabtagene_ciloleucel: "axi-cel",
+  brexucabtagene_autoleucel: "brexu-cel", lisocabtagene_maraleucel: "liso-cel",
+  idecabtagene_vicleucel: "ide-cel", ciltacabtagene_autoleucel: "cilta-cel",
+  obecabtagene_autoleucel: "obe-cel", relmacabtagene_autoleucel: "relma-cel",
+  equecabtagene_autoleucel: "eque-cel", zevorcabtagene_autoleucel: "zevor-cel",
+  inaticabtagene_autoleucel: "inati-cel", talicabtagene_autoleucel: "tali-cel",
+  varnimcabtagene_autoleucel: "var-cel",
+};
+const STATUS = {
+  ok: "An estimate is possible",
+  caution: "An estimate is possible, with caution",
+  insufficient_data: "No estimate: not enough data",
+  out_of_scope: "No estimate: outside what the evidence covers",
+};
+const COMPARED = { above: "Above", near: "Cannot be distinguished from", below: "Below" };
+const CHECKED = { read: "read", partly_read: "partly read", unread: "unread: second-hand" };
+const LEAST_BAR = 0.01;
+const UNREACHABLE = 599;
+
+const byId = (id) => document.getElementById(id);
+const form = byId("form");
+let predictors = new Map();
+/** The body whose answer is shown, to tell when the form has moved on from it. */
+let assessed = null;
+
+/** A node of "tag.class" with attributes (plain objects) and children (all else). */
+function build(space, kind, parts) {
+  const [tag, ...styles] = kind.split(".");
+  const node = document.createElementNS(`http://www.w3.org/${space}`, tag);
+  if (styles.length) node.setAttribute("class", styles.join(" "));
+  for (const part of parts.flat()) {
+    if (part?.constructor === Object) {
+      for (const [name, value] of Object.entries(part)) node.setAttribute(name, value);
+    } else node.append(part ?? "");
+  }
+  return node;
+}
+
+const make = (kind, ...parts) => build("1999/xhtml", kind, parts);
+const draw = (kind, ...parts) => build("2000/svg", kind, parts);
+
+const list = (items) => make("ul", items.map((item) => make("li", item)));
+const more = (title, ...parts) => make("details", make("summary", title), ...parts);
+const section = (title, ...parts) => make("section", make("h3", title), ...parts);
+const fieldset = (title, parts) => make("fieldset", make("legend", title), ...parts);
+
+/** Numbers among the cells are log-odds. */
+function table(caption, heads, rows) {
+  const cell = (content, i) => i === 0 ? make("th", { scope: "row" }, content)
+    : typeof content === "number" ? make("td.n", signed(content)) : make("td", content);
+  // A table wider than the screen scrolls by itself, which the keyboard must reach too.
+  return make("div.scroll", { tabindex: 0, role: "region", "aria-label": caption },
+    make("table", make("caption", caption),
+      make("thead", make("tr", heads.map((head) => make("th", { scope: "col" }, head)))),
+      make("tbody", rows.map((row) => make("tr", row.map(cell))))));
+}
+
+// Words and numbers
+
+function percent(probability) {
+  const value = 100 * probability;
+  return value < 1 ? "<1" : value > 95 ? ">95" : value.toFixed(0);
+}
+
+const risk = (probability) => `${percent(probability)}\u00a0%`;
+
+/** A range that never breaks across lines. */
+function range({ low, high }) {
+  const [from, to] = [percent(low), percent(high)];
+  return from === to ? risk(low) : `${from}\u2060–\u2060${to}\u00a0%`;
+}
+
+function signed(logOdds) {
+  const digits = Math.abs(logOdds).toFixed(2);
+  return Number(digits) === 0 ? digits : (logOdds < 0 ? "−" : "+") + digits;
+}
+
+const number = (value, digits = 4) => String(Number(value.toPrecision(digits)));
+const spaced = (word) => String(word).replace("B_", "B-").replace("L_S", "L/S").replaceAll("_", " ");
+const named = (word) => SHORT[word] ?? spaced(word);
+const labelOf = (name) => predictors.get(name)?.label ?? spaced(name);
+
+/** UCUM as a clinician writes it. */
+function unitWords(unit) {
+  const words = {
+    a: "years", mo: "months", d: "days", 1: "fraction", Cel: "°C", "[degF]": "°F",
+    "[lb_av]": "lb", "[in_i]": "in", "mm[Hg]": "mmHg", "[IU]/L": "IU/L", "{#}/uL": "count/µL",
+  };
+  return words[unit] ?? unit
+    .replace(/10\*(\d)/, (_, power) => `10${"⁰¹²³⁴⁵⁶⁷⁸⁹"[power]}`)
+    .replace(/\{(FEU|DDU)\}/, " $1").replace("{cells}", "cells").replace(/\{.*\}/, "")
+    .replace(/(^|\/)u(?=[gmLk])/, "$1µ").replace(/m2$/, "m²").replace(/m3$/, "m³");
+}
+
+// The form
+
+function drawForm() {
+  const others = [...predictors.values()].filter(({ name }) => !FIRST.includes(name));
+  const isShown = ({ name, used_by_model: isUsed }) =>
+    isUsed || name === "ldh_uln" || MEASURES.includes(name);
+  byId("fields").replaceChildren(
+    fieldset("Product, disease and age", FIRST.map((name) => field(predictors.get(name)))),
+    ...groups(others.filter(isShown)),
+    more("More predictors", make("p.hint", "Not used by the model; some enter published scores."),
+      ...groups(others.filter((described) => !isShown(described)))));
+  fitToDisease();
+}
+
+function groups(described) {
+  return GROUPS.flatMap((group) => {
+    const isMeasure = ({ name }) => MEASURES.includes(name);
+    const parts = described.filter((one) => one.group === group && !isMeasure(one)).map(field);
+    if (group === "tumour" && described.some(isMeasure)) {
+      const measures = MEASURES.map((name) => field(predictors.get(name)));
+      parts.push(fieldset("Tumour burden", [make("p.hint", { id: "burden" }), ...measures]));
+    }
+    return parts.length ? [fieldset(group, parts)] : [];
+  });
+}
+
+/** Show only what applies to the disease; what is hidden is not sent. */
+function fitToDisease() {
+  const disease = byId("field-disease").value;
+  const measures = BURDEN[disease] ?? [];
+  for (const [name, { diseases }] of predictors) {
+    const applies = MEASURES.includes(name) ? measures.includes(name)
+      : !disease || !diseases.length || diseases.includes(disease);
+    byId(`row-${name}`).hidden = !applies;
+  }
+  byId("burden").textContent = measures.length ? "One is enough: the first one given is used."
+    : disease ? "No measure is known for this disease." : "Choose the disease first.";
+}
+
+function field(described) {
+  const { name, label, kind, required, note } = described;
+  const id = `field-${name}`;
+  const aids = { id, "aria-describedby": `note-${name} error-${name}`, "aria-required": required };
+  const control = kind === "quantity"
+    ? [make("input", aids, { inputmode: "decimal", autocomplete: "off" }), units(described)]
+    : [make("select.wide", aids, choices(described))];
+  return make("div.field", { id: `row-${name}` },
+    make("label", { for: id }, label, required ? " (required)" : ""), ...control,
+    note ? make("div.note", { id: `note-${name}` }, note) : null);
+}
+
+/** The canonical unit first, because it is the one chosen at the start. */
+function units({ name, label, unit, accepted_units: accepted }) {
+  // A bare "1" is a unit of its own only where it means a fraction.
+  const isRedundant = (code) => ["1", "{ratio}"].includes(code) && accepted[code].factor === 1;
+  const others = Object.keys(accepted).filter((code) => code !== unit && !isRedundant(code));
+  const options = [unit, ...others].map((code) => make("option", { value: code }, unitWords(code)));
+  return make(others.length ? "select.units" : "select.units.only",
+    { id: `unit-${name}`, "aria-label": `Unit of ${label}`, tabindex: others.length ? 0 : -1 }, options);
+}
+
+function choices({ name, kind, required, choices: words }) {
+  const canBeUnknown = kind === "flag" || words.includes("unknown");
+  const blank = required ? "choose" : canBeUnknown ? "unknown" : "not given";
+  const known = words.filter((word) => word !== "unknown");
+  return [make("option", { value: "" }, blank), ...known.map((word) => make("option",
+    { value: word }, word in SHORT ? `${SHORT[word]} (${spaced(word)})` : spaced(word)))];
+}
+
+/** Read the form; a number that could only be guessed at is a problem. */
+function readForm() {
+  const body = {};
+  const problems = [];
+  for (const [name, { kind }] of predictors) {
+    const given = byId(`field-${name}`).value.trim();
+    if (byId(`row-${name}`).hidden || !given) continue;
+    if (kind !== "quantity") body[name] = given;
+    else if (/^-?\d+(\.\d+)?$/.test(given)) {
+      body[name] = { value: Number(given), unit: byId(`unit-${name}`).value };
+    } else {
+      const message = "write digits, with a point for decimals; no comma, space, < or >";
+      problems.push({ field: name, message, accepted: [] });
+    }
+  }
+  return { body, problems };
+}
+
+function clearForm() {
+  form.reset();
+  showProblems([]);
+  clearAnswer("No patient assessed yet.");
+  fitToDisease();
+}
+
+async function fillWithExample() {
+  const { paths } = await (await ask("docs.json")).json();
+  const { example } = paths["/v1/assess"].post.requestBody.content["application/json"];
+  clearForm();
+  for (const [name, given] of Object.entries(example)) {
+    byId(`field-${name}`).value = given.value ?? given;
+    if (given.unit) byId(`unit-${name}`).value = given.unit;
+  }
+  fitToDisease();
+  say("The form holds an invented patient. Press Assess.");
+}
+
+// Asking the service
+
+const ask = (path, options) => fetch(path, options)
+  .catch(() => new Response("{}", { status: UNREACHABLE }));
+
+async function submit(event) {
+  event.preventDefault();
+  const { body, problems } = readForm();
+  showProblems(problems);
+  if (problems.length) return;
+  const sent = JSON.stringify(body);
+  const headers = { "content-type": "application/json" };
+  byId("submit").disabled = true;
+  say("Assessing…");
+  const response = await ask("v1/assess", { method: "POST", headers, body: sent });
+  const received = await response.json().catch(() => ({}));
+  byId("submit").disabled = false;
+  if (response.ok) showAnswer(received, sent);
+  else refuse(response.status, received);
+}
+
+function refuse(status, { problems = [], detail = "" }) {
+  const words = status === UNREACHABLE ? "The service cannot be reached" : `Refused: ${detail}`;
+  showProblems(problems, problems.length ? "" : `${words}. Nothing was assessed.`);
+}
+
+/** Say what is wrong beside each field, and in a summary that takes the focus. */
+function showProblems(problems, sentence = "") {
+  form.querySelectorAll(".error").forEach((error) => error.remove());
+  form.querySelectorAll("[aria-invalid]").forEach((one) => one.removeAttribute("aria-invalid"));
+  const summary = byId("problems");
+  summary.hidden = !problems.length && !sentence;
+  if (summary.hidden) return;
+  clearAnswer("Nothing was assessed: see the problems named in the form.");
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  summary.replaceChildren(make("strong", sentence || `${count}: nothing was assessed`),
+    list(problems.map(showProblem)));
+  summary.focus();
+}
+
+function showProblem({ field: name, message, accepted }) {
+  const words = accepted.length
+    ? `${message} (accepted: ${accepted.map((word) => named(unitWords(word))).join(", ")})` : message;
+  const input = byId(`field-${name}`);
+  if (!input) return words;
+  const row = byId(`row-${name}`);
+  input.setAttribute("aria-invalid", true);
+  row.closest("details")?.setAttribute("open", "");
+  const error = byId(`error-${name}`) ?? make("div.error", { id: `error-${name}` });
+  error.append(error.textContent && "; ", words);
+  row.append(error);
+  const link = make("a", { href: `#field-${name}` }, `${labelOf(name)}: ${words}`);
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    input.focus();
+  });
+  return link;
+}
+
+// The answer
+
+/** Said once: repeating a sentence would make a screen reader repeat it. */
+function say(sentence) {
+  if (byId("live").textContent !== sentence) byId("live").textContent = sentence;
+}
+
+function clearAnswer(sentence) {
+  assessed = null;
+  document.body.classList.remove("stale");
+  byId("answer").replaceChildren();
+  say(sentence);
+}
+
+function showAnswer(answer, sent) {
+  const rated = answer.outcomes.filter((outcome) => outcome.risk !== undefined);
+  const title = rated.length && rated.length < answer.outcomes.length
+    ? "Only one of the two risks can be given" : STATUS[answer.status];
+  const parts = rated.length
+    ? [patient(answer), risks(answer), comparison(rated), why(rated), notMeasured(answer),
+      valuesUsed(answer), scores(answer), about(answer, rated)]
+    : [notMeasured(answer), about(answer, rated)];
+  byId("answer").replaceChildren(status(answer, rated, title), ...parts);
+  assessed = sent;
+  markIfStale(`Answer ready. ${title}.`);
+  byId("answer-title").focus();
+}
+
+/** An answer beside a changed form would be read as the answer to it. */
+function markIfStale(otherwise = "Answer to the values in the form.") {
+  if (assessed === null) return;
+  const isStale = JSON.stringify(readForm().body) !== assessed;
+  document.body.classList.toggle("stale", isStale);
+  say(isStale ? "The form has changed: this answer belongs to earlier values." : otherwise);
+}
+
+function status(answer, rated, title) {
+  const refused = answer.outcomes.filter((outcome) => outcome.risk === undefined);
+  const reasons = refused.flatMap((outcome) => outcome.reasons);
+  const texts = new Set([...reasons, ...answer.cautions.map((caution) => caution.text)]);
+  const kind = rated.length ? answer.status === "ok" ? "ok" : "caution" : "none";
+  return make("section", { class: `status ${kind}` }, make("h3", title), list([...texts]));
+}
+
+function patient(answer) {
+  const value = (name) => answer.values_used.find((used) => used.predictor === name)?.value;
+  const time = new Date().toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short" });
+  return make("p.hint", `${named(value("product"))} in ${spaced(value("disease"))}, ${time}`);
+}
+
+function risks(answer) {
+  const cards = answer.outcomes.map((outcome) => make("div.card", make("h4", outcome.label),
+    outcome.risk === undefined ? make("p", STATUS[outcome.status]) : estimate(outcome),
+    more("Definition", make("p.hint", outcome.definition))));
+  return section("Risk", make("div.pair", cards), make("div.statements",
+    make("p", answer.low_risk_statement), make("p", answer.uncertainty_statement)));
+}
+
+function estimate(outcome) {
+  const { interval, base_rate: baseRate } = outcome;
+  const cell = `${named(baseRate.product)} in ${spaced(baseRate.disease)}`;
+  return [
+    make("p.number", make("strong", risk(outcome.risk)), make("span", range(interval)),
+      make("small", `${risk(interval.level)} interval`)),
+    make("p", outcome.natural_frequency),
+    make("p.compared", make("b", COMPARED[outcome.comparison]),
+      ` the base rate of ${cell}: ${risk(baseRate.risk)} (${range(baseRate.interval)})`),
+  ];
+}
+
+// The comparison: both outcomes on one axis
+
+const at = (share) => `${(100 * share).toFixed(2)}%`;
+const stretch = (kind, low, high) => draw(kind, { x: at(low), width: at(high - low) });
+const upright = (kind, x) => draw(kind, { x1: at(x), x2: at(x), y1: 0, y2: "100%" });
+
+function comparison(rated) {
+  const highest = Math.max(...rated.flatMap((outcome) =>
+    [outcome.interval.high, outcome.base_rate.interval.high]));
+  const end = [0.04, 0.08, 0.2, 0.4, 0.6, 0.8].find((limit) => limit >= highest) ?? 1;
+  const row = (title, picture) => make("div.row", make("span", title), picture);
+  const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) =>
+    draw("text", { x: at(share), y: 14 }, `${Math.round(100 * share * end)}\u00a0%`));
+  return section("Compared with the base rate", make("figure",
+    rated.map((outcome) => row(outcome.label, ownRisk(outcome, end))),
+    row("", draw("svg.ticks", { height: 20, "aria-hidden": true }, ticks)),
+    make("figcaption", "Dot and line: this patient, with interval. Upright mark and band: base "
+      + "rate of the product in this disease, with interval.")));
+}
+
+function ownRisk(outcome, end) {
+  const { interval, base_rate: baseRate } = outcome;
+  const words = `${outcome.label} ${risk(outcome.risk)}, interval ${range(interval)}; base rate `
+    + `${risk(baseRate.risk)}, interval ${range(baseRate.interval)}`;
+  return draw("svg.axis", { height: 36, role: "img", "aria-label": words },
+    stretch("rect.whole", 0, 1),
+    stretch("rect.band", baseRate.interval.low / end, baseRate.interval.high / end),
+    upright("line.rate", baseRate.risk / end),
+    stretch("rect.own", interval.low / end, interval.high / end),
+    draw("circle", { cx: at(outcome.risk / end), cy: "50%", r: 5.5 }));
+}
+
+// Why
+
+function why(rated) {
+  const sizes = rated.flatMap((outcome) =>
+    outcome.explanation.contributions.map((contribution) => Math.abs(contribution.log_odds)));
+  const largest = Math.max(LEAST_BAR, ...sizes);
+  return section("Why", make("p.hint", "What goes with the risk, not what causes it. Bars are "
+    + "log-odds: 0.7 about doubles the odds, −0.7 about halves them."),
+  make("div.pair", rated.map((outcome) => reasons(outcome, largest))));
+}
+
+function reasons(outcome, largest) {
+  const { explanation } = outcome;
+  const known = explanation.contributions.filter((contribution) =>
+    contribution.measured && Math.abs(contribution.log_odds) >= LEAST_BAR);
+  const sentences = known.slice(0, 4).map((contribution) => contribution.text);
+  return make("div", make("h4", outcome.label),
+    make("p.hint", `Against ${named(explanation.reference)}:`),
+    sentences.length ? list(sentences) : make("p", "No measured predictor moves the risk."),
+    make("p.ends", { "aria-hidden": true },
+      ["◄ lower", "typical", "higher ►"].map((word) => make("span", word))),
+    make("ul.bars", known.map((contribution) => bar(contribution, largest))),
+    more("As a table", contributionTable(explanation)));
+}
+
+function bar(contribution, largest) {
+  const value = contribution.log_odds;
+  const side = value > 0 ? "higher" : "lower";
+  const end = 0.5 + value / largest / 2;
+  return make("li", make("p", contribution.label,
+    make(`span.${side}`, `${value > 0 ? "▲" : "▼"} ${signed(value)} ${side}`)),
+  draw("svg", { height: 12, "aria-hidden": true }, stretch("rect.track", 0, 1),
+    stretch(`rect.${side}`, Math.min(0.5, end), Math.max(0.5, end)), upright("line.middle", 0.5)));
+}
+
+function contributionTable({ scale, contributions, base, total }) {
+  const rows = contributions.map((contribution) =>
+    [contribution.label, contribution.group, contribution.log_odds, contribution.text]);
+  return table(`Contributions, ${spaced(scale)}`, ["Predictor", "Group", "Adds", "In words"], [
+    ["Starting point", "", base, "the typical patient, not the average risk"],
+    ...rows,
+    ["Sum", "", total, "this patient"],
+  ]);
+}
+
+// What it rests on
+
+function notMeasured(answer) {
+  if (!answer.missing.length) return "";
+  const assumed = new Set(answer.missing.map((missing) => missing.assumed));
+  return section("Not measured",
+    make("p", answer.missing.map((missing) => missing.label).join("; ")),
+    make("p.hint", `Assumed: ${[...assumed].join("; ")}.`));
+}
+
+function valuesUsed(answer) {
+  const cautionOf = (name) => answer.cautions.filter((caution) => caution.predictor === name)
+    .map((caution) => caution.text.replace(/^.*?: /, "")).join("; ");
+  const weight = (used) => (cautionOf(used.predictor) ? 4 : 0) + 2 * used.converted
+    + used.used_by_model;
+  const worstFirst = answer.values_used.toSorted((one, other) => weight(other) - weight(one));
+  const rows = worstFirst.map((used) => [
+    used.label, valueWords(used),
+    used.converted ? `${number(used.sent_value)} ${unitWords(used.sent_unit)}` : "",
+    used.used_by_model ? "yes" : "no", make("span.flag", cautionOf(used.predictor)),
+  ]);
+  const source = answer.tumour_burden_source;
+  return section("Values used", table("Every value given, worst first",
+    ["Predictor", "Used as", "Given as", "In the model", "Caution"], rows),
+  source ? make("p.hint", `Tumour burden was read from: ${labelOf(source)}.`) : "");
+}
+
+function valueWords({ value, unit }) {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return typeof value === "number" ? `${number(value)} ${unitWords(unit ?? "")}` : named(value);
+}
+
+function scores(answer) {
+  const rows = answer.published_scores.map((score) => {
+    const isKnown = score.value !== undefined;
+    const log2 = score.log2 === undefined ? "" : ` (log₂ ${number(score.log2, 3)})`;
+    const cutOff = { true: "beyond", false: "not beyond" }[score.above_cut_off] ?? "";
+    return [score.label, isKnown ? number(score.value, 3) + log2 : "", cutOff,
+      isKnown ? score.note : `Not calculated: no ${score.missing.map(labelOf).join(", ")}.`];
+  });
+  return section("Published scores, not part of the risk",
+    table("Built for other questions", ["Score", "Value", "Cut-off", "What it is"], rows));
+}
+
+function about(answer, rated) {
+  const statements = new Set(answer.outcomes.map((outcome) => outcome.model.statement));
+  const models = answer.outcomes.map(({ label, model }) => [
+    label, String(model.fitted_on_real_patients), String(model.fitted_on_simulated_patients),
+    String(model.validated_on_real_patients), model.version, model.sha256.slice(0, 12),
+  ]);
+  return section("About", make("p", answer.intended_use), ...[...statements].map((text) =>
+    make("p", text)), table("Models", ["Outcome", "Fitted on real patients",
+    "on simulated patients", "Validated on real patients", "Version", "SHA-256"], models),
+  ...rated.map(sources));
+}
+
+function sources(outcome) {
+  const baseRate = outcome.base_rate;
+  const rows = baseRate.sources.map((cohort) => [
+    cohort.study, cohort.patients, cohort.percent === undefined ? "" : `${cohort.percent}\u00a0%`,
+    cohort.grading_scale, CHECKED[cohort.verified], cohort.citation,
+  ].map((cell) => String(cell ?? "")));
+  return more(`Where the base rate of ${outcome.label} comes from`,
+    make("p.hint", `${baseRate.patients} patients; ${baseRate.note}.`),
+    table(`Published cohorts, ${outcome.label}`,
+      ["Study", "Patients", "Published", "Scale", "In the source", "Citation"], rows));
+}
+
+/** On paper nothing can be opened. */
+function openDefinitions(isOpen) {
+  byId("answer").querySelectorAll(".card details").forEach((one) => { one.open = isOpen; });
+}
+
+async function start() {
+  const response = await ask("v1/predictors");
+  if (!response.ok) {
+    showProblems([], "The form could not be drawn: the service does not answer.");
+    return;
+  }
+  predictors = new Map((await response.json()).predictors.map((one) => [one.name, one]));
+  drawForm();
+  byId("field-disease").addEventListener("change", fitToDisease);
+  form.addEventListener("submit", submit);
+  form.addEventListener("input", () => markIfStale());
+  byId("example").addEventListener("click", fillWithExample);
+  byId("clear").addEventListener("click", clearForm);
+  addEventListener("beforeprint", () => openDefinitions(true));
+  addEventListener("afterprint", () => openDefinitions(false));
+}
+
+start();
