@@ -28,7 +28,7 @@ EVENTS_FOR_SLOPE = 30
 TREE_WEIGHT = 0.5
 """The model is the average, in log-odds, of the linear part and the linear part with trees."""
 
-MISFIT_SD = 0.30
+MISFIT_SD = 0.40
 """Log-odds that a sum of terms and shallow trees cannot say about one patient."""
 
 SLOPE_SPREAD = 0.2

@@ -27,8 +27,7 @@ const STATUS = {
 };
 const COMPARED = { above: "Above", near: "Cannot be distinguished from", below: "Below" };
 const CHECKED = { read: "read", partly_read: "partly read", unread: "unread: second-hand" };
-const LEAST_BAR = 0.01;
-const UNREACHABLE = 599;
+const LEAST_BAR = 0.05;
 
 const byId = (id) => document.getElementById(id);
 const form = byId("form");
@@ -91,7 +90,9 @@ function signed(logOdds) {
 const number = (value, digits = 4) => String(Number(value.toPrecision(digits)));
 const spaced = (word) => String(word).replace("B_", "B-").replace("L_S", "L/S").replaceAll("_", " ");
 const named = (word) => SHORT[word] ?? spaced(word);
-const labelOf = (name) => predictors.get(name)?.label ?? spaced(name);
+const labelOf = (name) => predictors.get(name).label;
+
+const raised = (text) => text.replace(/10\*(\d)/g, (_, power) => `10${"⁰¹²³⁴⁵⁶⁷⁸⁹"[power]}`);
 
 /** UCUM as a clinician writes it. */
 function unitWords(unit) {
@@ -99,8 +100,7 @@ function unitWords(unit) {
     a: "years", mo: "months", d: "days", 1: "fraction", Cel: "°C", "[degF]": "°F",
     "[lb_av]": "lb", "[in_i]": "in", "mm[Hg]": "mmHg", "[IU]/L": "IU/L", "{#}/uL": "count/µL",
   };
-  return words[unit] ?? unit
-    .replace(/10\*(\d)/, (_, power) => `10${"⁰¹²³⁴⁵⁶⁷⁸⁹"[power]}`)
+  return words[unit] ?? raised(unit)
     .replace(/\{(FEU|DDU)\}/, " $1").replace("{cells}", "cells").replace(/\{.*\}/, "")
     .replace(/(^|\/)u(?=[gmLk])/, "$1µ").replace(/m2$/, "m²").replace(/m3$/, "m³");
 }
@@ -162,34 +162,28 @@ function units({ name, label, unit, accepted_units: accepted }) {
   const isRedundant = (code) => ["1", "{ratio}"].includes(code) && accepted[code].factor === 1;
   const others = Object.keys(accepted).filter((code) => code !== unit && !isRedundant(code));
   const options = [unit, ...others].map((code) => make("option", { value: code }, unitWords(code)));
-  return make(others.length ? "select.units" : "select.units.only",
-    { id: `unit-${name}`, "aria-label": `Unit of ${label}`, tabindex: others.length ? 0 : -1 }, options);
+  const [style, tabindex] = others.length ? ["units", 0] : ["units.only", -1];
+  return make(`select.${style}`,
+    { id: `unit-${name}`, "aria-label": `Unit of ${label}`, tabindex }, options);
 }
 
-function choices({ name, kind, required, choices: words }) {
-  const canBeUnknown = kind === "flag" || words.includes("unknown");
-  const blank = required ? "choose" : canBeUnknown ? "unknown" : "not given";
+function choices({ required, choices: words }) {
   const known = words.filter((word) => word !== "unknown");
-  return [make("option", { value: "" }, blank), ...known.map((word) => make("option",
-    { value: word }, word in SHORT ? `${SHORT[word]} (${spaced(word)})` : spaced(word)))];
+  const title = (word) => word in SHORT ? `${SHORT[word]} (${spaced(word)})` : spaced(word);
+  return [make("option", { value: "" }, required ? "choose" : "unknown"),
+    ...known.map((word) => make("option", { value: word }, title(word)))];
 }
 
-/** Read the form; a number that could only be guessed at is a problem. */
+/** Read the form. What is no number goes out as null, and the service says which field it was. */
 function readForm() {
   const body = {};
-  const problems = [];
   for (const [name, { kind }] of predictors) {
     const given = byId(`field-${name}`).value.trim();
     if (byId(`row-${name}`).hidden || !given) continue;
-    if (kind !== "quantity") body[name] = given;
-    else if (/^-?\d+(\.\d+)?$/.test(given)) {
-      body[name] = { value: Number(given), unit: byId(`unit-${name}`).value };
-    } else {
-      const message = "write digits, with a point for decimals; no comma, space, < or >";
-      problems.push({ field: name, message, accepted: [] });
-    }
+    body[name] = kind === "quantity"
+      ? { value: Number(given), unit: byId(`unit-${name}`).value } : given;
   }
-  return { body, problems };
+  return JSON.stringify(body);
 }
 
 function clearForm() {
@@ -214,40 +208,32 @@ async function fillWithExample() {
 // Asking the service
 
 const ask = (path, options) => fetch(path, options)
-  .catch(() => new Response("{}", { status: UNREACHABLE }));
+  .catch(() => Response.json({ detail: "the service cannot be reached" }, { status: 503 }));
 
 async function submit(event) {
   event.preventDefault();
-  const { body, problems } = readForm();
-  showProblems(problems);
-  if (problems.length) return;
-  const sent = JSON.stringify(body);
+  const sent = readForm();
+  showProblems([]);
   const headers = { "content-type": "application/json" };
   byId("submit").disabled = true;
   say("Assessing…");
   const response = await ask("v1/assess", { method: "POST", headers, body: sent });
   const received = await response.json().catch(() => ({}));
   byId("submit").disabled = false;
+  const { problems = [], detail = "the service failed" } = received;
   if (response.ok) showAnswer(received, sent);
-  else refuse(response.status, received);
-}
-
-function refuse(status, { problems = [], detail = "" }) {
-  const words = status === UNREACHABLE ? "The service cannot be reached" : `Refused: ${detail}`;
-  showProblems(problems, problems.length ? "" : `${words}. Nothing was assessed.`);
+  else showProblems(problems, `Nothing was assessed: ${detail}`);
 }
 
 /** Say what is wrong beside each field, and in a summary that takes the focus. */
-function showProblems(problems, sentence = "") {
+function showProblems(problems, sentence) {
   form.querySelectorAll(".error").forEach((error) => error.remove());
   form.querySelectorAll("[aria-invalid]").forEach((one) => one.removeAttribute("aria-invalid"));
   const summary = byId("problems");
-  summary.hidden = !problems.length && !sentence;
+  summary.hidden = !sentence;
   if (summary.hidden) return;
-  clearAnswer("Nothing was assessed: see the problems named in the form.");
-  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-  summary.replaceChildren(make("strong", sentence || `${count}: nothing was assessed`),
-    list(problems.map(showProblem)));
+  clearAnswer("Nothing was assessed.");
+  summary.replaceChildren(make("strong", sentence), list(problems.map(showProblem)));
   summary.focus();
 }
 
@@ -262,12 +248,7 @@ function showProblem({ field: name, message, accepted }) {
   const error = byId(`error-${name}`) ?? make("div.error", { id: `error-${name}` });
   error.append(error.textContent && "; ", words);
   row.append(error);
-  const link = make("a", { href: `#field-${name}` }, `${labelOf(name)}: ${words}`);
-  link.addEventListener("click", (event) => {
-    event.preventDefault();
-    input.focus();
-  });
-  return link;
+  return make("a", { href: `#field-${name}` }, `${labelOf(name)}: ${words}`);
 }
 
 // The answer
@@ -291,31 +272,32 @@ function showAnswer(answer, sent) {
   const parts = rated.length
     ? [patient(answer), risks(answer), comparison(rated), why(rated), notMeasured(answer),
       valuesUsed(answer), scores(answer), about(answer, rated)]
-    : [notMeasured(answer), about(answer, rated)];
+    : [answer.status === "insufficient_data" ? notMeasured(answer) : "", about(answer, rated)];
   byId("answer").replaceChildren(status(answer, rated, title), ...parts);
   assessed = sent;
-  markIfStale(`Answer ready. ${title}.`);
-  byId("answer-title").focus();
+  markIfStale();
+  byId("answer-title").scrollIntoView();
+  byId("status").focus({ preventScroll: true });
 }
 
 /** An answer beside a changed form would be read as the answer to it. */
-function markIfStale(otherwise = "Answer to the values in the form.") {
+function markIfStale() {
   if (assessed === null) return;
-  const isStale = JSON.stringify(readForm().body) !== assessed;
+  const isStale = readForm() !== assessed;
   document.body.classList.toggle("stale", isStale);
-  say(isStale ? "The form has changed: this answer belongs to earlier values." : otherwise);
+  say(isStale ? "The form has changed: this answer belongs to earlier values."
+    : "For the values in the form.");
 }
 
 function status(answer, rated, title) {
-  const refused = answer.outcomes.filter((outcome) => outcome.risk === undefined);
-  const reasons = refused.flatMap((outcome) => outcome.reasons);
-  const texts = new Set([...reasons, ...answer.cautions.map((caution) => caution.text)]);
-  const kind = rated.length ? answer.status === "ok" ? "ok" : "caution" : "none";
-  return make("section", { class: `status ${kind}` }, make("h3", title), list([...texts]));
+  const reasons = answer.outcomes.flatMap((one) => rated.includes(one) ? [] : one.reasons);
+  const cautions = rated.length ? answer.cautions.map(({ text }) => text) : [];
+  return make(`section.status.${answer.status}`, make("h3", { id: "status", tabindex: -1 }, title),
+    list([...new Set([...reasons, ...cautions])]));
 }
 
 function patient(answer) {
-  const value = (name) => answer.values_used.find((used) => used.predictor === name)?.value;
+  const value = (name) => answer.values_used.find(({ predictor }) => predictor === name).value;
   const time = new Date().toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short" });
   return make("p.hint", `${named(value("product"))} in ${spaced(value("disease"))}, ${time}`);
 }
@@ -323,7 +305,7 @@ function patient(answer) {
 function risks(answer) {
   const cards = answer.outcomes.map((outcome) => make("div.card", make("h4", outcome.label),
     outcome.risk === undefined ? make("p", STATUS[outcome.status]) : estimate(outcome),
-    more("Definition", make("p.hint", outcome.definition))));
+    make("details", { open: "" }, make("summary", "Definition"), make("p.hint", outcome.definition))));
   return section("Risk", make("div.pair", cards), make("div.statements",
     make("p", answer.low_risk_statement), make("p", answer.uncertainty_statement)));
 }
@@ -347,23 +329,21 @@ const stretch = (kind, low, high) => draw(kind, { x: at(low), width: at(high - l
 const upright = (kind, x) => draw(kind, { x1: at(x), x2: at(x), y1: 0, y2: "100%" });
 
 function comparison(rated) {
-  const highest = Math.max(...rated.flatMap((outcome) =>
-    [outcome.interval.high, outcome.base_rate.interval.high]));
+  const highest = Math.max(...rated.flatMap(({ interval, base_rate: baseRate }) =>
+    [interval.high, baseRate.interval.high]));
   const end = [0.04, 0.08, 0.2, 0.4, 0.6, 0.8].find((limit) => limit >= highest) ?? 1;
-  const row = (title, picture) => make("div.row", make("span", title), picture);
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) =>
     draw("text", { x: at(share), y: 14 }, `${Math.round(100 * share * end)}\u00a0%`));
   return section("Compared with the base rate", make("figure",
-    rated.map((outcome) => row(outcome.label, ownRisk(outcome, end))),
-    row("", draw("svg.ticks", { height: 20, "aria-hidden": true }, ticks)),
-    make("figcaption", "Dot and line: this patient, with interval. Upright mark and band: base "
-      + "rate of the product in this disease, with interval.")));
+    rated.flatMap((outcome) => [make("p", outcome.label), ownRisk(outcome, end)]),
+    draw("svg.ticks", { height: 20, "aria-hidden": true }, ticks),
+    make("figcaption", "Dot and line: this patient. Upright mark and band: the base rate. "
+      + "Each with its interval.")));
 }
 
 function ownRisk(outcome, end) {
   const { interval, base_rate: baseRate } = outcome;
-  const words = `${outcome.label} ${risk(outcome.risk)}, interval ${range(interval)}; base rate `
-    + `${risk(baseRate.risk)}, interval ${range(baseRate.interval)}`;
+  const words = `${outcome.label}: ${COMPARED[outcome.comparison]} the base rate; numbers above`;
   return draw("svg.axis", { height: 36, role: "img", "aria-label": words },
     stretch("rect.whole", 0, 1),
     stretch("rect.band", baseRate.interval.low / end, baseRate.interval.high / end),
@@ -375,41 +355,39 @@ function ownRisk(outcome, end) {
 // Why
 
 function why(rated) {
-  const sizes = rated.flatMap((outcome) =>
-    outcome.explanation.contributions.map((contribution) => Math.abs(contribution.log_odds)));
-  const largest = Math.max(LEAST_BAR, ...sizes);
-  return section("Why", make("p.hint", "What goes with the risk, not what causes it. Bars are "
+  const all = rated.flatMap(({ explanation }) => explanation.contributions);
+  const largest = Math.max(LEAST_BAR, ...all.map(({ log_odds: added }) => Math.abs(added)));
+  return section("Why", make("p.hint", "What goes with the risk, not what causes it. In "
     + "log-odds: 0.7 about doubles the odds, −0.7 about halves them."),
   make("div.pair", rated.map((outcome) => reasons(outcome, largest))));
 }
 
 function reasons(outcome, largest) {
   const { explanation } = outcome;
-  const known = explanation.contributions.filter((contribution) =>
-    contribution.measured && Math.abs(contribution.log_odds) >= LEAST_BAR);
-  const sentences = known.slice(0, 4).map((contribution) => contribution.text);
+  const known = explanation.contributions.filter(({ measured, log_odds: added }) =>
+    measured && Math.abs(added) >= LEAST_BAR);
+  const sentences = known.slice(0, 4).map(({ text }) => raised(text));
   return make("div", make("h4", outcome.label),
     make("p.hint", `Against ${named(explanation.reference)}:`),
     sentences.length ? list(sentences) : make("p", "No measured predictor moves the risk."),
     make("p.ends", { "aria-hidden": true },
       ["◄ lower", "typical", "higher ►"].map((word) => make("span", word))),
-    make("ul.bars", known.map((contribution) => bar(contribution, largest))),
+    make("ul.bars", known.map((one) => bar(one, largest))),
     more("As a table", contributionTable(explanation)));
 }
 
-function bar(contribution, largest) {
-  const value = contribution.log_odds;
+function bar({ label, log_odds: value }, largest) {
   const side = value > 0 ? "higher" : "lower";
   const end = 0.5 + value / largest / 2;
-  return make("li", make("p", contribution.label,
+  return make("li", make("p", label,
     make(`span.${side}`, `${value > 0 ? "▲" : "▼"} ${signed(value)} ${side}`)),
   draw("svg", { height: 12, "aria-hidden": true }, stretch("rect.track", 0, 1),
     stretch(`rect.${side}`, Math.min(0.5, end), Math.max(0.5, end)), upright("line.middle", 0.5)));
 }
 
 function contributionTable({ scale, contributions, base, total }) {
-  const rows = contributions.map((contribution) =>
-    [contribution.label, contribution.group, contribution.log_odds, contribution.text]);
+  const rows = contributions.map(({ label, group, log_odds: added, text }) =>
+    [label, group, added, raised(text)]);
   return table(`Contributions, ${spaced(scale)}`, ["Predictor", "Group", "Adds", "In words"], [
     ["Starting point", "", base, "the typical patient, not the average risk"],
     ...rows,
@@ -421,17 +399,15 @@ function contributionTable({ scale, contributions, base, total }) {
 
 function notMeasured(answer) {
   if (!answer.missing.length) return "";
-  const assumed = new Set(answer.missing.map((missing) => missing.assumed));
-  return section("Not measured",
-    make("p", answer.missing.map((missing) => missing.label).join("; ")),
+  const assumed = new Set(answer.missing.map((one) => one.assumed));
+  return section("Not measured", make("p", answer.missing.map(({ label }) => label).join("; ")),
     make("p.hint", `Assumed: ${[...assumed].join("; ")}.`));
 }
 
 function valuesUsed(answer) {
-  const cautionOf = (name) => answer.cautions.filter((caution) => caution.predictor === name)
-    .map((caution) => caution.text.replace(/^.*?: /, "")).join("; ");
-  const weight = (used) => (cautionOf(used.predictor) ? 4 : 0) + 2 * used.converted
-    + used.used_by_model;
+  const cautionOf = (name) => answer.cautions.filter(({ predictor }) => predictor === name)
+    .map(({ text }) => text.replace(/^.*?: /, "")).join("; ");
+  const weight = (used) => !!cautionOf(used.predictor) * 4 + used.converted * 2 + used.used_by_model;
   const worstFirst = answer.values_used.toSorted((one, other) => weight(other) - weight(one));
   const rows = worstFirst.map((used) => [
     used.label, valueWords(used),
@@ -451,24 +427,26 @@ function valueWords({ value, unit }) {
 
 function scores(answer) {
   const rows = answer.published_scores.map((score) => {
-    const isKnown = score.value !== undefined;
-    const log2 = score.log2 === undefined ? "" : ` (log₂ ${number(score.log2, 3)})`;
-    const cutOff = { true: "beyond", false: "not beyond" }[score.above_cut_off] ?? "";
-    return [score.label, isKnown ? number(score.value, 3) + log2 : "", cutOff,
-      isKnown ? score.note : `Not calculated: no ${score.missing.map(labelOf).join(", ")}.`];
+    const { label, value, log2, missing, note } = score;
+    if (value === undefined) {
+      return [label, "", "", `Not calculated: no ${missing.map(labelOf).join(", ")}.`];
+    }
+    const logarithm = log2 === undefined ? "" : ` (log₂ ${number(log2, 3)})`;
+    const cutOff = { true: "beyond", false: "not beyond" }[score.above_cut_off];
+    return [label, number(value, 3) + logarithm, cutOff, note];
   });
   return section("Published scores, not part of the risk",
     table("Built for other questions", ["Score", "Value", "Cut-off", "What it is"], rows));
 }
 
 function about(answer, rated) {
-  const statements = new Set(answer.outcomes.map((outcome) => outcome.model.statement));
+  const statements = new Set(answer.outcomes.map(({ model }) => model.statement));
   const models = answer.outcomes.map(({ label, model }) => [
-    label, String(model.fitted_on_real_patients), String(model.fitted_on_simulated_patients),
-    String(model.validated_on_real_patients), model.version, model.sha256.slice(0, 12),
+    label, `${model.fitted_on_real_patients}`, `${model.fitted_on_simulated_patients}`,
+    `${model.validated_on_real_patients}`, model.version, model.sha256.slice(0, 12),
   ]);
-  return section("About", make("p", answer.intended_use), ...[...statements].map((text) =>
-    make("p", text)), table("Models", ["Outcome", "Fitted on real patients",
+  return section("About", ...[answer.intended_use, ...statements].map((text) => make("p", text)),
+    table("Models", ["Outcome", "Fitted on real patients",
     "on simulated patients", "Validated on real patients", "Version", "SHA-256"], models),
   ...rated.map(sources));
 }
@@ -476,18 +454,13 @@ function about(answer, rated) {
 function sources(outcome) {
   const baseRate = outcome.base_rate;
   const rows = baseRate.sources.map((cohort) => [
-    cohort.study, cohort.patients, cohort.percent === undefined ? "" : `${cohort.percent}\u00a0%`,
-    cohort.grading_scale, CHECKED[cohort.verified], cohort.citation,
-  ].map((cell) => String(cell ?? "")));
+    cohort.study, `${cohort.patients ?? ""}`, `${cohort.percent ?? "–"} %`, cohort.grading_scale,
+    CHECKED[cohort.verified], cohort.citation,
+  ]);
   return more(`Where the base rate of ${outcome.label} comes from`,
     make("p.hint", `${baseRate.patients} patients; ${baseRate.note}.`),
     table(`Published cohorts, ${outcome.label}`,
       ["Study", "Patients", "Published", "Scale", "In the source", "Citation"], rows));
-}
-
-/** On paper nothing can be opened. */
-function openDefinitions(isOpen) {
-  byId("answer").querySelectorAll(".card details").forEach((one) => { one.open = isOpen; });
 }
 
 async function start() {
@@ -500,11 +473,9 @@ async function start() {
   drawForm();
   byId("field-disease").addEventListener("change", fitToDisease);
   form.addEventListener("submit", submit);
-  form.addEventListener("input", () => markIfStale());
+  form.addEventListener("input", markIfStale);
   byId("example").addEventListener("click", fillWithExample);
   byId("clear").addEventListener("click", clearForm);
-  addEventListener("beforeprint", () => openDefinitions(true));
-  addEventListener("afterprint", () => openDefinitions(false));
 }
 
 start();
