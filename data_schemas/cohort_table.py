@@ -8,6 +8,7 @@ import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from data_schemas.predictors import (
 )
 from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
+from data_schemas.units import IDENTITY, LARGEST
 
 SYNTHETIC = "synthetic"
 MEASURED_AT = "_measured_at"
@@ -125,16 +127,16 @@ def read_cohort(
         With every violation found.
     """
     table = source if isinstance(source, pd.DataFrame) else _read_file(source)
-    table = table.reset_index(drop=True)
+    table = _with_single_columns(table.reset_index(drop=True))
     check = _Check(table, purpose)
     predictors = check.predictors()
     outcome_columns = check.outcomes(tuple(outcomes))
     administrative = check.administrative()
     days_before = check.days_before_infusion(administrative["infusion_date"])
+    synthetic = check.synthetic()
     check.unknown_columns()
     if check.violations:
         raise CohortRefused(check.violations)
-    synthetic = SYNTHETIC in table and bool(table[SYNTHETIC].astype(bool).any())
     return Cohort(
         patient_id=administrative["patient_id"],
         site=administrative["site"],
@@ -163,6 +165,14 @@ def _read_file(path: Path) -> pd.DataFrame:
     except (ValueError, OSError) as error:
         message = f"the file cannot be read as {path.suffix[1:]} ({type(error).__name__})"
         raise CohortRefused([Violation("(file)", "unreadable", message)]) from None
+    return table
+
+
+def _with_single_columns(table: pd.DataFrame) -> pd.DataFrame:
+    twice = table.columns[table.columns.duplicated()].unique()
+    if len(twice):
+        message = "the table has several columns of this name"
+        raise CohortRefused(Violation(str(c), "duplicated_column", message) for c in twice)
     return table
 
 
@@ -208,12 +218,18 @@ class _Check:
         else:
             assert isinstance(declared, Flag)
             column = self._flag(name)
-        required = name in REQUIRED and (name != "age" or self.purpose is Purpose.DEVELOPMENT)
-        if required and not any(v.column.startswith(name) for v in self.violations):
-            self.violate(name, "required", f"{name} must be known", column.isna())
+        if name in REQUIRED and (name != "age" or self.purpose is Purpose.DEVELOPMENT):
+            self._require(name, declared)
         if self.purpose is Purpose.DEVELOPMENT:
             self._refuse_all_missing(name, declared, column)
         return column
+
+    def _require(self, name: str, declared: Declared) -> None:
+        present = [c for c in self._columns_of(name, declared) if c in self.table]
+        for column in present:
+            self.violate(column, "required", f"{name} must be known", self.table[column].isna())
+        if not present and name not in self.table:  # else its missing unit was refused already
+            self.violate(name, "required", f"the column {name} is required")
 
     def _refuse_all_missing(self, name: str, declared: Declared, column: pd.Series) -> None:
         present = [c for c in self._columns_of(name, declared) if c in self.table]
@@ -240,9 +256,9 @@ class _Check:
             return pd.Series(np.nan, index=self.table.index)
         column = present[0]
         given = self.table[column]
-        values = self._numbers(column, given)
+        values = self._numbers(column, given, has_detection_limit=not declared.whole)
         rule = declared.conversions[columns[column]]
-        canonical = values * float(rule.factor) + float(rule.offset)
+        canonical = values if rule is IDENTITY else values.map(rule, na_action="ignore")
         low, high = declared.hard
         hint = f"; {declared.note}" if declared.note else ""
         limits = f"must lie between {low:g} and {high:g} {declared.unit}{hint}"
@@ -253,8 +269,11 @@ class _Check:
             self.violate(column, "not_whole", "must be whole numbers", broken)
         return canonical
 
-    def _numbers(self, column: str, given: pd.Series) -> pd.Series:
-        """Read numbers; a result below the detection limit, ``<x``, counts as half of x."""
+    def _numbers(self, column: str, given: pd.Series, *, has_detection_limit: bool) -> pd.Series:
+        """Read numbers; a result below the detection limit, ``<x``, counts as half of x.
+
+        Grades, scores and counts have no such limit: "<4" says nothing that half of 4 would say.
+        """
         if pd.api.types.is_bool_dtype(given):
             self.violate(column, "not_a_number", "must be numbers, not yes or no")
             return pd.Series(np.nan, index=given.index)
@@ -262,15 +281,16 @@ class _Check:
             values = pd.to_numeric(given).astype(float)
         else:
             text = given.astype("string").str.strip()
-            censored = text.str.startswith("<").fillna(False).astype(bool)
-            values = pd.to_numeric(text.str.lstrip("<"), errors="coerce").astype(float)
+            censored = text.str.startswith("<").fillna(False).astype(bool) & has_detection_limit
+            bare = text.str.removeprefix("<").where(censored, text)
+            values = pd.to_numeric(bare, errors="coerce").astype(float)
             values = values.where(~censored, values / 2)
             if censored.any():
                 self.notices.append(
                     f"{column}: {int(censored.sum())} censored, half the limit used"
                 )
             self.violate(column, "not_a_number", "must be numbers", given.notna() & values.isna())
-        infinite = values.abs() == np.inf
+        infinite = values.abs() >= LARGEST
         self.violate(column, "not_a_number", "must be finite", infinite)
         return values.where(~infinite)
 
@@ -280,7 +300,8 @@ class _Check:
             return pd.Series([None] * len(self.table), index=self.table.index, dtype=object)
         given = self.table[name].astype(object).where(self.table[name].notna(), None)
         if name == "product":
-            given = given.map(lambda w: PRODUCT_SPELLINGS.get(str(w).casefold(), w))
+            spelt = given.map(lambda w: PRODUCT_SPELLINGS.get(str(w).casefold(), w))
+            given = spelt.astype(object).where(given.notna(), None)
         bad = given.notna() & ~given.isin(declared.choices)
         self.violate(name, "not_a_choice", f"must be one of {', '.join(declared.choices)}", bad)
         return given.where(~bad, None)
@@ -293,8 +314,9 @@ class _Check:
 
     def _yes_no(self, name: str) -> pd.Series:
         given = self.table[name]
-        values = given.astype("string").str.strip().str.lower().map(_YES_NO).astype(float)
-        unknown = given.astype("string").str.lower().eq("unknown").fillna(False).astype(bool)
+        text = given.astype("string").str.strip().str.lower()
+        values = text.map(_YES_NO).astype(float)
+        unknown = text.eq("unknown").fillna(False).astype(bool)
         bad = given.notna() & values.isna() & ~unknown
         self.violate(name, "not_a_choice", "must be yes or no", bad)
         return values
@@ -305,29 +327,37 @@ class _Check:
             needed |= {"site", "infusion_date"}
         for name in sorted(needed - set(self.table)):
             self.violate(name, "required", f"the column {name} is required")
-        patient_id = self._text("patient_id")
+        patient_id = self._text("patient_id", needed=True)
         if "patient_id" in self.table:
             message = "one row a patient: keep the first infusion only"
-            repeated = patient_id.duplicated(keep=False)
+            repeated = patient_id.duplicated(keep=False) & self.table["patient_id"].notna()
             self.violate("patient_id", "duplicated_patient", message, repeated)
         return {
             "patient_id": patient_id,
-            "site": self._text("site"),
-            "infusion_date": self._dates("infusion_date", needed=bool(needed - {"patient_id"})),
+            "site": self._text("site", needed="site" in needed),
+            "infusion_date": self._dates("infusion_date", needed="infusion_date" in needed),
         }
 
-    def _text(self, name: str) -> pd.Series:
+    def synthetic(self) -> bool:
+        return SYNTHETIC in self.table and bool(self._yes_no(SYNTHETIC).eq(1).any())
+
+    def _text(self, name: str, *, needed: bool) -> pd.Series:
         if name not in self.table:
-            return pd.Series("", index=self.table.index, dtype=object)
+            return pd.Series("", index=self.table.index, dtype=object, name=name)
         missing = self.table[name].isna()
-        self.violate(name, "required", f"{name} must be known", missing)
-        return self.table[name].astype(str).astype(object)
+        if needed:
+            self.violate(name, "required", f"{name} must be known", missing)
+        return self.table[name].astype(str).astype(object).where(~missing, "")
 
     def _dates(self, name: str, *, needed: bool) -> pd.Series:
         if name not in self.table:
             return pd.Series(pd.NaT, index=self.table.index, dtype="datetime64[ns]")
         given = self.table[name]
-        dates = pd.to_datetime(given, errors="coerce", utc=True).dt.tz_localize(None)
+        if pd.api.types.is_datetime64_any_dtype(given):
+            dates = given.dt.tz_localize(None)
+        else:
+            clock = [_clock_time(text) for text in given]
+            dates = pd.Series(clock, index=given.index, dtype="datetime64[us]")
         self.violate(name, "not_a_date", "must be ISO 8601 dates", given.notna() & dates.isna())
         if needed:
             self.violate(name, "required", f"{name} must be known", given.isna())
@@ -357,7 +387,9 @@ class _Check:
     def _outcome(self, outcome: Outcome) -> pd.Series:
         grade_column = outcome.grade_column
         if grade_column is not None and grade_column in self.table:
-            grades = self._numbers(grade_column, self.table[grade_column])
+            grades = self._numbers(
+                grade_column, self.table[grade_column], has_detection_limit=False
+            )
             bad = grades.notna() & ~grades.isin(range(6))
             self.violate(grade_column, "outside_limits", "a grade is a whole number 0 to 5", bad)
             return (grades >= outcome.severe_from_grade).astype(float).where(grades.notna())
@@ -394,6 +426,14 @@ class _Check:
 
     def _says_when_measured(self, column: str) -> bool:
         return column.endswith(MEASURED_AT) and column.removesuffix(MEASURED_AT) in PREDICTORS
+
+
+def _clock_time(given: object) -> datetime | None:
+    """Read ISO 8601 as the clock on the wall showed it, whatever its offset."""
+    try:
+        return datetime.fromisoformat(str(given)).replace(tzinfo=None)
+    except ValueError:
+        return None
 
 
 def _scale_or_none(text: object) -> GradingScale | None:

@@ -5,10 +5,9 @@ because each of them may hold a patient's data.
 """
 
 import difflib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from data_schemas.predictors import (
     DERIVED,
@@ -21,11 +20,13 @@ from data_schemas.predictors import (
     Quantity,
 )
 from data_schemas.products import PRODUCT_SPELLINGS
-from data_schemas.units import normalise_unit
+from data_schemas.units import LARGEST, normalise_unit
 
 UNKNOWN = "unknown"
 _QUANTITY_KEYS = frozenset({"value", "unit", "measured_at"})
 _OTHER_FIELDS = frozenset({"infusion_date"})
+_NAMES_COMPARED = 20
+"""Only so many unknown names are compared with known ones: thousands of them would cost seconds."""
 _COLUMN_TO_NAME = {
     column: name
     for name, declared in PREDICTORS.items()
@@ -82,9 +83,12 @@ class PatientRequest:
 class _Reader:
     """Collects problems while the fields are read one by one."""
 
-    def __init__(self, infusion_date: date | None) -> None:
-        self.infusion_date = infusion_date
+    def __init__(self, infusion_date: object) -> None:
         self.problems: list[Problem] = []
+        self.infusion_date = _read_date(infusion_date)
+        self.infusion_given = infusion_date is not None
+        if self.infusion_given and self.infusion_date is None:
+            self.refuse("infusion_date", "not_a_date", "must be an ISO 8601 date without a time")
         self.values: dict[str, float | str | bool] = {}
         self.measurements: dict[str, Measurement] = {}
 
@@ -139,12 +143,12 @@ class _Reader:
     def _measured_on(self, name: str, given: object) -> date | None:
         if given is None:
             return None
-        measured_on = _read_date(given)
+        measured_on = _read_day(given)
         if measured_on is None:
             self.refuse(name, "not_a_date", "measured_at must be an ISO 8601 date or date-time")
-        elif self.infusion_date is None:
+        elif not self.infusion_given:
             self.refuse("infusion_date", "required", "needed to place measured_at before infusion")
-        elif measured_on > self.infusion_date:
+        elif self.infusion_date and measured_on > self.infusion_date:
             self.refuse(name, "measured_after_infusion", "must be measured before the infusion")
         return measured_on
 
@@ -162,10 +166,7 @@ def read_patient(body: object) -> PatientRequest:
     if not isinstance(body, Mapping):
         message = "send one JSON object with the patient's predictors"
         raise RequestProblems((Problem("(body)", "not_an_object", message),))
-    infusion_date = _read_date(body.get("infusion_date"))
-    reader = _Reader(infusion_date)
-    if body.get("infusion_date") is not None and infusion_date is None:
-        reader.refuse("infusion_date", "not_a_date", "must be an ISO 8601 date")
+    reader = _Reader(body.get("infusion_date"))
     readers: dict[type, Callable[..., None]] = {
         Quantity: reader.quantity,
         Category: reader.category,
@@ -182,10 +183,11 @@ def read_patient(body: object) -> PatientRequest:
     if reader.problems:
         raise RequestProblems(tuple(dict.fromkeys(reader.problems)))
     predictors = BaselinePredictors(**reader.values)  # type: ignore[arg-type]  # typed by name
-    return PatientRequest(predictors, reader.measurements, infusion_date)
+    return PatientRequest(predictors, reader.measurements, reader.infusion_date)
 
 
 def _refuse_unknown_names(reader: _Reader, names: list[str]) -> None:
+    compared = 0
     for name in names:
         if name in PREDICTORS or name in _OTHER_FIELDS:
             continue
@@ -197,7 +199,9 @@ def _refuse_unknown_names(reader: _Reader, names: list[str]) -> None:
             right = _COLUMN_TO_NAME[name]
             reader.refuse(name, "unknown_field", f"send {right} with its value and unit")
         else:
-            near = tuple(difflib.get_close_matches(name[:60], PREDICTORS, n=3))
+            compared += 1
+            known = PREDICTORS if compared <= _NAMES_COMPARED else ()
+            near = tuple(difflib.get_close_matches(name[:60], known, n=3))
             message = "a field that the contract does not know (its name is not repeated here)"
             reader.refuse("(unknown)", "unknown_field", message, near)
 
@@ -216,14 +220,23 @@ def _accepted_unit(given: object, declared: Quantity) -> str | None:
 def _is_finite_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return abs(value) < 1e300 and math.isfinite(value)
+    return abs(value) < LARGEST  # false for NaN and the infinities, too
 
 
 def _read_date(given: object) -> date | None:
-    if not isinstance(given, str) or len(given) > 40:
+    if not isinstance(given, str):
         return None
     try:
-        moment = datetime.fromisoformat(given)
+        return date.fromisoformat(given)
     except ValueError:
         return None
-    return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
+
+
+def _read_day(given: object) -> date | None:
+    """Read the day of a date-time as its clock showed it: the infusion date is a local day, too."""
+    if not isinstance(given, str):
+        return None
+    try:
+        return datetime.fromisoformat(given).date()
+    except ValueError:
+        return None

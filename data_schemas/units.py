@@ -2,24 +2,25 @@
 
 Codes are UCUM (https://ucum.org).
 A factor turns an accepted unit into the predictor's canonical unit; it is kept as an exact
-fraction so that 8.4 mg/dL and 84 mg/L are the same number and not merely close.
+fraction, and a value is read as the decimal that was written, so that 8.41 mg/dL and 84.1 mg/L are
+the same number and not merely close.
 """
 
 import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-DIMENSIONLESS = frozenset({"1", "{INR}", "{score}", "{count}"})
+PURE_NUMBERS = frozenset({"{INR}", "{ratio}", "{score}", "{count}"})
 
-# Spellings that laboratories send and UCUM does not know. Matched after lower-casing and
-# removing blanks, so "10^9 / L" and "10^9/l" are one entry.
+LARGEST = 1e300
+"""No number of this size or more is read: a conversion could carry it beyond what floats hold."""
+
+# Spellings that laboratories send and UCUM does not know. Matched after lower-casing, removing
+# blanks and writing both micro signs as "u", so "10^3 / µL" and "10^3/ul" are one entry.
 _SPELLINGS = {
-    "µg/l": "ug/L",
-    "μg/l": "ug/L",
-    "µmol/l": "umol/L",
-    "μmol/l": "umol/L",
-    "µkat/l": "ukat/L",
-    "μkat/l": "ukat/L",
+    "ug/l": "ug/L",
+    "umol/l": "umol/L",
+    "ukat/l": "ukat/L",
     "iu/l": "[IU]/L",
     "mg/dl": "mg/dL",
     "10^9/l": "10*9/L",
@@ -29,15 +30,10 @@ _SPELLINGS = {
     "g/l(platelets)": "10*9/L",
     "gpt/l": "10*9/L",
     "k/ul": "10*3/uL",
-    "k/µl": "10*3/uL",
-    "k/μl": "10*3/uL",
     "10^3/ul": "10*3/uL",
     "x10^3/ul": "10*3/uL",
-    "10^3/µl": "10*3/uL",
-    "10^3/μl": "10*3/uL",
     "thou/ul": "10*3/uL",
-    "/µl": "/uL",
-    "/μl": "/uL",
+    "/ul": "/uL",
     "cells/ul": "{cells}/uL",
     "mmhg": "mm[Hg]",
     "°c": "Cel",
@@ -114,10 +110,15 @@ class Conversion:
 
     def __call__(self, value: float) -> float:
         """Convert one value, rounding once, at the end."""
-        return float(Fraction(value) * self.factor + self.offset)
+        return float(Fraction(str(value)) * self.factor + self.offset)
 
 
 IDENTITY = Conversion(Fraction(1))
+
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_RATIO = re.compile(rf"{_NUMBER}(?:/{_NUMBER})?")
+_AFFINE = re.compile(rf"\(x-{_NUMBER}\)/{_NUMBER}")
+_MICRO = str.maketrans({"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u"})
 
 
 def conversion(rule: str) -> Conversion:
@@ -130,20 +131,19 @@ def conversion(rule: str) -> Conversion:
     ValueError
         If the rule is none of these, or the factor is not positive.
     """
-    affine = re.fullmatch(r"\(x-([\d.]+)\)/([\d.]+)", rule)
-    if affine:
-        shift, divisor = Fraction(affine[1]), Fraction(affine[2])
-        return Conversion(1 / divisor, -shift / divisor)
-    numerator, _, denominator = rule.partition("/")
-    factor = Fraction(numerator) / Fraction(denominator or "1")
-    if factor <= 0:
+    affine = _AFFINE.fullmatch(rule)
+    found = affine or _RATIO.fullmatch(rule)
+    if found is None:
+        raise ValueError(f"not a unit rule: {rule!r}")
+    first, divisor = Fraction(found[1]), Fraction(found[2] or 1)
+    if not divisor or not (affine or first):
         raise ValueError(f"a unit factor must be positive: {rule!r}")
-    return Conversion(factor)
+    return Conversion(1 / divisor, -first / divisor) if affine else Conversion(first / divisor)
 
 
 def normalise_unit(spelling: str) -> str:
-    """Return the UCUM code for a spelling; unknown spellings come back as they are."""
-    compact = re.sub(r"\s+", "", spelling)
+    """Return the UCUM code for a spelling; unknown ones lose blanks and micro signs only."""
+    compact = re.sub(r"\s+", "", spelling).translate(_MICRO)
     return _SPELLINGS.get(compact.lower(), compact)
 
 
@@ -152,7 +152,7 @@ def column_suffix(unit: str) -> str:
 
     Pure numbers (scores, counts, ratios) have no suffix.
     """
-    if unit in DIMENSIONLESS - {"1"}:
+    if unit in PURE_NUMBERS:
         return ""
     if unit in _SUFFIXES:
         return _SUFFIXES[unit]

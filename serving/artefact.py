@@ -42,6 +42,8 @@ class Artefact:
     version: str
     sha256: str
     folder: Path
+    files: Mapping[str, bytes]
+    """What was verified, by name: the folder may change later, the answers may not."""
 
 
 def canonical_json(data: object) -> bytes:
@@ -106,10 +108,11 @@ def load_artefact(folder: Path, expected_sha256: str | None = None) -> Artefact:
     except ValidationError as error:
         fields = sorted({".".join(map(str, e["loc"])) for e in error.errors()})
         raise ArtefactRefused(f"{MANIFEST_FILE} does not say: {', '.join(fields)}") from None
-    _verify_files(folder, manifest.files)
-    model = model_from_json(json.loads(_read(folder / MODEL_FILE)))
-    _reproduce_self_test(model, json.loads(_read(folder / SELF_TEST_FILE)))
-    return Artefact(model, manifest, digest[:VERSION_LENGTH], digest, folder)
+    files = _verified_files(folder, manifest.files)
+    model = model_from_json(json.loads(files[MODEL_FILE]))
+    _reproduce_self_test(model, json.loads(files[SELF_TEST_FILE]))
+    files[MANIFEST_FILE] = content
+    return Artefact(model, manifest, digest[:VERSION_LENGTH], digest, folder, files)
 
 
 def _read(path: Path) -> bytes:
@@ -120,15 +123,16 @@ def _read(path: Path) -> bytes:
         raise ArtefactRefused(f"{path.name} cannot be read ({reason})") from None
 
 
-def _verify_files(folder: Path, listed: Mapping[str, str]) -> None:
+def _verified_files(folder: Path, listed: Mapping[str, str]) -> dict[str, bytes]:
     present = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
-    if missing := sorted(set(listed) - present):
+    if missing := sorted({MODEL_FILE, SELF_TEST_FILE, *listed} - present):
         raise ArtefactRefused(f"the artefact lacks {', '.join(missing)}")
     if additional := sorted(present - set(listed)):
         raise ArtefactRefused(f"the manifest does not list {', '.join(additional)}")
-    changed = [name for name in sorted(listed) if sha256(_read(folder / name)) != listed[name]]
-    if changed:
+    files = {name: _read(folder / name) for name in sorted(listed)}
+    if changed := [name for name, content in files.items() if sha256(content) != listed[name]]:
         raise ArtefactRefused(f"{', '.join(changed)} changed since training (sha256 differs)")
+    return files
 
 
 def self_test(model: RiskModel, columns: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -174,26 +178,29 @@ def save_artefact(
     folder = root / model.outcome / sha256(content)[:VERSION_LENGTH]
     if folder.exists():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    _write_whole(folder, {**files, MANIFEST_FILE: content})
+    return folder
+
+
+def _write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
     draft = folder.parent / f".{folder.name}.{os.getpid()}.draft"
-    draft.mkdir()
+    # In a container a killed run and this one may have the same process id.
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
     try:
-        for name, data in {**files, MANIFEST_FILE: content}.items():
+        for name, data in files.items():
             (draft / name).write_bytes(data)
         draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return folder
 
 
 def make_current(root: Path, artefact: Artefact) -> None:
     """Let an artefact answer: copy it under ``root`` and move the pointer, at once."""
     home = root / artefact.model.outcome
     folder = home / artefact.version
-    if folder.resolve() != artefact.folder.resolve() and not folder.exists():
-        draft = home / f".{artefact.version}.{os.getpid()}.draft"
-        shutil.copytree(artefact.folder, draft)
-        draft.rename(folder)
+    if not folder.exists():
+        _write_whole(folder, artefact.files)
     load_artefact(folder, artefact.sha256)
     pointer = canonical_json({"version": artefact.version, "sha256": artefact.sha256})
     draft_pointer = home / f".{CURRENT_FILE}.{os.getpid()}"
@@ -207,11 +214,22 @@ def load_current(root: Path) -> dict[str, Artefact]:
     Raises
     ------
     ArtefactRefused
-        If any of them is not what its pointer says.
+        If any of them is not what its pointer says, or answers another question.
     """
     artefacts = {}
     for pointer in sorted(root.glob(f"*/{CURRENT_FILE}")):
-        said = json.loads(_read(pointer))
         name = pointer.parent.name
-        artefacts[name] = load_artefact(pointer.parent / said["version"], said["sha256"])
+        version, digest = _pointed_at(pointer)
+        artefacts[name] = load_artefact(pointer.parent / version, digest)
+        if artefacts[name].model.outcome != name:
+            raise ArtefactRefused(f"{name}/{CURRENT_FILE} points at a model of another outcome")
     return artefacts
+
+
+def _pointed_at(pointer: Path) -> tuple[str, str]:
+    try:
+        said = json.loads(_read(pointer))
+        return str(said["version"]), str(said["sha256"])
+    except (json.JSONDecodeError, KeyError, TypeError):
+        name = f"{pointer.parent.name}/{pointer.name}"
+        raise ArtefactRefused(f"{name} does not name a version and its sha256") from None

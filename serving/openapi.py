@@ -33,7 +33,10 @@ def openapi_document() -> dict[str, Any]:
     """Return the document."""
     answer = RiskAssessment.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas = answer.pop("$defs")
-    schemas |= {"RiskAssessment": answer, "Patient": _patient(), "Problem": _PROBLEM}
+    schemas |= {"RiskAssessment": answer}
+    for schema in schemas.values():
+        _let_nulls_be_left_out(schema)
+    schemas |= {"Patient": _patient(), "Problem": _PROBLEM}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -54,6 +57,16 @@ def openapi_document() -> dict[str, Any]:
         },
         "components": {"schemas": schemas},
     }
+
+
+def _let_nulls_be_left_out(schema: dict[str, Any]) -> None:
+    """Require only what every answer holds: a field that is null is not sent."""
+    null = {"type": "null"}
+    schema["required"] = [
+        name
+        for name in schema.get("required", ())
+        if null not in schema["properties"][name].get("anyOf", ())
+    ]
 
 
 def _assess_operation() -> dict[str, Any]:

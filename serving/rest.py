@@ -11,11 +11,11 @@ import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from data_schemas.evidence import Evidence, load_evidence
-from data_schemas.patient_request import RequestProblems, read_patient
+from data_schemas.patient_request import Problem, RequestProblems, read_patient
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Declared, Quantity
 from serving.artefact import Artefact, ArtefactRefused, load_current
 from serving.assess import assess, model_statement
@@ -82,21 +82,21 @@ def rest_application(ward: Ward) -> Starlette:
 async def _assess(request: Request) -> Response:
     ward: Ward = request.app.state.ward
     if not ward.ready:
-        return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, ward.refusal)
+        return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, ward.refusal)
     body = await _body(request)
     if body is None:
         limit = f"the body may have at most {MOST_BODY_BYTES} bytes"
-        return problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
+        return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
     try:
         # The standard parser reads NaN and Infinity, so that they can be refused by field.
         patient = json.loads(body)
     except (ValueError, RecursionError):
-        return problem_response(HTTPStatus.BAD_REQUEST, "the body is not JSON")
+        return _refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON")
     try:
         answer = assess(read_patient(patient), ward.artefacts, ward.evidence)
     except RequestProblems as refused:
         detail = f"{len(refused.problems)} problem(s); nothing was assessed"
-        return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, detail, refused.problems)
+        return _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, detail, refused.problems)
     return _json(answer.model_dump(mode="json", exclude_none=True))
 
 
@@ -158,7 +158,7 @@ def _describe(name: str, declared: Declared, used: bool) -> dict[str, Any]:
 async def _model(request: Request) -> Response:
     ward: Ward = request.app.state.ward
     if not ward.ready:
-        return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, ward.refusal)
+        return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, ward.refusal)
     return _json({"models": [_describe_model(a) for a in ward.artefacts.values()]})
 
 
@@ -169,8 +169,8 @@ def _describe_model(artefact: Artefact) -> dict[str, Any]:
         "sha256": artefact.sha256,
         "statement": model_statement(artefact.manifest),
         "manifest": artefact.manifest.model_dump(mode="json"),
-        "prior": json.loads((artefact.folder / "prior.json").read_bytes()),
-        "model_card": (artefact.folder / "model_card.md").read_text("utf-8"),
+        "prior": json.loads(artefact.files["prior.json"]),
+        "model_card": artefact.files["model_card.md"].decode(),
     }
 
 
@@ -188,9 +188,17 @@ def _json(data: object) -> Response:
     return Response(orjson.dumps(data), media_type="application/json", headers=_SECURITY_HEADERS)
 
 
+def _refusal(status: HTTPStatus, detail: str, problems: tuple[Problem, ...] = ()) -> Response:
+    response = problem_response(status, detail, problems)
+    response.headers.update(_SECURITY_HEADERS)
+    return response
+
+
 async def _refused(_request: Request, error: HTTPException) -> Response:
-    return problem_response(HTTPStatus(error.status_code), error.detail)
+    response = _refusal(HTTPStatus(error.status_code), error.detail)
+    response.headers.update(error.headers or {})
+    return response
 
 
-async def _failed(_request: Request, _error: Exception) -> JSONResponse:
-    return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; see its log")
+async def _failed(_request: Request, _error: Exception) -> Response:
+    return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; see its log")

@@ -10,6 +10,9 @@ from serving.rest import Ward, rest_application
 from serving.settings import Settings
 
 _ward = Ward.open(Settings.from_environment().store)
+# Of a Starlette application BentoML takes the known paths and answers the others in plain text; a
+# bare callable answers every path itself.
+_every_path = rest_application(_ward).__call__
 
 
 @bentoml.service(
@@ -19,7 +22,7 @@ _ward = Ward.open(Settings.from_environment().store)
     logging={"access": {"enabled": False}},
     traffic={"timeout": 10},
 )
-@bentoml.asgi_app(rest_application(_ward), path="/")
+@bentoml.asgi_app(_every_path, path="/")
 class RiskService:
     """Answers for the models that are in service."""
 

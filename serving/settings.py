@@ -16,4 +16,4 @@ class Settings:
     @classmethod
     def from_environment(cls) -> "Settings":
         """Read ``CART_RISK_MODELS``; by default the store lies under the working directory."""
-        return cls(store=Path(os.environ.get("CART_RISK_MODELS", DEFAULT_STORE)))
+        return cls(store=Path(os.environ.get("CART_RISK_MODELS") or DEFAULT_STORE))

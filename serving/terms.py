@@ -90,7 +90,7 @@ def transformed(columns: Mapping[str, Array], term: Term, burden_scale: BurdenSc
         return np.log(_floats(columns["ldh"]) / ldh_limit(columns))
     if term.transform == "is_any_of":
         given = columns[term.predictor]
-        known = np.array([word is not None and word != "unknown" for word in given])
+        known = np.array([isinstance(word, str) and word != "unknown" for word in given])
         return np.where(known, np.isin(given, term.choices).astype(float), np.nan)
     return FUNCTIONS[term.transform](_floats(columns[term.predictor]))
 

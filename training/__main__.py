@@ -56,7 +56,9 @@ def _said_plainly() -> Iterator[None]:
         yield
     except _EXPECTED as refusal:
         kind = type(refusal).__name__
-        reason = f"{refusal.strerror or kind}" if isinstance(refusal, OSError) else str(refusal)
+        reason = str(refusal)
+        if isinstance(refusal, OSError):
+            reason = f"{refusal.strerror or kind}: {refusal.filename or 'no file named'}"
         _screen.print(f"[bold]{kind}[/bold]: {reason}", highlight=False, markup=True)
         raise typer.Exit(1) from None
 
@@ -85,7 +87,7 @@ def train_command(
     """Train one experiment; the model becomes a challenger, or current in ``--models``."""
     with _said_plainly():
         run = _train(experiment, cohort, models or _TRAINED)
-        registered = Registry(models or _registry_home()).record(run.artefact)
+        registered = Registry(models or _registry_home()).record(run.artefact, run.figures)
         if models is not None:
             make_current(models, run.artefact)
     for notice in run.notices:
@@ -164,7 +166,7 @@ def prepare_command(
         if runs:
             registry = Registry(_registry_home())
             for run in runs:
-                registry.record(run.artefact)
+                registry.record(run.artefact, run.figures)
                 promote(registry, store, run.experiment.outcome.name, reason="default model")
             _show_trained(runs)
     body = json.dumps(EXAMPLE_PATIENT)

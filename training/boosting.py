@@ -17,6 +17,9 @@ from serving.trees import LEAVES, NODES, TreeEnsemble
 Array = np.ndarray
 
 ROUNDS_TRIED = (0, 10, 20, 40, 80, 160, 320)
+TREE_WEIGHT = 0.5
+"""The model is the average, in log-odds, of the linear part and the linear part with trees."""
+
 _ALWAYS_BELOW = np.inf
 
 

@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold
 from serving.risk_model import Recalibration, RiskModel
 from serving.terms import design
 from serving.trees import TreeEnsemble
-from training.boosting import ROUNDS_TRIED, as_arrays, grow, margins_by_rounds
+from training.boosting import ROUNDS_TRIED, TREE_WEIGHT, as_arrays, grow, margins_by_rounds
 from training.cohort import LearningCohort
 from training.posterior import FittedPosterior, Prior, fit_posterior, posterior_mode, prior_only
 from training.prior import ModelPrior
@@ -25,9 +25,6 @@ Array = np.ndarray
 
 EVENTS_FOR_DEVIATION = 10
 EVENTS_FOR_SLOPE = 30
-TREE_WEIGHT = 0.5
-"""The model is the average, in log-odds, of the linear part and the linear part with trees."""
-
 MISFIT_SD = 0.40
 """Log-odds that a sum of terms and shallow trees cannot say about one patient."""
 

@@ -1,5 +1,6 @@
 """The whole run on one page: experiment, cohort, prior, model, judgement, artefact, reloaded."""
 
+import json
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from data_schemas.cohort_table import Purpose, predictor_columns, read_cohort
 from data_schemas.evidence import Evidence, load_evidence
@@ -24,20 +26,23 @@ from serving.artefact import (
     Artefact,
     canonical_json,
     load_artefact,
+    model_from_json,
     model_to_json,
     save_artefact,
     self_test,
     sha256,
 )
 from serving.assess import model_statement
-from serving.risk_model import Cell
+from serving.risk_model import Cell, RiskModel
 from training.cohort import LearningCohort, learning_cohort
 from training.experiment import Experiment, read_experiment
-from training.learner import Learnt, learn
+from training.figures import calibration_figure, effects_figure
+from training.learner import Learnt, learn, rows_of
 from training.model_card import model_card, prior_table
 from training.performance import Judged, against_truth, folds, measures
 from training.prior import ModelPrior, cohort_prior, evidence_prior
 from training.synthetic_cohort import simulate
+from training.verification import verify_trees
 
 Array = np.ndarray
 Progress = Callable[[str, float], None]
@@ -55,6 +60,17 @@ class Run:
     experiment: Experiment
     artefact: Artefact
     notices: tuple[str, ...]
+    figures: dict[str, bytes]
+    """PNG by file name, for people; not part of the artefact."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How well a model did, on whom, and the log-odds and outcomes that say so."""
+
+    measures: tuple[Measure, ...]
+    judged: Judged | None
+    on: str
 
 
 def silent(_doing: str, _share: float) -> None:
@@ -66,11 +82,18 @@ def train(
 ) -> Run:
     """Train one experiment and save its artefact under ``store``.
 
+    Linear algebra runs on one thread: on several, sums depend on how many, and so would the bytes.
+
     Raises
     ------
     ExperimentRefused, CohortRefused
         If the experiment or the cohort cannot be used; nothing is written then.
     """
+    with threadpool_limits(limits=1):
+        return _train(experiment_file, cohort_file, store, progress)
+
+
+def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progress: Progress) -> Run:
     experiment = read_experiment(experiment_file)
     outcome = experiment.outcome.outcome()
     evidence = load_evidence()
@@ -79,11 +102,24 @@ def train(
     model_prior = _prior(evidence, experiment, cohort)
     progress("fitting", 0.1)
     learnt = learn(model_prior, cohort, experiment.seed, trees=experiment.learner.trees)
-    performance = _judge(evidence, experiment, model_prior, learnt, cohort, progress)
-    progress("saving", 0.95)
-    artefact = _save(store, experiment, outcome, evidence, model_prior, learnt, cohort, performance)
+    learnt = replace(learnt, model=_read_back(learnt.model))
+    judgement = _judge(evidence, experiment, learnt, cohort, progress)
+    progress("saving", 0.9)
+    artefact = _save(store, experiment, outcome, evidence, model_prior, learnt, cohort, judgement)
+    if cohort is not None and learnt.booster is not None:
+        progress("verifying the explanations", 0.95)
+        values = rows_of(artefact.model, cohort).values
+        verify_trees(artefact, artefact.folder / BOOSTER_FILE, values)
     progress("done", 1.0)
-    return Run(experiment, artefact, cohort.notices if cohort else ())
+    figures = {"effects.png": effects_figure(model_prior, artefact.model)}
+    if judgement.judged is not None:
+        figures["calibration.png"] = calibration_figure(judgement.judged, judgement.on)
+    return Run(experiment, artefact, cohort.notices if cohort else (), figures)
+
+
+def _read_back(model: RiskModel) -> RiskModel:
+    """Return the model as its own bytes tell it: what is judged is what will answer."""
+    return model_from_json(json.loads(canonical_json(model_to_json(model))))
 
 
 def _prior(evidence: Evidence, experiment: Experiment, cohort: LearningCohort | None) -> ModelPrior:
@@ -97,24 +133,23 @@ def _prior(evidence: Evidence, experiment: Experiment, cohort: LearningCohort | 
 def _judge(
     evidence: Evidence,
     experiment: Experiment,
-    model_prior: ModelPrior,
     learnt: Learnt,
     cohort: LearningCohort | None,
     progress: Progress,
-) -> tuple[Measure, ...]:
+) -> Judgement:
     if cohort is not None:
         return _cross_validated(evidence, experiment, cohort, progress)
-    return _rehearsed(experiment, model_prior, learnt, progress)
+    return _rehearsed(experiment, learnt, progress)
 
 
 def _cross_validated(
     evidence: Evidence, experiment: Experiment, cohort: LearningCohort, progress: Progress
-) -> tuple[Measure, ...]:
+) -> Judgement:
     """Repeat the whole fit, prior included, within folds of the cohort."""
     k = experiment.validation.folds
     smaller_class = min(cohort.events, len(cohort) - cohort.events)
     if smaller_class < k:
-        return ()
+        return Judgement((), None, "too few events to cross-validate")
     log_odds = np.full(len(cohort), np.nan)
     for i, (train_index, test_index) in enumerate(folds(cohort.outcome, k, experiment.seed)):
         progress(f"cross-validating, fold {i + 1} of {k}", 0.2 + 0.7 * i / k)
@@ -128,14 +163,12 @@ def _cross_validated(
         log_odds[test_index] = fold.model.predict(cohort.take(test_index).columns).logit
     known = ~np.isnan(log_odds)
     who = "simulated patients, never clinical performance" if cohort.synthetic else "real patients"
-    return measures(
-        Judged(log_odds[known], cohort.outcome[known]), f"{k}-fold cross-validation, {who}"
-    )
+    judged = Judged(log_odds[known], cohort.outcome[known])
+    on = f"{k}-fold cross-validation, {who}"
+    return Judgement(measures(judged, on), judged, on)
 
 
-def _rehearsed(
-    experiment: Experiment, model_prior: ModelPrior, learnt: Learnt, progress: Progress
-) -> tuple[Measure, ...]:
+def _rehearsed(experiment: Experiment, learnt: Learnt, progress: Progress) -> Judgement:
     """Run a model of no patients on simulated centres whose truth differs from the evidence."""
     validation = experiment.validation
     judged, beside_truth = [], []
@@ -162,9 +195,10 @@ def _rehearsed(
         "excess_log_loss_over_that_of_product_rate": excess / of_rate,
         "interval_coverage_at_90_percent": coverage,
     }
-    return measures(pooled, SIMULATED) + tuple(
+    beside = tuple(
         Measure(name=name, value=value, on=SIMULATED, patients=n) for name, value in extra.items()
     )
+    return Judgement(measures(pooled, SIMULATED) + beside, pooled, SIMULATED)
 
 
 def _save(
@@ -175,10 +209,10 @@ def _save(
     model_prior: ModelPrior,
     learnt: Learnt,
     cohort: LearningCohort | None,
-    performance: tuple[Measure, ...],
+    judgement: Judgement,
 ) -> Artefact:
     model = replace(learnt.model, outcome=outcome.name)
-    manifest = _manifest(experiment, outcome, model_prior, learnt, cohort, performance)
+    manifest = _manifest(experiment, outcome, model_prior, learnt, cohort, judgement.measures)
     table = prior_table(model_prior, evidence)
     card = model_card(manifest, model, table, model_statement(manifest))
     files = {

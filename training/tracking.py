@@ -6,6 +6,8 @@ Nothing here is asked while a patient waits.
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,13 +54,17 @@ class Registry:
         self._artifacts = None if "MLFLOW_TRACKING_URI" in os.environ else home.resolve()
         self._client = _client(self.uri)
 
-    def record(self, artefact: Artefact) -> Registered:
-        """Log a run with its parameters, measures and files, and register it as challenger."""
+    def record(self, artefact: Artefact, figures: Mapping[str, bytes]) -> Registered:
+        """Log a run with parameters, measures, files and figures, and register it as challenger."""
         manifest = artefact.manifest
         run = self._client.create_run(self._experiment(manifest.experiment), tags=_tags(artefact))
         run_id = run.info.run_id
         self._log_numbers(run_id, artefact)
         self._client.log_artifacts(run_id, str(artefact.folder), _ARTEFACT)
+        with tempfile.TemporaryDirectory() as drawn:
+            for name, png in figures.items():
+                Path(drawn, name).write_bytes(png)
+            self._client.log_artifacts(run_id, drawn, "figures")
         self._client.set_terminated(run_id)
         number = self._register(artefact, run_id, f"{run.info.artifact_uri}/{_ARTEFACT}")
         return self._registered(self._client.get_model_version(artefact.model.outcome, number))

@@ -34,7 +34,7 @@ class Chemistry:
         Quantity(
             label="LDH upper limit of normal",
             unit="U/L",
-            accepts={"ukat/L": "60"},
+            accepts={"[IU]/L": "1", "ukat/L": "60", "nkat/L": "0.06", "U/mL": "1000"},
             hard=(100, 800),
             soft=(180, 500),
             group="tumour",

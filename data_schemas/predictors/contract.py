@@ -6,7 +6,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Literal
 
-from data_schemas.units import IDENTITY, Conversion, column_suffix, conversion
+from data_schemas.units import IDENTITY, PURE_NUMBERS, Conversion, column_suffix, conversion
 
 Tier = Literal["core", "disease_core", "optional", "research", "audit_only"]
 Transform = Literal["identity", "log", "log1p", "sqrt"]
@@ -79,7 +79,7 @@ class Quantity(Declared):
     def columns(self, name: str) -> dict[str, str]:
         """Return every cohort column that may carry this predictor, with its unit."""
         columns = {self.column_name or _join(name, column_suffix(self.unit)): self.unit}
-        for unit in self.accepts:
+        for unit in self.accepts if self.unit not in PURE_NUMBERS else ():
             columns.setdefault(_join(name, column_suffix(unit)), unit)
         return columns
 

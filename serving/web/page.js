@@ -1,5 +1,5 @@
 // A form drawn from the data contract, and the answer in the order it should be read.
-// A patient's values stay in the document: never in the address, in storage or in the console.
+// A patient's values stay in the document: never in the address, in storage or in a log.
 
 const FIRST = ["product", "disease", "age"];
 const GROUPS = ["inflammation", "tumour", "blood counts", "organ function", "patient", "treatment"];
@@ -9,7 +9,7 @@ const BURDEN = {
   B_ALL: ["marrow_blast", "blasts_blood"],
   MM: ["marrow_plasma_cell", "involved_flc", "m_protein"],
 };
-const MEASURES = [...new Set(Object.values(BURDEN).flat())];
+const MEASURES = [...NODAL, ...BURDEN.B_ALL, ...BURDEN.MM];
 const SHORT = {
   tisagenlecleucel: "tisa-cel", axicabtagene_ciloleucel: "axi-cel",
   brexucabtagene_autoleucel: "brexu-cel", lisocabtagene_maraleucel: "liso-cel",
@@ -26,7 +26,6 @@ const STATUS = {
   out_of_scope: "No estimate: outside what the evidence covers",
 };
 const COMPARED = { above: "Above", near: "Cannot be distinguished from", below: "Below" };
-const CHECKED = { read: "read", partly_read: "partly read", unread: "unread: second-hand" };
 const LEAST_BAR = 0.05;
 
 const byId = (id) => document.getElementById(id);
@@ -99,10 +98,11 @@ function unitWords(unit) {
   const words = {
     a: "years", mo: "months", d: "days", 1: "fraction", Cel: "°C", "[degF]": "°F",
     "[lb_av]": "lb", "[in_i]": "in", "mm[Hg]": "mmHg", "[IU]/L": "IU/L", "{#}/uL": "count/µL",
+    "{cells}/uL": "cells/µL",
   };
   return words[unit] ?? raised(unit)
-    .replace(/\{(FEU|DDU)\}/, " $1").replace("{cells}", "cells").replace(/\{.*\}/, "")
-    .replace(/(^|\/)u(?=[gmLk])/, "$1µ").replace(/m2$/, "m²").replace(/m3$/, "m³");
+    .replace(/\{(FEU|DDU)\}/, " $1").replace(/\{.*\}/, "").replace(/(^|\/)u(?=[gmLk])/, "$1µ")
+    .replace(/m2$/, "m²").replace(/m3$/, "m³");
 }
 
 // The form
@@ -134,14 +134,11 @@ function groups(described) {
 /** Show only what applies to the disease; what is hidden is not sent. */
 function fitToDisease() {
   const disease = byId("field-disease").value;
-  const measures = BURDEN[disease] ?? [];
   for (const [name, { diseases }] of predictors) {
-    const applies = MEASURES.includes(name) ? measures.includes(name)
-      : !disease || !diseases.length || diseases.includes(disease);
-    byId(`row-${name}`).hidden = !applies;
+    byId(`row-${name}`).hidden = diseases.length && !diseases.includes(disease);
   }
-  byId("burden").textContent = measures.length ? "One is enough: the first one given is used."
-    : disease ? "No measure is known for this disease." : "Choose the disease first.";
+  byId("burden").textContent = BURDEN[disease] ? "One is enough: the first one given is used."
+    : disease ? "No measure for this disease." : "Choose the disease first.";
 }
 
 function field(described) {
@@ -202,7 +199,7 @@ async function fillWithExample() {
     if (given.unit) byId(`unit-${name}`).value = given.unit;
   }
   fitToDisease();
-  say("The form holds an invented patient. Press Assess.");
+  say("An invented patient: press Assess.");
 }
 
 // Asking the service
@@ -222,7 +219,7 @@ async function submit(event) {
   byId("submit").disabled = false;
   const { problems = [], detail = "the service failed" } = received;
   if (response.ok) showAnswer(received, sent);
-  else showProblems(problems, `Nothing was assessed: ${detail}`);
+  else showProblems(problems, `Nothing was assessed: ${problems.length ? "please check" : detail}`);
 }
 
 /** Say what is wrong beside each field, and in a summary that takes the focus. */
@@ -237,18 +234,16 @@ function showProblems(problems, sentence) {
   summary.focus();
 }
 
-function showProblem({ field: name, message, accepted }) {
-  const words = accepted.length
-    ? `${message} (accepted: ${accepted.map((word) => named(unitWords(word))).join(", ")})` : message;
+function showProblem({ field: name, message }) {
   const input = byId(`field-${name}`);
-  if (!input) return words;
+  if (!input) return message;
   const row = byId(`row-${name}`);
   input.setAttribute("aria-invalid", true);
   row.closest("details")?.setAttribute("open", "");
   const error = byId(`error-${name}`) ?? make("div.error", { id: `error-${name}` });
-  error.append(error.textContent && "; ", words);
+  error.append(error.textContent && "; ", message);
   row.append(error);
-  return make("a", { href: `#field-${name}` }, `${labelOf(name)}: ${words}`);
+  return make("a", { href: `#field-${name}` }, `${labelOf(name)}: ${message}`);
 }
 
 // The answer
@@ -270,7 +265,7 @@ function showAnswer(answer, sent) {
   const title = rated.length && rated.length < answer.outcomes.length
     ? "Only one of the two risks can be given" : STATUS[answer.status];
   const parts = rated.length
-    ? [patient(answer), risks(answer), comparison(rated), why(rated), notMeasured(answer),
+    ? [patient(answer), risks(answer), comparison(rated), why(rated), notMeasured(answer, true),
       valuesUsed(answer), scores(answer), about(answer, rated)]
     : [answer.status === "insufficient_data" ? notMeasured(answer) : "", about(answer, rated)];
   byId("answer").replaceChildren(status(answer, rated, title), ...parts);
@@ -290,7 +285,9 @@ function markIfStale() {
 }
 
 function status(answer, rated, title) {
-  const reasons = answer.outcomes.flatMap((one) => rated.includes(one) ? [] : one.reasons);
+  const isShared = (reason) => answer.outcomes.every((one) => one.reasons.includes(reason));
+  const reasons = answer.outcomes.filter((one) => !rated.includes(one)).flatMap((one) =>
+    one.reasons.map((reason) => isShared(reason) ? reason : `${one.label}: ${reason}`));
   const cautions = rated.length ? answer.cautions.map(({ text }) => text) : [];
   return make(`section.status.${answer.status}`, make("h3", { id: "status", tabindex: -1 }, title),
     list([...new Set([...reasons, ...cautions])]));
@@ -312,19 +309,19 @@ function risks(answer) {
 
 function estimate(outcome) {
   const { interval, base_rate: baseRate } = outcome;
-  const cell = `${named(baseRate.product)} in ${spaced(baseRate.disease)}`;
   return [
     make("p.number", make("strong", risk(outcome.risk)), make("span", range(interval)),
       make("small", `${risk(interval.level)} interval`)),
     make("p", outcome.natural_frequency),
     make("p.compared", make("b", COMPARED[outcome.comparison]),
-      ` the base rate of ${cell}: ${risk(baseRate.risk)} (${range(baseRate.interval)})`),
+      ` the base rate of ${named(baseRate.product)} in ${spaced(baseRate.disease)}: `,
+      `${risk(baseRate.risk)} (${range(baseRate.interval)})`),
   ];
 }
 
 // The comparison: both outcomes on one axis
 
-const at = (share) => `${(100 * share).toFixed(2)}%`;
+const at = (share) => `${100 * share}%`;
 const stretch = (kind, low, high) => draw(kind, { x: at(low), width: at(high - low) });
 const upright = (kind, x) => draw(kind, { x1: at(x), x2: at(x), y1: 0, y2: "100%" });
 
@@ -359,7 +356,8 @@ function why(rated) {
   const largest = Math.max(LEAST_BAR, ...all.map(({ log_odds: added }) => Math.abs(added)));
   return section("Why", make("p.hint", "What goes with the risk, not what causes it. In "
     + "log-odds: 0.7 about doubles the odds, −0.7 about halves them."),
-  make("div.pair", rated.map((outcome) => reasons(outcome, largest))));
+  make("div.pair", rated.map((outcome) => reasons(outcome, largest))), ...rated.map((outcome) =>
+    more(`${outcome.label} as a table`, contributionTable(outcome.explanation))));
 }
 
 function reasons(outcome, largest) {
@@ -369,11 +367,9 @@ function reasons(outcome, largest) {
   const sentences = known.slice(0, 4).map(({ text }) => raised(text));
   return make("div", make("h4", outcome.label),
     make("p.hint", `Against ${named(explanation.reference)}:`),
-    sentences.length ? list(sentences) : make("p", "No measured predictor moves the risk."),
-    make("p.ends", { "aria-hidden": true },
-      ["◄ lower", "typical", "higher ►"].map((word) => make("span", word))),
-    make("ul.bars", known.map((one) => bar(one, largest))),
-    more("As a table", contributionTable(explanation)));
+    sentences.length ? list(sentences) : make("p", "Nothing measured moves the risk."),
+    make("p.ends", ["◄ lower", "typical", "higher ►"].map((word) => make("span", word))),
+    make("ul.bars", known.map((one) => bar(one, largest))));
 }
 
 function bar({ label, log_odds: value }, largest) {
@@ -388,7 +384,7 @@ function bar({ label, log_odds: value }, largest) {
 function contributionTable({ scale, contributions, base, total }) {
   const rows = contributions.map(({ label, group, log_odds: added, text }) =>
     [label, group, added, raised(text)]);
-  return table(`Contributions, ${spaced(scale)}`, ["Predictor", "Group", "Adds", "In words"], [
+  return table(`Contributions in ${spaced(scale)}`, ["Predictor", "Group", "Adds", "In words"], [
     ["Starting point", "", base, "the typical patient, not the average risk"],
     ...rows,
     ["Sum", "", total, "this patient"],
@@ -397,11 +393,11 @@ function contributionTable({ scale, contributions, base, total }) {
 
 // What it rests on
 
-function notMeasured(answer) {
+function notMeasured(answer, isRated) {
   if (!answer.missing.length) return "";
   const assumed = new Set(answer.missing.map((one) => one.assumed));
   return section("Not measured", make("p", answer.missing.map(({ label }) => label).join("; ")),
-    make("p.hint", `Assumed: ${[...assumed].join("; ")}.`));
+    isRated ? make("p.hint", `Assumed: ${[...assumed].join("; ")}.`) : "");
 }
 
 function valuesUsed(answer) {
@@ -431,8 +427,8 @@ function scores(answer) {
     if (value === undefined) {
       return [label, "", "", `Not calculated: no ${missing.map(labelOf).join(", ")}.`];
     }
-    const logarithm = log2 === undefined ? "" : ` (log₂ ${number(log2, 3)})`;
     const cutOff = { true: "beyond", false: "not beyond" }[score.above_cut_off];
+    const logarithm = log2 === undefined ? "" : ` (log₂ ${number(log2, 3)})`;
     return [label, number(value, 3) + logarithm, cutOff, note];
   });
   return section("Published scores, not part of the risk",
@@ -455,7 +451,7 @@ function sources(outcome) {
   const baseRate = outcome.base_rate;
   const rows = baseRate.sources.map((cohort) => [
     cohort.study, `${cohort.patients ?? ""}`, `${cohort.percent ?? "–"} %`, cohort.grading_scale,
-    CHECKED[cohort.verified], cohort.citation,
+    spaced(cohort.verified), cohort.citation,
   ]);
   return more(`Where the base rate of ${outcome.label} comes from`,
     make("p.hint", `${baseRate.patients} patients; ${baseRate.note}.`),
@@ -466,10 +462,14 @@ function sources(outcome) {
 async function start() {
   const response = await ask("v1/predictors");
   if (!response.ok) {
-    showProblems([], "The form could not be drawn: the service does not answer.");
+    showProblems([], "The service does not answer.");
     return;
   }
   predictors = new Map((await response.json()).predictors.map((one) => [one.name, one]));
+  for (const name of MEASURES) {
+    const isMeasured = (disease) => BURDEN[disease].includes(name);
+    predictors.get(name).diseases = Object.keys(BURDEN).filter(isMeasured);
+  }
   drawForm();
   byId("field-disease").addEventListener("change", fitToDisease);
   form.addEventListener("submit", submit);

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -48,7 +49,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cart_risk(workplace: Path) -> Command:
     """Run `cart-risk ...` as a centre would: another process, another working directory."""
 
-    def run(*arguments: object) -> str:
+    def run(*arguments: object, status: int = 0) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "training", *map(str, arguments)],
             cwd=workplace,
@@ -59,7 +60,7 @@ def cart_risk(workplace: Path) -> Command:
             check=False,
         )
         said = done.stdout + done.stderr
-        assert done.returncode == 0, f"cart-risk {arguments[0]} ended with:\n{said[-3000:]}"
+        assert done.returncode == status, f"cart-risk {arguments[0]} said:\n{said[-3000:]}"
         return said
 
     return run
@@ -124,6 +125,13 @@ def real_data(request: pytest.FixtureRequest) -> Path:
     return Path(given)
 
 
+@pytest.fixture(scope="module")
+def private() -> Iterator[Path]:
+    """Return a directory for files about real patients; it is gone when the tests are."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory)
+
+
 def _environment(workplace: Path) -> dict[str, str]:
     """Return this environment without its own stores; everything is kept under the workplace."""
     own = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "CART_RISK_"))}
@@ -141,9 +149,7 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _wait_until_ready(
-    client: httpx.Client, process: subprocess.Popen[bytes], output: Path
-) -> None:
+def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], output: Path) -> None:
     until = time.monotonic() + _LONGEST_START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         try:

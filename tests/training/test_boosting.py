@@ -1,0 +1,141 @@
+"""Boosted trees: shallow, monotone, unweighted, and the same as arrays."""
+
+import numpy as np
+import pytest
+import xgboost
+from scipy.special import expit
+
+from training.boosting import GrownTrees, as_arrays, grow, margins_by_rounds, parameters
+
+Array = np.ndarray
+DIRECTION = np.array([1, -1, 0])
+
+
+@pytest.fixture(scope="module")
+def cohort() -> tuple[Array, Array, Array]:
+    """A step, a slope and an interaction that a linear part does not say."""
+    rng = np.random.default_rng(1)
+    values = rng.standard_normal((900, 3))
+    z = -1.5 + 1.5 * (values[:, 0] > 0.7) - 0.5 * values[:, 1] + values[:, 2] * (values[:, 0] > 0)
+    y = (rng.random(900) < expit(z)).astype(float)
+    return values, y, np.full(900, -1.2)
+
+
+@pytest.fixture(scope="module")
+def grown(cohort: tuple[Array, Array, Array]) -> GrownTrees:
+    values, y, margin = cohort
+    return grow(values, y, margin, DIRECTION, 80, seed=3)
+
+
+def test_no_rounds_are_no_trees(cohort: tuple[Array, Array, Array]) -> None:
+    values, y, margin = cohort
+    nothing = grow(values, y, margin, DIRECTION, 0, seed=3)
+    assert nothing.booster is None
+    assert nothing.ubj is None
+    assert len(nothing.trees) == 0
+    np.testing.assert_array_equal(nothing.trees.log_odds(values), 0.0)
+    assert list(margins_by_rounds(nothing, values)) == [0]
+
+
+def test_parameters_never_weight_a_class_and_keep_trees_shallow() -> None:
+    given = parameters(DIRECTION, 1)
+    assert {"scale_pos_weight", "sample_weight", "weight", "max_delta_step"}.isdisjoint(given)
+    assert given["max_depth"] <= 2
+    assert given["objective"] == "binary:logistic"
+    assert given["monotone_constraints"] == (1, -1, 0)
+    assert given["nthread"] == 1
+
+
+def test_parameters_are_all_known_to_xgboost(cohort: tuple[Array, Array, Array]) -> None:
+    values, y, _ = cohort
+    strict = {**parameters(DIRECTION, 1), "validate_parameters": True}
+    xgboost.train(strict, xgboost.DMatrix(values, label=y), num_boost_round=1)
+
+
+def test_arrays_say_what_the_booster_says(
+    cohort: tuple[Array, Array, Array], grown: GrownTrees
+) -> None:
+    assert grown.booster is not None
+    fresh = np.random.default_rng(2).standard_normal((500, 3)) * 2
+    for values in (cohort[0], fresh, np.zeros((1, 3))):
+        margin = grown.booster.predict(
+            xgboost.DMatrix(values.astype(np.float32), base_margin=np.zeros(len(values))),
+            output_margin=True,
+        )
+        np.testing.assert_allclose(grown.trees.log_odds(values), margin, atol=2e-6)
+
+
+def test_arrays_agree_where_a_value_is_a_threshold(grown: GrownTrees) -> None:
+    assert grown.booster is not None
+    cuts = np.unique(grown.trees.threshold[grown.trees.threshold < 1e29])
+    values = np.repeat(cuts[:, None], 3, axis=1)
+    margin = grown.booster.predict(
+        xgboost.DMatrix(values.astype(np.float32), base_margin=np.zeros(len(values))),
+        output_margin=True,
+    )
+    np.testing.assert_allclose(grown.trees.log_odds(values), margin, atol=2e-6)
+
+
+def test_a_weight_scales_every_leaf(grown: GrownTrees) -> None:
+    half = as_arrays(grown.booster, 0.5)
+    np.testing.assert_allclose(half.leaf, 0.5 * grown.trees.leaf)
+    np.testing.assert_array_equal(half.threshold, grown.trees.threshold)
+
+
+def test_a_saved_booster_is_the_same_booster(
+    cohort: tuple[Array, Array, Array], grown: GrownTrees
+) -> None:
+    assert grown.ubj is not None
+    again = as_arrays(xgboost.Booster(model_file=bytearray(grown.ubj)))
+    values = cohort[0]
+    np.testing.assert_array_equal(again.log_odds(values), grown.trees.log_odds(values))
+
+
+@pytest.mark.parametrize(("column", "sign"), [(0, 1), (1, -1)])
+def test_trees_never_go_against_a_declared_direction(
+    grown: GrownTrees, column: int, sign: int
+) -> None:
+    rng = np.random.default_rng(4)
+    line = np.linspace(-4, 4, 200)
+    for others in rng.standard_normal((20, 3)):
+        values = np.tile(others, (200, 1))
+        values[:, column] = line
+        steps = np.diff(grown.trees.log_odds(values)) * sign
+        assert (steps >= -1e-9).all()
+
+
+def test_trees_learn_what_the_linear_part_left_over(
+    cohort: tuple[Array, Array, Array], grown: GrownTrees
+) -> None:
+    values, y, margin = cohort
+    before, after = (
+        float((np.logaddexp(0, z) - y * z).mean())
+        for z in (margin, margin + grown.trees.log_odds(values))
+    )
+    assert after < before - 0.03
+
+
+def test_the_margins_of_fewer_rounds_are_those_of_a_shorter_run(
+    cohort: tuple[Array, Array, Array], grown: GrownTrees
+) -> None:
+    values, y, margin = cohort
+    by_rounds = margins_by_rounds(grown, values)
+    assert list(by_rounds) == [0, 10, 20, 40, 80]
+    np.testing.assert_array_equal(by_rounds[0], 0.0)
+    short = grow(values, y, margin, DIRECTION, 20, seed=3)
+    np.testing.assert_allclose(by_rounds[20], short.trees.log_odds(values), atol=1e-9)
+
+
+def test_the_same_seed_grows_the_same_trees(
+    cohort: tuple[Array, Array, Array], grown: GrownTrees
+) -> None:
+    again = grow(*cohort, DIRECTION, 80, seed=3)
+    assert again.ubj == grown.ubj
+
+
+def test_an_outcome_without_pattern_grows_stumps_of_nothing() -> None:
+    """Too few patients for one leaf on each side: no split, and no question is asked."""
+    values = np.random.default_rng(5).standard_normal((8, 3))
+    grown = grow(values, np.array([0.0, 1.0] * 4), np.zeros(8), DIRECTION, 10, seed=1)
+    assert len(grown.trees) == 10
+    assert len(np.unique(grown.trees.log_odds(values))) == 1
