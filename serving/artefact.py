@@ -227,9 +227,10 @@ def load_current(root: Path) -> dict[str, Artefact]:
 
 
 def _pointed_at(pointer: Path) -> tuple[str, str]:
+    content = _read(pointer)
     try:
-        said = json.loads(_read(pointer))
+        said = json.loads(content)
         return str(said["version"]), str(said["sha256"])
-    except (json.JSONDecodeError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         name = f"{pointer.parent.name}/{pointer.name}"
         raise ArtefactRefused(f"{name} does not name a version and its sha256") from None

@@ -187,5 +187,6 @@ class RiskModel:
 
 
 def expit(z: Array) -> Array:
-    """Return the probability of a log-odds, without overflow."""
-    return np.exp(-np.logaddexp(0.0, -z))
+    """Return the probability of a log-odds, without overflow; NaN stays NaN."""
+    with np.errstate(invalid="ignore"):
+        return np.exp(-np.logaddexp(0.0, -z))

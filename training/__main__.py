@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -59,7 +60,8 @@ def _said_plainly() -> Iterator[None]:
         reason = str(refusal)
         if isinstance(refusal, OSError):
             reason = f"{refusal.strerror or kind}: {refusal.filename or 'no file named'}"
-        _screen.print(f"[bold]{kind}[/bold]: {reason}", highlight=False, markup=True)
+        # Rules stand in square brackets, which rich would read as its own markup.
+        _screen.print(f"[bold]{kind}[/bold]: {escape(reason)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
@@ -91,7 +93,7 @@ def train_command(
         if models is not None:
             make_current(models, run.artefact)
     for notice in run.notices:
-        _screen.print(f"note: {notice}")
+        _screen.print(f"note: {notice}", markup=False)
     _show_trained([run])
     _screen.print(f"artefact {run.artefact.folder}, registered as version {registered.number}")
 

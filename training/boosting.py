@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import optuna
 import xgboost
 
 from serving.trees import LEAVES, NODES, TreeEnsemble
+from training.recipes import Recipe
 
 Array = np.ndarray
 
 ROUNDS_TRIED = (0, 10, 20, 40, 80, 160, 320)
-TREE_WEIGHT = 0.5
-"""The model is the average, in log-odds, of the linear part and the linear part with trees."""
+TRIALS = 20
+"""How many settings Optuna tries where a recipe is tuned."""
 
 _ALWAYS_BELOW = np.inf
 
@@ -36,32 +38,115 @@ class GrownTrees:
         return None if self.booster is None else bytes(self.booster.save_raw("ubj"))
 
 
-def parameters(direction: Array, seed: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How trees grow: what is tuned, where anything is."""
+
+    seed: int
+    eta: float = 0.05
+    min_child_weight: float = 5.0
+    reg_lambda: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A cohort's design (n, n_terms), outcome and linear margin fitted without the test rows."""
+
+    train: Array
+    test: Array
+    values: Array
+    y: Array
+    margin: Array
+
+
+@dataclass(frozen=True, slots=True)
+class TreePlan:
+    """How many trees, grown how, and each patient's log-odds when left out, shape (n,)."""
+
+    rounds: int
+    growth: Growth
+    left_out: Array
+
+
+def parameters(direction: Array, growth: Growth) -> dict[str, Any]:
     """Return XGBoost's parameters; ``direction`` (n_terms,) becomes its monotone constraint."""
     return {
         "objective": "binary:logistic",
         "base_score": 0.5,
         "max_depth": 2,
-        "eta": 0.05,
-        "min_child_weight": 5,
-        "reg_lambda": 10.0,
+        "eta": growth.eta,
+        "min_child_weight": growth.min_child_weight,
+        "reg_lambda": growth.reg_lambda,
         "tree_method": "hist",
         "max_bin": 64,
         "monotone_constraints": tuple(int(sign) for sign in direction),
-        "seed": seed,
+        "seed": growth.seed,
         "nthread": 1,
     }
 
 
 def grow(
-    values: Array, y: Array, margin: Array, direction: Array, rounds: int, seed: int
+    values: Array, y: Array, margin: Array, direction: Array, rounds: int, growth: Growth
 ) -> GrownTrees:
     """Grow ``rounds`` trees on a design (n, n_terms) above a linear margin (n,)."""
     if rounds == 0:
         return GrownTrees(None, TreeEnsemble.none())
     data = xgboost.DMatrix(values.astype(np.float32), label=y, base_margin=margin)
-    booster = xgboost.train(parameters(direction, seed), data, num_boost_round=rounds)
+    booster = xgboost.train(parameters(direction, growth), data, num_boost_round=rounds)
     return GrownTrees(booster, as_arrays(booster))
+
+
+def plan_trees(folds: list[Fold], direction: Array, recipe: Recipe, seed: int) -> TreePlan:
+    """Choose the trees by log-loss on patients left out; no tree is an allowed answer.
+
+    A tuned recipe lets Optuna choose how they grow as well, by the same log-loss.
+    """
+    if recipe.tree_weight == 0:
+        return _plan(folds, direction, 0.0, Growth(seed))
+    if not recipe.tuned:
+        return _plan(folds, direction, recipe.tree_weight, Growth(seed))
+
+    def loss(trial: optuna.Trial) -> float:
+        plan = _plan(folds, direction, recipe.tree_weight, _suggested(trial, seed))
+        return _log_loss(plan.left_out, folds[0].y).mean()
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+    study.optimize(loss, n_trials=TRIALS)
+    return _plan(folds, direction, recipe.tree_weight, Growth(seed, **study.best_params))
+
+
+def _suggested(trial: optuna.Trial, seed: int) -> Growth:
+    return Growth(
+        seed,
+        eta=trial.suggest_float("eta", 0.01, 0.1, log=True),
+        min_child_weight=trial.suggest_float("min_child_weight", 2.0, 30.0, log=True),
+        reg_lambda=trial.suggest_float("reg_lambda", 1.0, 100.0, log=True),
+    )
+
+
+def _plan(folds: list[Fold], direction: Array, weight: float, growth: Growth) -> TreePlan:
+    most = max(ROUNDS_TRIED) if weight else 0
+    margins = {r: np.zeros(len(folds[0].y)) for r in ROUNDS_TRIED if r <= most}
+    for fold in folds:
+        seen = fold.values[fold.train], fold.y[fold.train], fold.margin[fold.train]
+        grown = grow(*seen, direction, most, growth)
+        for r, added in margins_by_rounds(grown, fold.values[fold.test]).items():
+            margins[r][fold.test] = fold.margin[fold.test] + weight * added
+    rounds = _fewest_good_rounds(margins, folds[0].y)
+    return TreePlan(rounds, growth, margins[rounds])
+
+
+def _fewest_good_rounds(margins: dict[int, Array], y: Array) -> int:
+    """Return the fewest rounds whose log-loss is within one standard error of the best."""
+    losses = {r: _log_loss(z, y) for r, z in margins.items()}
+    best = min(losses, key=lambda r: losses[r].mean())
+    error = (losses[best] - losses[0]).std() / np.sqrt(len(y))
+    return min(r for r in losses if losses[r].mean() <= losses[best].mean() + error)
+
+
+def _log_loss(log_odds: Array, y: Array) -> Array:
+    return np.logaddexp(0.0, log_odds) - y * log_odds
 
 
 def margins_by_rounds(grown: GrownTrees, values: Array) -> dict[int, Array]:

@@ -1,5 +1,6 @@
 """A cohort made ready to learn one outcome from; what cannot be learnt from is refused by name."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,13 +70,7 @@ def with_outcome(cohort: Cohort, outcome: Outcome) -> LearningCohort:
     """Keep the patients of a cohort whose outcome is known."""
     known = cohort.outcomes[outcome.name].notna().to_numpy()
     y = cohort.outcomes[outcome.name].to_numpy()[known]
-    if len(y) < FEWEST_PATIENTS:
-        rule, limit = "too_few_patients", f"{FEWEST_PATIENTS} patients with a known outcome"
-        message = f"{outcome.name} needs at least {limit}: pool centres, or score with the evidence"
-        raise CohortRefused([Violation("(rows)", rule, message)])
-    if len(set(y.tolist())) < 2:
-        message = f"every patient has the same {outcome.name}: nothing can be learnt from it"
-        raise CohortRefused([Violation(outcome.name, "one_class", message)])
+    _refuse_unlearnable(y, outcome)
     return LearningCohort(
         columns={name: column[known] for name, column in cohort.columns().items()},
         outcome=y,
@@ -85,3 +80,36 @@ def with_outcome(cohort: Cohort, outcome: Outcome) -> LearningCohort:
         without_outcome=int((~known).sum()),
         notices=cohort.notices,
     )
+
+
+def within(
+    cohort: LearningCohort, cells: Collection[tuple[str, str]], outcome: Outcome
+) -> LearningCohort:
+    """Keep the patients of these products and diseases; a notice says how many were left out.
+
+    Raises
+    ------
+    CohortRefused
+        If too few patients, or only one class, are left.
+    """
+    pairs = zip(cohort.columns["product"], cohort.columns["disease"], strict=True)
+    inside = np.array([pair in cells for pair in pairs], dtype=bool)
+    if inside.all():
+        return cohort
+    kept = cohort.take(np.flatnonzero(inside))
+    _refuse_unlearnable(kept.outcome, outcome)
+    notice = (
+        f"{int((~inside).sum())} patients were given a product in a disease that it has no "
+        "evidence in: they are left out"
+    )
+    return replace(kept, notices=(*cohort.notices, notice))
+
+
+def _refuse_unlearnable(y: Array, outcome: Outcome) -> None:
+    if len(y) < FEWEST_PATIENTS:
+        rule, limit = "too_few_patients", f"{FEWEST_PATIENTS} patients with a known outcome"
+        message = f"{outcome.name} needs at least {limit}: pool centres, or score with the evidence"
+        raise CohortRefused([Violation("(rows)", rule, message)])
+    if len(set(y.tolist())) < 2:
+        message = f"every patient has the same {outcome.name}: nothing can be learnt from it"
+        raise CohortRefused([Violation(outcome.name, "one_class", message)])

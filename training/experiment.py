@@ -4,13 +4,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from data_schemas.outcomes import OUTCOMES, Outcome
 from data_schemas.predictors import PREDICTORS
 from training.published_effects import TUMOUR_BURDEN
-
-LearnerName = Literal["anchored"]
+from training.recipes import DEFAULT, RECIPES
 
 
 class ExperimentRefused(ValueError):
@@ -67,8 +66,7 @@ class AnchorSection(_Section):
 class LearnerSection(_Section):
     """What corrects the anchor."""
 
-    name: LearnerName = "anchored"
-    trees: bool = True
+    name: Literal[tuple(RECIPES)] = DEFAULT  # type: ignore[valid-type]  # the names in one place
 
 
 class ValidationSection(_Section):
@@ -85,20 +83,25 @@ class Experiment(_Section):
     name: str
     outcome: OutcomeSection
     predictors: tuple[str, ...]
-    seed: int
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
     anchor: AnchorSection = AnchorSection()
     learner: LearnerSection = LearnerSection()
     validation: ValidationSection = ValidationSection()
 
-    @model_validator(mode="after")
-    def _predictors_are_known(self) -> "Experiment":
+    @field_validator("predictors")
+    @classmethod
+    def _predictors_are_known(cls, predictors: tuple[str, ...]) -> tuple[str, ...]:
         usable = {*PREDICTORS, TUMOUR_BURDEN} - {"product", "disease", "ldh_uln"}
-        if unknown := sorted(set(self.predictors) - usable):
+        if unknown := sorted(set(predictors) - usable):
             raise ValueError(f"not predictors that a model can use: {', '.join(unknown)}")
-        if len(set(self.predictors)) != len(self.predictors):
+        if len(set(predictors)) != len(predictors):
             raise ValueError("a predictor is listed twice")
-        if not self.predictors:
+        if not predictors:
             raise ValueError("list at least one predictor")
+        return predictors
+
+    @model_validator(mode="after")
+    def _evidence_is_published(self) -> "Experiment":
         if self.anchor.evidence and self.outcome.name not in OUTCOMES:
             raise ValueError(
                 "no evidence is published for this outcome: set anchor.evidence = false"
@@ -118,7 +121,7 @@ def read_experiment(path: Path) -> Experiment:
         content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ExperimentRefused(f"{path.name} cannot be read ({type(error).__name__})") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ExperimentRefused(f"{path.name} is not TOML: {error}") from None
     try:
         return Experiment.model_validate({"name": path.stem, **content})

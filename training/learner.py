@@ -16,10 +16,11 @@ from sklearn.model_selection import StratifiedKFold
 from serving.risk_model import Recalibration, RiskModel
 from serving.terms import design
 from serving.trees import TreeEnsemble
-from training.boosting import ROUNDS_TRIED, TREE_WEIGHT, as_arrays, grow, margins_by_rounds
+from training.boosting import Fold, as_arrays, grow, plan_trees
 from training.cohort import LearningCohort
 from training.posterior import FittedPosterior, Prior, fit_posterior, posterior_mode, prior_only
 from training.prior import ModelPrior
+from training.recipes import DEFAULT, RECIPES, Recipe
 
 Array = np.ndarray
 
@@ -45,6 +46,8 @@ class Learnt:
     booster: xgboost.Booster | None
     fitted: FittedPosterior
     rounds: int
+    patients: int
+    """How many patients had a hand in the model; 0 where nothing was fitted."""
     local_deviation: str
     released: tuple[str, ...]
 
@@ -63,23 +66,25 @@ class Rows:
 
 
 def learn(
-    model_prior: ModelPrior, cohort: LearningCohort | None, seed: int, *, trees: bool = True
+    model_prior: ModelPrior, cohort: LearningCohort | None, seed: int, recipe: Recipe | None = None
 ) -> Learnt:
     """Return the model of a cohort, or of the evidence alone where there is none.
 
     Patients of a product and disease that the model has no cell for are left out.
     """
-    anchor = _anchor(model_prior)
-    if cohort is None:
-        return Learnt(
-            anchor, None, prior_only(model_prior.prior), 0, "no cohort: evidence only", ()
-        )
+    recipe = recipe or RECIPES[DEFAULT]
+    rates = np.array([cell.base_rate for cell in model_prior.cells])
+    prior = recipe.prior(model_prior.prior, np.log(rates / (1 - rates)))
+    anchor = _anchor(model_prior, prior)
+    if cohort is None or not recipe.learns:
+        said = "no cohort: evidence only" if cohort is None else "takes nothing from a cohort"
+        return Learnt(anchor, None, prior_only(prior), 0, 0, said, ())
     rows = rows_of(anchor, cohort)
     events = int(rows.y.sum())
     if events < EVENTS_FOR_DEVIATION or events > len(rows.y) - EVENTS_FOR_DEVIATION:
         said = f"{events} events, fewer than {EVENTS_FOR_DEVIATION}: evidence only, nothing fitted"
-        return Learnt(anchor, None, prior_only(model_prior.prior), 0, said, ())
-    return _fit(model_prior, anchor, rows, seed, trees=trees)
+        return Learnt(anchor, None, prior_only(prior), 0, 0, said, ())
+    return _fit(model_prior, prior, anchor, rows, seed, recipe)
 
 
 def rows_of(model: RiskModel, cohort: LearningCohort) -> Rows:
@@ -93,13 +98,13 @@ def rows_of(model: RiskModel, cohort: LearningCohort) -> Rows:
     return Rows(X, values, cohort.outcome).take(np.flatnonzero(cell >= 0))
 
 
-def _anchor(model_prior: ModelPrior) -> RiskModel:
+def _anchor(model_prior: ModelPrior, prior: Prior) -> RiskModel:
     """Return the model of no patients."""
     return RiskModel(
         outcome=model_prior.outcome,
         terms=model_prior.terms,
         cells=model_prior.cells,
-        posterior=prior_only(model_prior.prior).posterior,
+        posterior=prior_only(prior).posterior,
         trees=TreeEnsemble.none(),
         recalibration=Recalibration(),
         misfit_sd=MISFIT_SD,
@@ -108,17 +113,17 @@ def _anchor(model_prior: ModelPrior) -> RiskModel:
 
 
 def _fit(
-    model_prior: ModelPrior, anchor: RiskModel, rows: Rows, seed: int, *, trees: bool
+    model_prior: ModelPrior, prior: Prior, anchor: RiskModel, rows: Rows, seed: int, recipe: Recipe
 ) -> Learnt:
-    fitted = fit_posterior(rows.X, rows.y, model_prior.prior)
-    prior = _settled(model_prior.prior, fitted)
-    direction = prior.direction[prior.n_free :]
-    folds = _folds(rows.y, seed)
-    margins = _out_of_fold(rows, prior, direction, folds, seed, trees=trees)
-    rounds = _best_rounds(margins, rows.y)
-    grown = grow(rows.values, rows.y, rows.X @ fitted.posterior.mean, direction, rounds, seed)
-    ensemble = as_arrays(grown.booster, TREE_WEIGHT) if grown.booster else TreeEnsemble.none()
-    recalibration = recalibrate(margins[rounds], rows.y, model_prior.between_centres)
+    fitted = fit_posterior(rows.X, rows.y, prior)
+    settled = _settled(prior, fitted)
+    folds = _linear_folds(rows, settled, seed)
+    direction = settled.direction[settled.n_free :]
+    plan = plan_trees(folds, direction, recipe, seed)
+    margin = rows.X @ fitted.posterior.mean
+    grown = grow(rows.values, rows.y, margin, direction, plan.rounds, plan.growth)
+    ensemble = as_arrays(grown.booster, recipe.tree_weight) if grown.booster else anchor.trees
+    recalibration = recalibrate(plan.left_out, rows.y, model_prior.between_centres)
     names = [""] * prior.n_free + [term.name for term in model_prior.terms]
     return Learnt(
         model=replace(
@@ -126,8 +131,9 @@ def _fit(
         ),
         booster=grown.booster,
         fitted=fitted,
-        rounds=rounds,
-        local_deviation=_said(int(rows.y.sum()), fitted, rounds),
+        rounds=plan.rounds,
+        patients=len(rows.y),
+        local_deviation=_said(int(rows.y.sum()), fitted, plan.rounds),
         released=tuple(name for name, out in zip(names, fitted.released, strict=True) if out),
     )
 
@@ -137,38 +143,15 @@ def _settled(prior: Prior, fitted: FittedPosterior) -> Prior:
     return prior.without_directions(fitted.released).scaled(*fitted.likeliest)
 
 
-def _folds(y: Array, seed: int) -> list[tuple[Array, Array]]:
+def _linear_folds(rows: Rows, prior: Prior, seed: int) -> list[Fold]:
+    """Fit the linear part without each fold in turn."""
     splitter = StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=seed)
-    return [(train, test) for train, test in splitter.split(np.zeros((len(y), 1)), y)]
-
-
-def _out_of_fold(
-    rows: Rows,
-    prior: Prior,
-    direction: Array,
-    folds: list[tuple[Array, Array]],
-    seed: int,
-    *,
-    trees: bool,
-) -> dict[int, Array]:
-    """Return, for every number of rounds tried, the log-odds of each patient when left out."""
-    most = max(ROUNDS_TRIED) if trees else 0
-    margins = {r: np.zeros(len(rows.y)) for r in ROUNDS_TRIED if r <= most}
-    for train, test in folds:
-        seen, unseen = rows.take(train), rows.take(test)
-        mode = posterior_mode(seen.X, seen.y, prior)
-        grown = grow(seen.values, seen.y, seen.X @ mode, direction, most, seed)
-        for r, added in margins_by_rounds(grown, unseen.values).items():
-            margins[r][test] = unseen.X @ mode + TREE_WEIGHT * added
-    return margins
-
-
-def _best_rounds(margins: dict[int, Array], y: Array) -> int:
-    """Return the fewest rounds whose log-loss is within one standard error of the best."""
-    losses = {r: np.logaddexp(0.0, z) - y * z for r, z in margins.items()}
-    best = min(losses, key=lambda r: losses[r].mean())
-    error = (losses[best] - losses[0]).std() / np.sqrt(len(y))
-    return min(r for r in losses if losses[r].mean() <= losses[best].mean() + error)
+    folds = []
+    for train, test in splitter.split(rows.values, rows.y):
+        mode = posterior_mode(rows.X[train], rows.y[train], prior)
+        margin = rows.X @ mode
+        folds.append(Fold(train, test, rows.values, rows.y, margin))
+    return folds
 
 
 def recalibrate(log_odds: Array, y: Array, between_centres: float) -> Recalibration:

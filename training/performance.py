@@ -66,7 +66,9 @@ def calibration_intercept(judged: Judged) -> float:
 
 
 def measures(judged: Judged, on: str) -> tuple[Measure, ...]:
-    """Return the measures of the manifest."""
+    """Return the measures of the manifest; none where all patients, or none, had the outcome."""
+    if len(np.unique(judged.outcome)) < 2:
+        return ()
     values: dict[str, Callable[[Judged], float]] = {
         "auroc": discrimination,
         "calibration_slope": calibration_slope,

@@ -34,13 +34,14 @@ from serving.artefact import (
 )
 from serving.assess import model_statement
 from serving.risk_model import Cell, RiskModel
-from training.cohort import LearningCohort, learning_cohort
+from training.cohort import LearningCohort, learning_cohort, within
 from training.experiment import Experiment, read_experiment
 from training.figures import calibration_figure, effects_figure
 from training.learner import Learnt, learn, rows_of
 from training.model_card import model_card, prior_table
 from training.performance import Judged, against_truth, folds, measures
 from training.prior import ModelPrior, cohort_prior, evidence_prior
+from training.recipes import RECIPES
 from training.synthetic_cohort import simulate
 from training.verification import verify_trees
 
@@ -100,8 +101,10 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
     progress("reading the cohort", 0.0)
     cohort = learning_cohort(cohort_file, outcome) if cohort_file else None
     model_prior = _prior(evidence, experiment, cohort)
+    if cohort is not None:
+        cohort = within(cohort, {(c.product, c.disease) for c in model_prior.cells}, outcome)
     progress("fitting", 0.1)
-    learnt = learn(model_prior, cohort, experiment.seed, trees=experiment.learner.trees)
+    learnt = learn(model_prior, cohort, experiment.seed, RECIPES[experiment.learner.name])
     learnt = replace(learnt, model=_read_back(learnt.model))
     judgement = _judge(evidence, experiment, learnt, cohort, progress)
     progress("saving", 0.9)
@@ -109,7 +112,8 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
     if cohort is not None and learnt.booster is not None:
         progress("verifying the explanations", 0.95)
         values = rows_of(artefact.model, cohort).values
-        verify_trees(artefact, artefact.folder / BOOSTER_FILE, values)
+        weight = RECIPES[experiment.learner.name].tree_weight
+        verify_trees(artefact, artefact.folder / BOOSTER_FILE, values, weight)
     progress("done", 1.0)
     figures = {"effects.png": effects_figure(model_prior, artefact.model)}
     if judgement.judged is not None:
@@ -151,15 +155,11 @@ def _cross_validated(
     if smaller_class < k:
         return Judgement((), None, "too few events to cross-validate")
     log_odds = np.full(len(cohort), np.nan)
+    recipe = RECIPES[experiment.learner.name]
     for i, (train_index, test_index) in enumerate(folds(cohort.outcome, k, experiment.seed)):
         progress(f"cross-validating, fold {i + 1} of {k}", 0.2 + 0.7 * i / k)
         seen = cohort.take(train_index)
-        fold = learn(
-            _prior(evidence, experiment, seen),
-            seen,
-            experiment.seed,
-            trees=experiment.learner.trees,
-        )
+        fold = learn(_prior(evidence, experiment, seen), seen, experiment.seed, recipe)
         log_odds[test_index] = fold.model.predict(cohort.take(test_index).columns).logit
     known = ~np.isnan(log_odds)
     who = "simulated patients, never clinical performance" if cohort.synthetic else "real patients"
@@ -246,7 +246,7 @@ def _manifest(
         ),
         learner=experiment.learner.name,
         seed=experiment.seed,
-        cohort=_cohort_statement(cohort),
+        cohort=_cohort_statement(cohort, learnt),
         evidence=_evidence_statement(model_prior),
         local_deviation=learnt.local_deviation,
         directions_released=learnt.released,
@@ -257,14 +257,14 @@ def _manifest(
     )
 
 
-def _cohort_statement(cohort: LearningCohort | None) -> CohortStatement:
-    if cohort is None:
+def _cohort_statement(cohort: LearningCohort | None, learnt: Learnt) -> CohortStatement:
+    """Say who had a hand in the model: nobody, where a cohort was read but nothing was fitted."""
+    if cohort is None or learnt.patients == 0:
         return CohortStatement(patients=0, real_patients=0, simulated_patients=0, events=0, sites=0)
-    n = len(cohort)
     return CohortStatement(
-        patients=n,
-        real_patients=0 if cohort.synthetic else n,
-        simulated_patients=n if cohort.synthetic else 0,
+        patients=learnt.patients,
+        real_patients=0 if cohort.synthetic else learnt.patients,
+        simulated_patients=learnt.patients if cohort.synthetic else 0,
         events=cohort.events,
         sites=len(set(cohort.site.tolist())),
         fingerprint=cohort.fingerprint,

@@ -122,21 +122,37 @@ def average_over_grid(X: Array, y: Array, prior: Prior) -> FittedPosterior:
 
 
 def posterior_mode(X: Array, y: Array, prior: Prior, start: Array | None = None) -> Array:
-    """Return the mode under the declared directions, shape (p,)."""
-    precision = np.linalg.inv(prior.covariance)
+    """Return the mode under the declared directions, shape (p,).
 
-    def loss(theta: Array) -> tuple[float, Array]:
-        z = X @ theta
-        away = theta - prior.mean
+    Searched in units of each parameter's prior sd, where all of them matter alike.
+    """
+    sd = np.sqrt(np.diag(prior.covariance))
+    precision = np.linalg.inv(prior.covariance / np.outer(sd, sd))
+    scaled, offset = X * sd, X @ prior.mean
+
+    def loss(away: Array) -> tuple[float, Array]:
+        z = offset + scaled @ away
         pull = precision @ away
         value = np.logaddexp(0.0, z).sum() - y @ z + 0.5 * away @ pull
-        return float(value), X.T @ (expit(z) - y) + pull
+        return float(value), scaled.T @ (expit(z) - y) + pull
 
-    bounds = [_BOUNDS[int(sign)] for sign in prior.direction]
-    begin = np.array([_inside(v, b) for v, b in zip(_or(start, prior), bounds, strict=True)])
-    options = {"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-7}
-    result = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    return np.asarray(result.x)
+    low, high = _bounds(prior.direction)
+    bounds = np.column_stack([(low - prior.mean) / sd, (high - prior.mean) / sd])
+    begin = np.zeros(len(sd)) if start is None else (start - prior.mean) / sd
+    result = minimize(
+        loss,
+        np.clip(begin, bounds[:, 0], bounds[:, 1]),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-7},
+    )
+    return np.asarray(np.clip(prior.mean + sd * result.x, low, high))
+
+
+def _bounds(direction: Array) -> tuple[Array, Array]:
+    """Return the lowest and highest value that each direction allows."""
+    return np.where(direction > 0, 0.0, -np.inf), np.where(direction < 0, 0.0, np.inf)
 
 
 def laplace(X: Array, y: Array, prior: Prior, mode: Array) -> tuple[Array, float]:
@@ -174,22 +190,6 @@ def contradicted_directions(X: Array, y: Array, prior: Prior) -> Array:
         return np.zeros(len(prior.mean), bool)
     sd = np.sqrt(np.diag(laplace(X, y, free, let_go)[0]))
     return let_go * prior.direction < -sd
-
-
-_BOUNDS: dict[int, tuple[float | None, float | None]] = {
-    0: (None, None),
-    1: (0.0, None),
-    -1: (None, 0.0),
-}
-
-
-def _inside(value: float, bound: tuple[float | None, float | None]) -> float:
-    low, high = bound
-    return float(np.clip(value, -np.inf if low is None else low, np.inf if high is None else high))
-
-
-def _or(start: Array | None, prior: Prior) -> Array:
-    return prior.mean if start is None else start
 
 
 def _log_posterior(X: Array, y: Array, prior: Prior, theta: Array) -> float:

@@ -54,7 +54,10 @@ class Ledger:
             return []
         promotions, previous = [], _BEGINNING
         for number, line in enumerate(self.path.read_bytes().splitlines(), start=1):
-            promotion = Promotion(**json.loads(line))
+            try:
+                promotion = Promotion(**json.loads(line))
+            except (ValueError, TypeError):
+                raise LedgerBroken(f"line {number} of {self.path.name} is no promotion") from None
             if promotion.previous != previous:
                 raise LedgerBroken(f"line {number} of {self.path.name} does not follow line before")
             promotions.append(promotion)
@@ -65,6 +68,18 @@ class Ledger:
         """Return the version that answers for an outcome, if any."""
         versions = [p.version for p in self.lines() if p.outcome == outcome]
         return versions[-1] if versions else None
+
+    def answered(self, outcome: str) -> list[str]:
+        """Return the versions that led to the present one, oldest first; a rollback drops one."""
+        stack: list[str] = []
+        for promotion in self.lines():
+            if promotion.outcome != outcome:
+                continue
+            if promotion.act == "rollback":
+                del stack[-1:]
+            elif [promotion.version] != stack[-1:]:
+                stack.append(promotion.version)
+        return stack
 
     def append(self, act: str, registered: Registered, reason: str) -> Promotion:
         """Write one line and have it on disk before returning."""
@@ -110,23 +125,23 @@ def rollback(registry: Registry, store: Path, outcome: str, *, reason: str) -> P
     Raises
     ------
     LookupError
-        If no other version has ever answered.
+        If no version answered before the present one.
     """
-    ledger = Ledger(store)
-    present = ledger.current(outcome)
-    earlier = [p.version for p in ledger.lines() if p.outcome == outcome and p.version != present]
-    if not earlier:
+    answered = Ledger(store).answered(outcome)
+    if len(answered) < 2:
         raise LookupError(f"no version of {outcome} answered before the present one")
-    registered = registry.find(outcome, earlier[-1])
+    registered = registry.find(outcome, answered[-2])
     return _install(registry, store, registered, "rollback", reason)
 
 
 def _install(
     registry: Registry, store: Path, registered: Registered, act: str, reason: str
 ) -> Promotion:
+    ledger = Ledger(store)
+    ledger.lines()  # a broken ledger stops here, before anything changes
     with tempfile.TemporaryDirectory() as fetched:
         folder = registry.fetch(registered, Path(fetched))
         make_current(store, load_artefact(folder, registered.sha256))
-    promotion = Ledger(store).append(act, registered, reason)
+    promotion = ledger.append(act, registered, reason)
     registry.set_alias(registered, CHAMPION)
     return promotion

@@ -54,6 +54,8 @@ def _scored(name: str, artefact: Artefact, cohort: Cohort) -> dict[str, object]:
 
 def score_file(cohort_file: Path, out: Path, store: Path) -> pd.DataFrame:
     """Score a cohort file into a Parquet or CSV file, which appears whole or not at all."""
+    if out.suffix not in (".parquet", ".csv"):
+        raise ValueError("scores are written to a .parquet or a .csv file")
     scored = score_cohort(read_cohort(cohort_file, Purpose.SCORING), store)
     draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
     try:

@@ -4,10 +4,13 @@ The store is SQLite beside the models unless ``MLFLOW_TRACKING_URI`` names a ser
 Nothing here is asked while a patient waits.
 """
 
+import errno
 import os
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +28,10 @@ _ARTEFACT = "artefact"
 
 class NotRegistered(LookupError):
     """No such model, version or alias in the registry."""
+
+
+class RegistryUnavailable(OSError):
+    """The tracking store cannot be opened or written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +57,11 @@ class Registry:
         os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         home.mkdir(parents=True, exist_ok=True)
-        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.resolve()}/mlflow.db"
-        self._artifacts = None if "MLFLOW_TRACKING_URI" in os.environ else home.resolve()
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        self.uri = server or f"sqlite:///{home.resolve()}/mlflow.db"
+        self._artifacts = None if server else home.resolve()
+        if not server:
+            _check_writable(home.resolve() / "mlflow.db")
         self._client = _client(self.uri)
 
     def record(self, artefact: Artefact, figures: Mapping[str, bytes]) -> Registered:
@@ -85,18 +95,21 @@ class Registry:
         ]
 
     def find(self, outcome: str, wanted: str) -> Registered:
-        """Return a version by its alias or by the version of its artefact.
+        """Return a version by its alias or by the start of its artefact's version.
 
         Raises
         ------
         NotRegistered
-            If there is none.
+            If there is none, or the start is that of more than one.
         """
-        for registered in self.versions():
-            same = registered.outcome == outcome
-            if same and (wanted in registered.aliases or registered.version.startswith(wanted)):
-                return registered
-        raise NotRegistered(f"{outcome} has no registered version called {wanted}")
+        known = [r for r in self.versions() if r.outcome == outcome]
+        aliased = [r for r in known if wanted in r.aliases]
+        found = aliased or [r for r in known if wanted and r.version.startswith(wanted)]
+        if not found:
+            raise NotRegistered(f"{outcome} has no registered version called {wanted}")
+        if len({r.version for r in found}) > 1:
+            raise NotRegistered(f"more than one version of {outcome} starts with {wanted}")
+        return found[0]
 
     def fetch(self, registered: Registered, into: Path) -> Path:
         """Bring a version's artefact to this machine and return its folder."""
@@ -161,6 +174,16 @@ class Registry:
             simulated_patients=int(tags["simulated_patients"]),
             local_deviation=tags["local_deviation"],
         )
+
+
+def _check_writable(database: Path) -> None:
+    """Ask SQLite itself: MLflow would try for minutes, and end in a traceback."""
+    try:
+        with closing(sqlite3.connect(database, timeout=30)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+    except sqlite3.Error as error:
+        raise RegistryUnavailable(errno.EIO, str(error), str(database)) from None
 
 
 def _client(uri: str) -> "MlflowClient":

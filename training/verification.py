@@ -10,7 +10,6 @@ import shap
 import xgboost
 
 from serving.artefact import Artefact
-from training.boosting import TREE_WEIGHT
 
 Array = np.ndarray
 
@@ -24,8 +23,10 @@ class NotFaithful(RuntimeError):
     """The saved model and the library that made it disagree; it must not be used."""
 
 
-def verify_trees(artefact: Artefact, booster_file: Path, values: Array) -> None:
+def verify_trees(artefact: Artefact, booster_file: Path, values: Array, weight: float) -> None:
     """Compare the saved tables with the saved booster on rows of a design (n, n_terms).
+
+    ``weight`` is the share of the booster's log-odds that the model takes.
 
     Raises
     ------
@@ -36,10 +37,10 @@ def verify_trees(artefact: Artefact, booster_file: Path, values: Array) -> None:
     booster = xgboost.Booster({"nthread": 1}, model_file=booster_file)
     margin = booster.predict(xgboost.DMatrix(rows), output_margin=True)
     trees = artefact.model.trees
-    _agree("margins", trees.log_odds(rows), TREE_WEIGHT * margin)
+    _agree("margins", trees.log_odds(rows), weight * margin)
     reference = np.zeros((1, rows.shape[1]), dtype=np.float32)
     explainer = shap.TreeExplainer(booster, reference, feature_perturbation="interventional")
-    _agree("Shapley values", trees.contributions(rows), TREE_WEIGHT * explainer.shap_values(rows))
+    _agree("Shapley values", trees.contributions(rows), weight * explainer.shap_values(rows))
 
 
 def _agree(what: str, ours: Array, theirs: Array) -> None:

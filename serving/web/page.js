@@ -90,7 +90,6 @@ const number = (value, digits = 4) => String(Number(value.toPrecision(digits)));
 const spaced = (word) => String(word).replace("B_", "B-").replace("L_S", "L/S").replaceAll("_", " ");
 const named = (word) => SHORT[word] ?? spaced(word);
 const labelOf = (name) => predictors.get(name).label;
-
 const raised = (text) => text.replace(/10\*(\d)/g, (_, power) => `10${"⁰¹²³⁴⁵⁶⁷⁸⁹"[power]}`);
 
 /** UCUM as a clinician writes it. */
@@ -114,7 +113,7 @@ function drawForm() {
   byId("fields").replaceChildren(
     fieldset("Product, disease and age", FIRST.map((name) => field(predictors.get(name)))),
     ...groups(others.filter(isShown)),
-    more("More predictors", make("p.hint", "Not used by the model; some enter published scores."),
+    more("More predictors", make("p.hint", "Not in the model; some enter published scores."),
       ...groups(others.filter((described) => !isShown(described)))));
   fitToDisease();
 }
@@ -144,13 +143,15 @@ function fitToDisease() {
 function field(described) {
   const { name, label, kind, required, note } = described;
   const id = `field-${name}`;
-  const aids = { id, "aria-describedby": `note-${name} error-${name}`, "aria-required": required };
+  const aids = { id, "aria-describedby": `${note && `note-${name} `}error-${name}`,
+    "aria-required": required };
   const control = kind === "quantity"
     ? [make("input", aids, { inputmode: "decimal", autocomplete: "off" }), units(described)]
     : [make("select.wide", aids, choices(described))];
   return make("div.field", { id: `row-${name}` },
     make("label", { for: id }, label, required ? " (required)" : ""), ...control,
-    note ? make("div.note", { id: `note-${name}` }, note) : null);
+    make("div.error", { id: `error-${name}` }),
+    note && make("div.note", { id: `note-${name}` }, note));
 }
 
 /** The canonical unit first, because it is the one chosen at the start. */
@@ -224,7 +225,7 @@ async function submit(event) {
 
 /** Say what is wrong beside each field, and in a summary that takes the focus. */
 function showProblems(problems, sentence) {
-  form.querySelectorAll(".error").forEach((error) => error.remove());
+  form.querySelectorAll(".error").forEach((error) => error.replaceChildren());
   form.querySelectorAll("[aria-invalid]").forEach((one) => one.removeAttribute("aria-invalid"));
   const summary = byId("problems");
   summary.hidden = !sentence;
@@ -237,18 +238,16 @@ function showProblems(problems, sentence) {
 function showProblem({ field: name, message }) {
   const input = byId(`field-${name}`);
   if (!input) return message;
-  const row = byId(`row-${name}`);
-  input.setAttribute("aria-invalid", true);
-  row.closest("details")?.setAttribute("open", "");
-  const error = byId(`error-${name}`) ?? make("div.error", { id: `error-${name}` });
+  const error = byId(`error-${name}`);
   error.append(error.textContent && "; ", message);
-  row.append(error);
+  input.setAttribute("aria-invalid", true);
+  input.closest("details")?.setAttribute("open", "");
   return make("a", { href: `#field-${name}` }, `${labelOf(name)}: ${message}`);
 }
 
 // The answer
 
-/** Said once: repeating a sentence would make a screen reader repeat it. */
+/** Said once, or screen readers repeat it. */
 function say(sentence) {
   if (byId("live").textContent !== sentence) byId("live").textContent = sentence;
 }
@@ -355,9 +354,9 @@ function why(rated) {
   const all = rated.flatMap(({ explanation }) => explanation.contributions);
   const largest = Math.max(LEAST_BAR, ...all.map(({ log_odds: added }) => Math.abs(added)));
   return section("Why", make("p.hint", "What goes with the risk, not what causes it. In "
-    + "log-odds: 0.7 about doubles the odds, −0.7 about halves them."),
+    + "log-odds: 0.7 about doubles the odds, −0.7 halves them."),
   make("div.pair", rated.map((outcome) => reasons(outcome, largest))), ...rated.map((outcome) =>
-    more(`${outcome.label} as a table`, contributionTable(outcome.explanation))));
+    more(`${outcome.label} as a table`, contributionTable(outcome))));
 }
 
 function reasons(outcome, largest) {
@@ -381,10 +380,11 @@ function bar({ label, log_odds: value }, largest) {
     stretch(`rect.${side}`, Math.min(0.5, end), Math.max(0.5, end)), upright("line.middle", 0.5)));
 }
 
-function contributionTable({ scale, contributions, base, total }) {
+function contributionTable({ label: outcome, explanation }) {
+  const { contributions, base, total } = explanation;
   const rows = contributions.map(({ label, group, log_odds: added, text }) =>
     [label, group, added, raised(text)]);
-  return table(`Contributions in ${spaced(scale)}`, ["Predictor", "Group", "Adds", "In words"], [
+  return table(`${outcome}, ${spaced(explanation.scale)}`, ["Predictor", "Group", "Adds", "In words"], [
     ["Starting point", "", base, "the typical patient, not the average risk"],
     ...rows,
     ["Sum", "", total, "this patient"],
@@ -411,7 +411,7 @@ function valuesUsed(answer) {
     used.used_by_model ? "yes" : "no", make("span.flag", cautionOf(used.predictor)),
   ]);
   const source = answer.tumour_burden_source;
-  return section("Values used", table("Every value given, worst first",
+  return section("Values used", table("Worst first",
     ["Predictor", "Used as", "Given as", "In the model", "Caution"], rows),
   source ? make("p.hint", `Tumour burden was read from: ${labelOf(source)}.`) : "");
 }
@@ -453,7 +453,7 @@ function sources(outcome) {
     cohort.study, `${cohort.patients ?? ""}`, `${cohort.percent ?? "–"} %`, cohort.grading_scale,
     spaced(cohort.verified), cohort.citation,
   ]);
-  return more(`Where the base rate of ${outcome.label} comes from`,
+  return more(`${outcome.label}: sources of the base rate`,
     make("p.hint", `${baseRate.patients} patients; ${baseRate.note}.`),
     table(`Published cohorts, ${outcome.label}`,
       ["Study", "Patients", "Published", "Scale", "In the source", "Citation"], rows));

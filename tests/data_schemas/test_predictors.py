@@ -67,7 +67,7 @@ def luhn_digit(digits: str) -> int:
 
 def test_the_check_digit_is_computed_as_loinc_does() -> None:
     """Worked examples: 2276-4 is ferritin, 1988-5 CRP, 777-3 platelets."""
-    assert (4, 5, 3) == (luhn_digit("2276"), luhn_digit("1988"), luhn_digit("777"))
+    assert (luhn_digit("2276"), luhn_digit("1988"), luhn_digit("777")) == (4, 5, 3)
 
 
 @EVERY
@@ -140,9 +140,9 @@ def test_derived_and_forbidden_names_are_no_predictors() -> None:
 
 def test_the_core_is_declared() -> None:
     assert {*CORE_COLUMNS, *CORE_CATEGORIES, *CORE_FLAGS} <= set(PREDICTORS)
-    assert CORE_COLUMNS == {
+    assert {
         name: next(iter(QUANTITIES[name].columns(name))) for name in CORE_COLUMNS
-    }
+    } == CORE_COLUMNS
     assert {Category} == {type(PREDICTORS[name]) for name in CORE_CATEGORIES}
     assert {Flag} == {type(PREDICTORS[name]) for name in CORE_FLAGS}
 
@@ -155,8 +155,8 @@ def test_tumour_burden_can_be_given_in_every_disease(disease: str) -> None:
 
 def test_marrow_counts_belong_to_their_disease() -> None:
     blasts, plasma_cells = PREDICTORS["marrow_blast"], PREDICTORS["marrow_plasma_cell"]
-    assert ["B_ALL"] == [disease for disease in DISEASES if blasts.applies_to(disease)]
-    assert ["MM"] == [disease for disease in DISEASES if plasma_cells.applies_to(disease)]
+    assert [disease for disease in DISEASES if blasts.applies_to(disease)] == ["B_ALL"]
+    assert [disease for disease in DISEASES if plasma_cells.applies_to(disease)] == ["MM"]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_the_published_directions_are_declared(name: str, direction: Direction) 
 def test_a_direction_is_asked_for_by_outcome() -> None:
     direction = Direction(severe_crs=-1, severe_icans=+1)
     named = [direction.for_outcome(o) for o in ("severe_crs", "severe_icans", "severe_hlh")]
-    assert [-1, +1, 0] == named
+    assert named == [-1, +1, 0]
 
 
 def test_every_product_and_disease_can_be_chosen() -> None:

@@ -134,7 +134,7 @@ def test_no_platelets_are_counted_as_half_a_platelet_and_the_note_says_so() -> N
 def test_a_crp_of_zero_has_a_score_but_no_logarithm() -> None:
     """Zero is a possible result; the logarithm of zero is not."""
     result = by_name(PATIENT_A | {"crp": 0.0})["m_easix"]
-    assert (0, None, ()) == (result.value, result.log2, result.missing)
+    assert (result.value, result.log2, result.missing) == (0, None, ())
 
 
 def test_missing_inputs_are_named_and_nothing_is_assumed_for_them() -> None:
@@ -142,12 +142,12 @@ def test_missing_inputs_are_named_and_nothing_is_assumed_for_them() -> None:
     results = by_name({name: value for name, value in PATIENT_B.items() if name != "crp"})
     for name in ("m_easix", "car_hematotox"):
         result = results[name]
-        assert (None, None, ("crp",), None) == (
+        assert (
             result.value,
             result.log2,
             result.missing,
             result.above_cut_off,
-        )
+        ) == (None, None, ("crp",), None)
         assert "crp" in result.note
     assert results["easix"].above_cut_off is True
 
@@ -187,7 +187,7 @@ def test_hematotox_says_what_it_was_built_for_and_what_was_not_read() -> None:
     assert "neutropenia of 14 days or longer, not for CRS or ICANS" in note
     assert "not been checked" in note
     unread = [score.name for score in PUBLISHED_SCORES if score.point_table_mark == "unread"]
-    assert ["car_hematotox"] == unread
+    assert unread == ["car_hematotox"]
 
 
 @given(ldh, crp, platelets, st.floats(0, 10))

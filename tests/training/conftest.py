@@ -1,10 +1,11 @@
 """Small experiments, cohorts and runs that the tests of the room share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from data_schemas.cohort_table import predictor_columns
 from data_schemas.evidence import Evidence, load_evidence
@@ -28,9 +29,16 @@ def experiment_text(
     return (
         f"predictors = [{listed}]\nseed = {seed}\n{top}\n"
         f'[outcome]\nname = "{outcome}"\n'
-        "[learner]\ntrees = false\n"
+        '[learner]\nname = "anchored_ridge"\n'
         "[validation]\nfolds = 2\nsimulated_centres = 1\nsimulated_patients = 120\n" + sections
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Matrices here are small: threads of a busy machine slow them down a hundredfold."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

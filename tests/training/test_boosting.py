@@ -5,7 +5,7 @@ import pytest
 import xgboost
 from scipy.special import expit
 
-from training.boosting import GrownTrees, as_arrays, grow, margins_by_rounds, parameters
+from training.boosting import GrownTrees, Growth, as_arrays, grow, margins_by_rounds, parameters
 
 Array = np.ndarray
 DIRECTION = np.array([1, -1, 0])
@@ -24,12 +24,12 @@ def cohort() -> tuple[Array, Array, Array]:
 @pytest.fixture(scope="module")
 def grown(cohort: tuple[Array, Array, Array]) -> GrownTrees:
     values, y, margin = cohort
-    return grow(values, y, margin, DIRECTION, 80, seed=3)
+    return grow(values, y, margin, DIRECTION, 80, Growth(3))
 
 
 def test_no_rounds_are_no_trees(cohort: tuple[Array, Array, Array]) -> None:
     values, y, margin = cohort
-    nothing = grow(values, y, margin, DIRECTION, 0, seed=3)
+    nothing = grow(values, y, margin, DIRECTION, 0, Growth(3))
     assert nothing.booster is None
     assert nothing.ubj is None
     assert len(nothing.trees) == 0
@@ -38,7 +38,7 @@ def test_no_rounds_are_no_trees(cohort: tuple[Array, Array, Array]) -> None:
 
 
 def test_parameters_never_weight_a_class_and_keep_trees_shallow() -> None:
-    given = parameters(DIRECTION, 1)
+    given = parameters(DIRECTION, Growth(1))
     assert {"scale_pos_weight", "sample_weight", "weight", "max_delta_step"}.isdisjoint(given)
     assert given["max_depth"] <= 2
     assert given["objective"] == "binary:logistic"
@@ -48,7 +48,7 @@ def test_parameters_never_weight_a_class_and_keep_trees_shallow() -> None:
 
 def test_parameters_are_all_known_to_xgboost(cohort: tuple[Array, Array, Array]) -> None:
     values, y, _ = cohort
-    strict = {**parameters(DIRECTION, 1), "validate_parameters": True}
+    strict = {**parameters(DIRECTION, Growth(1)), "validate_parameters": True}
     xgboost.train(strict, xgboost.DMatrix(values, label=y), num_boost_round=1)
 
 
@@ -122,20 +122,20 @@ def test_the_margins_of_fewer_rounds_are_those_of_a_shorter_run(
     by_rounds = margins_by_rounds(grown, values)
     assert list(by_rounds) == [0, 10, 20, 40, 80]
     np.testing.assert_array_equal(by_rounds[0], 0.0)
-    short = grow(values, y, margin, DIRECTION, 20, seed=3)
+    short = grow(values, y, margin, DIRECTION, 20, Growth(3))
     np.testing.assert_allclose(by_rounds[20], short.trees.log_odds(values), atol=1e-9)
 
 
 def test_the_same_seed_grows_the_same_trees(
     cohort: tuple[Array, Array, Array], grown: GrownTrees
 ) -> None:
-    again = grow(*cohort, DIRECTION, 80, seed=3)
+    again = grow(*cohort, DIRECTION, 80, Growth(3))
     assert again.ubj == grown.ubj
 
 
 def test_an_outcome_without_pattern_grows_stumps_of_nothing() -> None:
     """Too few patients for one leaf on each side: no split, and no question is asked."""
     values = np.random.default_rng(5).standard_normal((8, 3))
-    grown = grow(values, np.array([0.0, 1.0] * 4), np.zeros(8), DIRECTION, 10, seed=1)
+    grown = grow(values, np.array([0.0, 1.0] * 4), np.zeros(8), DIRECTION, 10, Growth(1))
     assert len(grown.trees) == 10
     assert len(np.unique(grown.trees.log_odds(values))) == 1

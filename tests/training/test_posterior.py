@@ -112,12 +112,12 @@ def test_the_mode_is_ridge_regression_around_the_evidence() -> None:
 def test_a_few_patients_move_little_and_more_move_more() -> None:
     truth = np.array([1.2, 0.3, -0.3])
     away = []
-    for n in (0, 100, 400, 3000):
+    for n in (0, 50, 3000):
         X, y = cohort(3000, truth)
         fitted = fit_posterior(X[:n], y[:n], prior())
         away.append(abs(fitted.posterior.mean[2] - truth[0]))
-    assert away[0] > away[2] > away[3]
-    assert away[3] < 0.12
+    assert away[0] > away[1] > away[2]
+    assert away[2] < 0.12
 
 
 def test_more_patients_narrow_every_effect() -> None:

@@ -47,7 +47,7 @@ def changed(evidence: Evidence, row_id: str, **update: object) -> Evidence:
     return replace(evidence, associations=rows)
 
 
-# ---- Rows --------------------------------------------------------------------------------
+# ---- Rows ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("outcome", "key", "step"), EVERY_STEP)
@@ -144,7 +144,7 @@ def test_a_wider_interval_gives_a_smaller_effect_and_a_wider_prior(evidence: Evi
     assert after.sd > before.sd
 
 
-# ---- What nobody has published ------------------------------------------------------------------
+# ---- What nobody has published ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("outcome", STEPS)
@@ -172,7 +172,7 @@ def test_an_outcome_of_ones_own_has_no_published_effects(evidence: Evidence) -> 
     assert declared_direction((TUMOUR_BURDEN, EVERYWHERE, ""), "hlh") == 0
 
 
-# ---- Transport ------------------------------------------------------------------------------------
+# ---- Transport -------------------------------------------------------------------------
 
 
 def test_half_of_a_published_separation_survives(evidence: Evidence) -> None:
@@ -198,7 +198,7 @@ def test_transport_follows_the_rows(evidence: Evidence) -> None:
     assert transport(replace(evidence, performance=better)) > transport(evidence)
 
 
-# ---- Spread between patients -------------------------------------------------------------------
+# ---- Spread between patients -----------------------------------------------------------
 
 
 def _prior(predictor: str, mean: float, scope: str = EVERYWHERE, word: str = "") -> EffectPrior:

@@ -1,0 +1,442 @@
+"""One patient in, one assessment out: exact, monotone, the same in every unit, never silent."""
+
+import json
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import orjson
+import pandas as pd
+import pytest
+
+from data_schemas.cohort_table import Cohort
+from data_schemas.outcomes import OUTCOMES
+from data_schemas.patient_request import read_patient
+from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
+from data_schemas.products import PRODUCTS
+from data_schemas.risk_assessment import Status
+from data_schemas.units import IDENTITY
+from serving.applicability import cautions, statuses
+from serving.assess import assess, columns_of
+from serving.rest import Ward
+from serving.risk_model import RiskModel
+from serving.tumour_burden import SOURCES
+from tests.conftest import Body, Store
+from training.scoring import score_cohort
+
+Answer = dict[str, Any]
+Asked = Callable[[Body], Answer]
+NUMBERS = {"risk", "interval", "natural_frequency", "comparison", "base_rate", "explanation"}
+DIRECTED = [
+    name
+    for name, declared in PREDICTORS.items()
+    if declared.direction.severe_crs or declared.direction.severe_icans
+]
+BURDEN = {measure for measures in SOURCES.values() for measure in measures}
+
+
+def asked(ward: Ward, body: Body) -> Answer:
+    """Return the answer as its JSON reads."""
+    answer = assess(read_patient(body), ward.artefacts, ward.evidence)
+    return orjson.loads(orjson.dumps(answer.model_dump(mode="json", exclude_none=True)))
+
+
+@pytest.fixture
+def ask(ward: Ward) -> Asked:
+    """Ask the models of published evidence."""
+    return lambda body: asked(ward, body)
+
+
+@pytest.fixture(scope="module")
+def answers(fitted_ward: Ward, bodies: list[Body]) -> list[Answer]:
+    """Ask the models with trees about a thousand patients."""
+    return [asked(fitted_ward, body) for body in bodies]
+
+
+def cautions_of(answer: Answer) -> dict[tuple[str, str | None], str]:
+    return {(c["code"], c.get("predictor")): c["text"] for c in answer["cautions"]}
+
+
+def has_no_number(answer: Answer) -> bool:
+    return not any(NUMBERS & set(outcome) for outcome in answer["outcomes"])
+
+
+# --- a thousand requests ----------------------------------------------------------------------
+
+
+def test_the_thousand_are_of_every_kind(answers: list[Answer]) -> None:
+    assert len(answers) == 1000
+    assert {answer["status"] for answer in answers} >= {"caution", "insufficient_data"}
+    assert {len(answer["missing"]) for answer in answers} >= {0, 1, 2, 3}
+    assert (
+        len({answer["tumour_burden_source"] for answer in answers if answer["missing"] == []}) > 3
+    )
+
+
+def test_every_answer_adds_up(answers: list[Answer]) -> None:
+    explained = 0
+    for outcome in (o for answer in answers for o in answer["outcomes"] if "risk" in o):
+        explanation, risk = outcome["explanation"], outcome["risk"]
+        total = explanation["base"] + sum(c["log_odds"] for c in explanation["contributions"])
+        assert total == pytest.approx(explanation["total"], abs=1e-6)
+        assert total == pytest.approx(np.log(risk / (1 - risk)), abs=1e-6)
+        assert outcome["interval"]["low"] < risk < outcome["interval"]["high"]
+        explained += 1
+    assert explained > 1000
+
+
+def test_a_status_without_a_risk_has_no_number(answers: list[Answer]) -> None:
+    for outcome in (o for answer in answers for o in answer["outcomes"]):
+        assert set(outcome) >= NUMBERS or not NUMBERS & set(outcome)
+        assert ("risk" in outcome) == Status(outcome["status"]).has_risk
+
+
+def test_the_worst_status_of_the_outcomes_is_that_of_the_answer(answers: list[Answer]) -> None:
+    order = [status.value for status in Status]
+    for answer in answers:
+        worst = max((o["status"] for o in answer["outcomes"]), key=order.index)
+        assert answer["status"] == worst
+
+
+def test_batch_scoring_gives_the_same_answers(
+    answers: list[Answer], cohort: Cohort, fitted_store: Store
+) -> None:
+    scored = score_cohort(cohort, fitted_store.root)
+    for answer, (_, row) in zip(answers, scored.iterrows(), strict=True):
+        for outcome in answer["outcomes"]:
+            name = outcome["outcome"]
+            assert row[f"{name}_status"] == outcome["status"]
+            if "risk" not in outcome:
+                assert pd.isna(row[[name, f"{name}_low", f"{name}_high"]]).all()
+                continue
+            single = [outcome["risk"], outcome["interval"]["low"], outcome["interval"]["high"]]
+            batch = row[[name, f"{name}_low", f"{name}_high"]].astype(float)
+            np.testing.assert_allclose(batch, single, rtol=0, atol=1e-9)
+
+
+def test_the_unit_does_not_matter(
+    answers: list[Answer], bodies: list[Body], fitted_ward: Ward
+) -> None:
+    rng, seen = np.random.default_rng(1), set()
+    for answer, body in zip(answers[::2], bodies[::2], strict=True):
+        elsewhere = {name: _in_another_unit(name, given, rng) for name, given in body.items()}
+        seen |= {(name, g["unit"]) for name, g in elsewhere.items() if isinstance(g, dict)}
+        again = asked(fitted_ward, elsewhere)
+        for one, other in zip(answer["outcomes"], again["outcomes"], strict=True):
+            assert other["status"] == one["status"]
+            assert other.get("risk", 0) == pytest.approx(one.get("risk", 0), abs=1e-9)
+    assert len(seen) > 40
+
+
+def _in_another_unit(name: str, given: Any, rng: np.random.Generator) -> Any:
+    declared = PREDICTORS.get(name)
+    if not isinstance(declared, Quantity):
+        return given
+    others = [(u, c) for u, c in declared.conversions.items() if c != IDENTITY]
+    if not others:
+        return given
+    unit, rule = others[rng.integers(len(others))]
+    return given | {
+        "value": float((Fraction(given["value"]) - rule.offset) / rule.factor),
+        "unit": unit,
+    }
+
+
+# --- monotone in every declared direction -----------------------------------------------------
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("name", DIRECTED)
+@pytest.mark.parametrize("store", ["evidence_store", "fitted_store"])
+def test_a_declared_direction_is_kept_for_a_thousand_patients(
+    store: str, name: str, outcome: str, cohort: Cohort, request: pytest.FixtureRequest
+) -> None:
+    artefact = request.getfixturevalue(store).artefacts[outcome]
+    assert artefact.manifest.directions_released == ()
+    model, columns = artefact.model, cohort.columns()
+    sign = PREDICTORS[name].direction.for_outcome(outcome)
+    rng, before = np.random.default_rng(7), _risks(model, columns)
+    for raised, measured in _raised(name, columns, rng):
+        after = _risks(model, {**columns, name: raised})
+        moved = sign * (after - before)[measured]
+        assert not (moved < -1e-12).any()
+    used = name in BURDEN | {term.predictor for term in model.terms}
+    if used and sign and measured.any():
+        assert (moved > 1e-6).any(), "nothing moved, so nothing was proved"
+
+
+def _risks(model: RiskModel, columns: dict[str, np.ndarray]) -> np.ndarray:
+    """Return each patient's risk as it is answered: missing where no number is given."""
+    prediction = model.predict(columns)
+    found, _ = statuses(columns, prediction, cautions(columns, {}, model, simulated=True))
+    return np.where([status.has_risk for status in found], prediction.risk, np.nan)
+
+
+def _raised(
+    name: str, columns: dict[str, np.ndarray], rng: np.random.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return a predictor raised by steps within its hard limits, and who had it measured."""
+    declared, given = PREDICTORS[name], columns[name]
+    if isinstance(declared, Category):
+        untreated = given == declared.choices[0]
+        words = [word for word in declared.choices[1:] if word != "unknown"]
+        return [(np.where(untreated, word, given), untreated) for word in words]
+    if isinstance(declared, Flag):
+        return [(np.where(given == 0.0, 1.0, given), given == 0.0)]
+    highest = declared.hard[1]
+    shares = (1e-6, 0.01, rng.random(len(given)), 1.0)
+    steps = [given + share * (highest - given) for share in shares]
+    steps.append(np.minimum(given * (1 + rng.random(len(given))), highest))
+    measured = ~np.isnan(given)
+    whole = [np.round(step) if declared.whole else step for step in steps]
+    return [(step, measured) for step in whole]
+
+
+def test_a_declared_direction_is_kept_in_the_answers(
+    answers: list[Answer], bodies: list[Body], fitted_ward: Ward
+) -> None:
+    rng = np.random.default_rng(3)
+    for i in range(0, 1000, 100):
+        for name in {*DIRECTED} & {*bodies[i]}:
+            declared, given = PREDICTORS[name], bodies[i][name]
+            if not isinstance(declared, Quantity):
+                continue
+            higher = given["value"] + rng.random() * (declared.hard[1] - given["value"])
+            raised = asked(fitted_ward, {**bodies[i], name: {**given, "value": higher}})
+            for one, other in zip(answers[i]["outcomes"], raised["outcomes"], strict=True):
+                sign = declared.direction.for_outcome(one["outcome"])
+                if "risk" in one and "risk" in other:
+                    assert sign * (other["risk"] - one["risk"]) >= -1e-12, name
+
+
+# --- who is answered, and who is not ----------------------------------------------------------
+
+
+def test_a_complete_patient_of_a_studied_product_is_answered_without_caution(
+    ask: Asked, patient: Body
+) -> None:
+    answer = ask(patient)
+    assert (answer["status"], answer["cautions"], answer["missing"]) == ("ok", [], [])
+    assert [outcome["outcome"] for outcome in answer["outcomes"]] == list(OUTCOMES)
+    assert all(set(outcome) >= NUMBERS for outcome in answer["outcomes"])
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"product": "other"}, "the model knows no such product in large B-cell lymphoma"),
+        ({"product": "ide-cel"}, "ide-cel has no evidence in large B-cell lymphoma"),
+        ({"disease": "other"}, "axi-cel has no evidence in another disease"),
+        ({"age": {"value": 12, "unit": "a"}}, "the evidence for axi-cel in LBCL is from adults"),
+    ],
+)
+def test_who_the_evidence_does_not_speak_of_is_out_of_scope(
+    ask: Asked, patient: Body, given: Body, reason: str
+) -> None:
+    answer = ask(patient | given)
+    assert answer["status"] == "out_of_scope"
+    assert has_no_number(answer)
+    for outcome in answer["outcomes"]:
+        assert outcome["status"] == "out_of_scope"
+        assert reason in outcome["reasons"][0]
+
+
+def test_no_answer_out_of_scope_names_the_age(ask: Asked, patient: Body) -> None:
+    answer = ask(patient | {"age": {"value": 12.7, "unit": "a"}})
+    assert "12.7" not in json.dumps(answer["outcomes"])
+
+
+def test_a_child_with_leukaemia_is_answered_with_caution(ask: Asked) -> None:
+    child = {
+        "product": "Kymriah",
+        "disease": "B_ALL",
+        "age": {"value": 12, "unit": "a"},
+        "marrow_blast": {"value": 40, "unit": "%"},
+        "crp": {"value": 20, "unit": "mg/L"},
+        "ferritin": {"value": 2000, "unit": "ng/mL"},
+        "ldh": {"value": 600, "unit": "U/L"},
+        "ldh_uln": {"value": 300, "unit": "U/L"},
+        "platelets": {"value": 60, "unit": "10*9/L"},
+        "creatinine": {"value": 0.5, "unit": "mg/dL"},
+        "prior_lines": {"value": 3, "unit": "{count}"},
+        "ecog": {"value": 1, "unit": "{score}"},
+        "crs_prophylaxis": "none",
+    }
+    answer = ask(child)
+    assert answer["status"] == "caution"
+    assert cautions_of(answer)["soft_limit", "age"].startswith("Age at infusion: outside its usual")
+    assert all("risk" in outcome for outcome in answer["outcomes"])
+    assert answer["tumour_burden_source"] == "marrow_blast"
+
+
+def test_an_unknown_age_gives_no_number(ask: Asked, patient: Body) -> None:
+    answer = ask(patient | {"age": "unknown"})
+    assert answer["status"] == "insufficient_data"
+    assert has_no_number(answer)
+    assert {tuple(outcome["reasons"]) for outcome in answer["outcomes"]} == {("age is unknown",)}
+    assert "age" in {missing["predictor"] for missing in answer["missing"]}
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_product_disease_and_age_alone_never_give_a_low_number(ask: Asked, product: str) -> None:
+    for disease in PRODUCTS[product].diseases:
+        bare = {"product": product, "disease": disease, "age": {"value": 60, "unit": "a"}}
+        answer = ask(bare)
+        assert answer["status"] == "insufficient_data"
+        assert has_no_number(answer)
+        assert "the missing predictors carry" in answer["outcomes"][0]["reasons"][0]
+
+
+# --- cautions in words ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "predictor", "words"),
+    [
+        ({"cns_involvement": "active"}, "active_cns_disease", "cns_involvement", "CNS disease"),
+        (
+            {"active_infection": "uncontrolled"},
+            "uncontrolled_infection",
+            "active_infection",
+            "uncontrolled infection",
+        ),
+        ({"crp": {"value": 40, "unit": "mg/dL"}}, "soft_limit", "crp", "C-reactive protein: outs"),
+        (
+            {"ferritin": {"value": 900, "unit": "ug/L", "measured_at": "2026-02-23"}},
+            "old_value",
+            "ferritin",
+            "Ferritin: measured longer before infusion than",
+        ),
+        ({"ldh_uln": None}, "ldh_limit_assumed", "ldh_uln", "250 U/L was assumed"),
+        ({"mtv": None}, "burden_not_measured", "tumour_burden", "no measure of tumour burden"),
+        ({"ferritin": None}, "predictor_not_measured", "ferritin", "Ferritin: a main predictor"),
+        ({"product": "relma-cel"}, "few_data_for_product", "product", "its base rate is borrowed"),
+    ],
+)
+def test_each_reason_for_care_is_said_in_words(
+    ask: Asked, patient: Body, given: Body, code: str, predictor: str, words: str
+) -> None:
+    answer = ask(patient | given)
+    assert answer["status"] == "caution"
+    assert list(cautions_of(answer)) == [(code, predictor)]
+    text = cautions_of(answer)[code, predictor]
+    assert words in text
+    assert text in {reason for outcome in answer["outcomes"] for reason in outcome["reasons"]}
+    assert any("risk" in outcome for outcome in answer["outcomes"])
+
+
+def test_a_value_of_the_last_day_of_its_window_is_not_old(ask: Asked, patient: Body) -> None:
+    answer = ask(
+        patient | {"crp": {"value": 84, "unit": "mg/L", "measured_at": "2026-02-24T08:00:00Z"}}
+    )
+    assert answer["status"] == "ok"
+    used = {value["predictor"]: value for value in answer["values_used"]}
+    assert used["crp"]["days_before_infusion"] == 14
+
+
+def test_a_model_of_simulated_patients_says_so_in_every_answer(answers: list[Answer]) -> None:
+    for answer in answers:
+        text = cautions_of(answer)["fitted_on_simulated_patients", None]
+        assert "a rehearsal, not a clinical estimate" in text
+        for outcome in answer["outcomes"]:
+            assert outcome["model"]["fitted_on_real_patients"] == 0
+            assert outcome["model"]["fitted_on_simulated_patients"] > 900
+            assert "Fitted on 0 real patients and 9" in outcome["model"]["statement"]
+
+
+# --- what stands beside the number ------------------------------------------------------------
+
+
+def test_a_converted_unit_is_shown_beside_what_was_sent(ask: Asked, patient: Body) -> None:
+    answer = ask(patient | {"crp": {"value": 8.4, "unit": " mg / dl "}})
+    used = {value["predictor"]: value for value in answer["values_used"]}
+    crp = used["crp"]
+    assert (crp["value"], crp["unit"], crp["converted"]) == (84.0, "mg/L", True)
+    assert (crp["sent_value"], crp["sent_unit"]) == (8.4, "mg/dL")
+    assert not used["ferritin"]["converted"]
+    assert used["mtv"]["used_by_model"]
+    assert used["ldh_uln"]["used_by_model"]
+
+
+def test_a_value_that_no_model_uses_is_shown_as_such(ask: Asked, patient: Body) -> None:
+    answer = ask(patient | {"igg": {"value": 7, "unit": "g/L"}, "diabetes": "yes"})
+    used = {value["predictor"]: value for value in answer["values_used"]}
+    assert not used["igg"]["used_by_model"]
+    assert used["diabetes"]["value"] is True
+    assert [o["risk"] for o in answer["outcomes"]] == [o["risk"] for o in ask(patient)["outcomes"]]
+
+
+def test_what_is_missing_is_listed_by_name(ask: Asked, patient: Body) -> None:
+    answer = ask(patient | {"albumin": None, "cns_involvement": "unknown", "mtv": None})
+    missing = {one["predictor"]: one for one in answer["missing"]}
+    assert set(missing) == {"albumin", "cns_involvement", "tumour_burden"}
+    assert missing["albumin"]["label"] == "Albumin"
+    assert "contributes nothing" in missing["albumin"]["assumed"]
+    assert "tumour_burden_source" not in answer
+
+
+def test_the_base_rate_carries_its_sources_and_their_marks(
+    ask: Asked, patient: Body, ward: Ward
+) -> None:
+    for outcome in ask(patient)["outcomes"]:
+        base = outcome["base_rate"]
+        assert (base["product"], base["disease"]) == (patient["product"], patient["disease"])
+        assert base["interval"]["low"] < base["risk"] < base["interval"]["high"]
+        assert len(base["sources"]) > 3
+        for source in base["sources"]:
+            row = ward.evidence.row(source["id"])
+            assert source["verified"] == row.verified
+            assert source["citation"] == ward.evidence.references[row.reference].citation
+            crs = outcome["outcome"] == "severe_crs"
+            assert source.get("percent") == (row.crs_severe_pct if crs else row.icans_severe_pct)
+        assert "unread" in {source["verified"] for source in base["sources"]}
+
+
+def test_a_borrowed_base_rate_says_so(ask: Asked, patient: Body) -> None:
+    for outcome in ask(patient | {"product": "relma-cel"})["outcomes"]:
+        assert outcome["base_rate"]["sources"] == []
+        assert outcome["base_rate"]["patients"] == 0
+        assert "it is borrowed" in outcome["base_rate"]["note"]
+
+
+def test_the_comparison_with_the_base_rate_follows_the_interval(
+    answers: list[Answer], ask: Asked, patient: Body, ward: Ward
+) -> None:
+    for outcome in (o for answer in answers for o in answer["outcomes"] if "risk" in o):
+        interval, rate = outcome["interval"], outcome["base_rate"]["risk"]
+        above, below = interval["low"] > rate, interval["high"] < rate
+        assert outcome["comparison"] == ("above" if above else "below" if below else "near")
+    found = {o["comparison"] for a in answers for o in a["outcomes"] if "risk" in o}
+    assert found == {"above", "near", "below"}
+
+
+def test_the_answer_says_that_no_real_patient_stands_behind_it(ask: Asked, patient: Body) -> None:
+    answer = ask(patient)
+    for model in (outcome["model"] for outcome in answer["outcomes"]):
+        assert model["fitted_on_real_patients"] == 0
+        assert model["validated_on_real_patients"] == 0
+        assert "fitted on no patient; validated on no real patients" in model["statement"]
+        assert model["statement"].endswith("Not for clinical use.")
+    assert "not for clinical decisions" in answer["intended_use"]
+    assert "does not exclude severe toxicity" in answer["low_risk_statement"]
+    assert "larger than the interval" in answer["uncertainty_statement"]
+
+
+def test_published_scores_stand_beside_the_risk(ask: Asked, patient: Body) -> None:
+    scores = {score["name"]: score for score in ask(patient)["published_scores"]}
+    assert scores["easix"]["value"] == pytest.approx(480 * 0.9 / 74)
+    without = {score["name"]: score for score in ask(patient | {"ldh": None})["published_scores"]}
+    assert "value" not in without["easix"]
+    assert without["easix"]["missing"] == ["ldh"]
+
+
+def test_an_answer_has_no_place_for_what_was_not_asked(ask: Asked, patient: Body) -> None:
+    """Columns hold exactly the contract, one row, whatever was sent."""
+    columns = columns_of(read_patient(patient))
+    assert list(columns) == list(PREDICTORS)
+    assert {len(column) for column in columns.values()} == {1}
+
+
+def test_the_same_patient_gets_the_same_answer(ask: Asked, patient: Body) -> None:
+    assert ask(patient) == ask(dict(reversed(patient.items())))
