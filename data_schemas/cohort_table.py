@@ -108,7 +108,10 @@ class Cohort:
 
 
 def read_cohort(
-    source: Path | pd.DataFrame, purpose: Purpose, outcomes: Iterable[Outcome] = ()
+    source: Path | pd.DataFrame,
+    purpose: Purpose,
+    outcomes: Iterable[Outcome] = (),
+    optional: Iterable[Outcome] = (),
 ) -> Cohort:
     """Read a Parquet or CSV file, or a table in memory, against the contract.
 
@@ -120,6 +123,8 @@ def read_cohort(
         For development, site, infusion date and age must be there; for scoring they may be absent.
     outcomes
         The outcomes that must be present; none for scoring.
+    optional
+        Outcomes that are read where the table has them.
 
     Raises
     ------
@@ -130,7 +135,8 @@ def read_cohort(
     table = _with_single_columns(table.reset_index(drop=True))
     check = _Check(table, purpose)
     predictors = check.predictors()
-    outcome_columns = check.outcomes(tuple(outcomes))
+    present = tuple(o for o in optional if {o.grade_column, o.flag_column} & set(table))
+    outcome_columns = check.outcomes((*outcomes, *present))
     administrative = check.administrative()
     days_before = check.days_before_infusion(administrative["infusion_date"])
     synthetic = check.synthetic()

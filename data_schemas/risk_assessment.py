@@ -144,6 +144,24 @@ class ModelReference(_Record):
     statement: str
 
 
+class JointRisk(_Record):
+    """The probability of a combination of outcomes; its interval is the widest that fits."""
+
+    risk: float
+    interval: Interval
+
+
+class Together(_Record):
+    """Two outcomes together, coherent with the risk of each."""
+
+    outcomes: tuple[str, str]
+    either: JointRisk
+    both: JointRisk
+    odds_ratio: float
+    sources: tuple[str, ...]
+    statement: str
+
+
 class ValueUsed(_Record):
     """A predictor as it was used, beside what was sent."""
 
@@ -184,6 +202,7 @@ class RiskAssessment(_Record):
     status: Status
     cautions: tuple[Caution, ...]
     outcomes: tuple[OutcomeRisk, ...]
+    together: Together | None = None
     values_used: tuple[ValueUsed, ...]
     missing: tuple[MissingPredictor, ...]
     tumour_burden_source: str | None

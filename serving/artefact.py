@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from data_schemas.model_manifest import MANIFEST_FILE, ModelManifest
+from serving.joint_risk import Association
 from serving.risk_model import Cell, Posterior, Recalibration, RiskModel
 from serving.terms import Term
 from serving.trees import TreeEnsemble
@@ -88,7 +89,12 @@ def model_from_json(data: Mapping[str, Any]) -> RiskModel:
                 for side in ("values", "percentiles")
             )
         ),
+        association=_association(data["association"]),
     )
+
+
+def _association(data: Mapping[str, Any] | None) -> Association | None:
+    return None if data is None else Association(**{**data, "sources": tuple(data["sources"])})
 
 
 def load_artefact(folder: Path, expected_sha256: str | None = None) -> Artefact:

@@ -24,6 +24,11 @@ EXAMPLE_PATIENT: dict[str, Any] = {
     "ldh_uln": {"value": 240, "unit": "U/L"},
     "platelets": {"value": 74, "unit": "10*9/L"},
     "mtv": {"value": 310, "unit": "mL"},
+    "albumin": {"value": 36, "unit": "g/L"},
+    "creatinine": {"value": 80, "unit": "umol/L"},
+    "hemoglobin": {"value": 9.8, "unit": "g/dL"},
+    "anc": {"value": 2.1, "unit": "10*9/L"},
+    "ecog": {"value": 1, "unit": "{score}"},
 }
 """An invented patient."""
 

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from serving.joint_risk import Association
 from serving.terms import Design, Term, design
 from serving.trees import TreeEnsemble
 from serving.tumour_burden import BurdenScale
@@ -96,6 +97,8 @@ class RiskModel:
     misfit_sd: float
     """Spread in log-odds of what a model of this shape cannot say about one patient."""
     burden_scale: BurdenScale
+    association: Association | None = None
+    """How the outcome goes with another one, where that was asked for."""
 
     def predict(self, columns: Mapping[str, Array]) -> Prediction:
         """Return risk, interval and contributions.
@@ -173,8 +176,12 @@ class RiskModel:
         return {name: total > least_weight for name, total in by_predictor.items()}
 
     def _shares(self, disease: Array) -> Array:
-        """Return each term's share of the model's weight in each patient, shape (n, n_terms)."""
-        weight = np.tile(np.abs(self.coefficients) * self._spreads, (len(disease), 1))
+        """Return each term's share of the model's weight in each patient, shape (n, n_terms).
+
+        The weight is what a term adds to the variance of the log-odds between patients, so that
+        many small effects do not outweigh the few that matter.
+        """
+        weight = np.tile((self.coefficients * self._spreads) ** 2, (len(disease), 1))
         for j, term in enumerate(self.terms):
             if term.diseases:
                 weight[~np.isin(disease, term.diseases), j] = 0.0

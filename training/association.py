@@ -8,6 +8,8 @@ from scipy.optimize import minimize_scalar
 
 from data_schemas.evidence import Evidence
 from serving.joint_risk import Association
+from serving.risk_model import RiskModel
+from training.cohort import LearningCohort
 from training.effect_conversions import Effect, log_ratio_error
 from training.published_effects import transport
 
@@ -70,6 +72,17 @@ def with_cohort(prior: Association, known: BothKnown) -> Association:
         patients=len(known.first),
         sources=prior.sources,
     )
+
+
+def known_in(cohort: LearningCohort, first: RiskModel, second: RiskModel) -> BothKnown | None:
+    """Return the patients of a cohort in whom both outcomes are known and in scope, if any."""
+    if cohort.other_outcome is None:
+        return None
+    one, two = first.predict(cohort.columns), second.predict(cohort.columns)
+    use = one.in_scope & two.in_scope & ~np.isnan(cohort.other_outcome)
+    if not use.any():
+        return None
+    return BothKnown(one.risk[use], two.risk[use], cohort.other_outcome[use], cohort.outcome[use])
 
 
 def _log_likelihood(theta: float, known: BothKnown) -> float:

@@ -25,6 +25,8 @@ class LearningCohort:
 
     columns: dict[str, Array]
     outcome: Array
+    other_outcome: Array | None
+    """A second outcome, NaN where not known, where one was asked for and is in the table."""
     site: Array
     synthetic: bool
     fingerprint: str
@@ -41,6 +43,7 @@ class LearningCohort:
             self,
             columns={name: column[index] for name, column in self.columns.items()},
             outcome=self.outcome[index],
+            other_outcome=None if self.other_outcome is None else self.other_outcome[index],
             site=self.site[index],
         )
 
@@ -54,8 +57,13 @@ class LearningCohort:
         return FUNCTIONS[transform](np.asarray(self.columns[predictor], dtype=float))
 
 
-def learning_cohort(path: Path, outcome: Outcome) -> LearningCohort:
+def learning_cohort(path: Path, outcome: Outcome, other: Outcome | None = None) -> LearningCohort:
     """Read a cohort and keep the patients whose outcome is known.
+
+    Parameters
+    ----------
+    other
+        A second outcome to carry along where the table has it.
 
     Raises
     ------
@@ -63,10 +71,11 @@ def learning_cohort(path: Path, outcome: Outcome) -> LearningCohort:
         If the table breaks the contract, has fewer than ``FEWEST_PATIENTS`` with a known outcome,
         or only patients with (or only without) the outcome.
     """
-    return with_outcome(read_cohort(path, Purpose.DEVELOPMENT, [outcome]), outcome)
+    optional = [other] if other else []
+    return with_outcome(read_cohort(path, Purpose.DEVELOPMENT, [outcome], optional), outcome, other)
 
 
-def with_outcome(cohort: Cohort, outcome: Outcome) -> LearningCohort:
+def with_outcome(cohort: Cohort, outcome: Outcome, other: Outcome | None = None) -> LearningCohort:
     """Keep the patients of a cohort whose outcome is known."""
     known = cohort.outcomes[outcome.name].notna().to_numpy()
     y = cohort.outcomes[outcome.name].to_numpy()[known]
@@ -74,12 +83,19 @@ def with_outcome(cohort: Cohort, outcome: Outcome) -> LearningCohort:
     return LearningCohort(
         columns={name: column[known] for name, column in cohort.columns().items()},
         outcome=y,
+        other_outcome=_carried(cohort, other, known),
         site=cohort.site.to_numpy()[known],
         synthetic=cohort.synthetic,
         fingerprint=cohort.fingerprint,
         without_outcome=int((~known).sum()),
         notices=cohort.notices,
     )
+
+
+def _carried(cohort: Cohort, other: Outcome | None, known: Array) -> Array | None:
+    if other is None or other.name not in cohort.outcomes:
+        return None
+    return cohort.outcomes[other.name].to_numpy()[known]
 
 
 def within(

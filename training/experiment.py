@@ -63,6 +63,12 @@ class AnchorSection(_Section):
     evidence: bool = True
 
 
+class TogetherSection(_Section):
+    """With which other outcome of the contract this one's answer is joined."""
+
+    other: Literal[tuple(OUTCOMES)]  # type: ignore[valid-type]  # the names in one place
+
+
 class LearnerSection(_Section):
     """What corrects the anchor."""
 
@@ -85,6 +91,7 @@ class Experiment(_Section):
     predictors: tuple[str, ...]
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     anchor: AnchorSection = AnchorSection()
+    together: TogetherSection | None = None
     learner: LearnerSection = LearnerSection()
     validation: ValidationSection = ValidationSection()
 

@@ -19,7 +19,7 @@ from data_schemas.model_manifest import (
     ModelManifest,
     OutcomeStatement,
 )
-from data_schemas.outcomes import Outcome
+from data_schemas.outcomes import OUTCOMES, Outcome
 from serving.artefact import (
     MODEL_FILE,
     SELF_TEST_FILE,
@@ -33,9 +33,11 @@ from serving.artefact import (
     sha256,
 )
 from serving.assess import model_statement
+from serving.joint_risk import Association
 from serving.risk_model import Cell, RiskModel
+from training.association import known_in, published_association, with_cohort
 from training.cohort import LearningCohort, learning_cohort, within
-from training.experiment import Experiment, read_experiment
+from training.experiment import Experiment, OutcomeSection, read_experiment
 from training.figures import calibration_figure, effects_figure
 from training.learner import Learnt, learn, rows_of
 from training.model_card import model_card, prior_table
@@ -99,13 +101,15 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
     outcome = experiment.outcome.outcome()
     evidence = load_evidence()
     progress("reading the cohort", 0.0)
-    cohort = learning_cohort(cohort_file, outcome) if cohort_file else None
+    other = OUTCOMES[experiment.together.other] if experiment.together else None
+    cohort = learning_cohort(cohort_file, outcome, other) if cohort_file else None
     model_prior = _prior(evidence, experiment, cohort)
     if cohort is not None:
         cohort = within(cohort, {(c.product, c.disease) for c in model_prior.cells}, outcome)
     progress("fitting", 0.1)
     learnt = learn(model_prior, cohort, experiment.seed, RECIPES[experiment.learner.name])
-    learnt = replace(learnt, model=_read_back(learnt.model))
+    association = _associated(evidence, experiment, learnt, cohort)
+    learnt = replace(learnt, model=_read_back(replace(learnt.model, association=association)))
     judgement = _judge(evidence, experiment, learnt, cohort, progress)
     progress("saving", 0.9)
     artefact = _save(store, experiment, outcome, evidence, model_prior, learnt, cohort, judgement)
@@ -132,6 +136,25 @@ def _prior(evidence: Evidence, experiment: Experiment, cohort: LearningCohort | 
     if cohort is None:
         raise ValueError(f"{experiment.name}: without evidence an experiment needs a cohort")
     return cohort_prior(evidence, experiment, cohort)
+
+
+def _associated(
+    evidence: Evidence, experiment: Experiment, learnt: Learnt, cohort: LearningCohort | None
+) -> Association | None:
+    """Return how the outcome goes with the other one: published, then corrected by the cohort."""
+    if experiment.together is None:
+        return None
+    published = published_association(evidence, experiment.together.other)
+    if cohort is None or cohort.other_outcome is None or learnt.patients == 0:
+        return published
+    known = ~np.isnan(cohort.other_outcome)
+    seen = replace(cohort.take(known), outcome=cohort.other_outcome[known])
+    beside = experiment.model_copy(
+        update={"outcome": OutcomeSection(name=experiment.together.other), "together": None}
+    )
+    first = learn(_prior(evidence, beside, seen), seen, experiment.seed)
+    both_known = known_in(cohort, first.model, learnt.model)
+    return with_cohort(published, both_known) if both_known else published
 
 
 def _judge(

@@ -149,7 +149,12 @@ def registered_version(said: str) -> str:
 
 
 def test_retrained_model_is_promoted_serves_and_is_rolled_back(
-    cart_risk: Command, serving: Serve, quick_experiments: Path, first_year: Year, workplace: Path
+    cart_risk: Command,
+    serving: Serve,
+    quick_experiments: Path,
+    first_year: Year,
+    scored: pd.DataFrame,
+    workplace: Path,
 ) -> None:
     in_service = workplace / "models" / "in_service"
     experiment = quick_experiments / "severe_crs.toml"

@@ -100,6 +100,7 @@ def cohort_of() -> CohortBuilder:
         return LearningCohort(
             columns=predictor_columns({**words, **columns}, n),
             outcome=np.asarray(y, dtype=float),
+            other_outcome=None,
             site=np.array(["here"] * n, dtype=object),
             synthetic=True,
             fingerprint="in memory",

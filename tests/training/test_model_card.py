@@ -1,0 +1,123 @@
+"""The card says on whom the model rests, what was believed, what was assumed, what is unknown."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from data_schemas.evidence import Evidence
+from data_schemas.model_manifest import ModelManifest
+from serving.assess import model_statement
+from training.model_card import model_card, prior_table
+from training.pipeline import Run
+from training.prior import ModelPrior, evidence_prior
+
+
+@pytest.fixture(scope="module")
+def believed(evidence: Evidence, evidence_run: Run) -> ModelPrior:
+    return evidence_prior(evidence, evidence_run.experiment)
+
+
+def saved_card(run: Run) -> str:
+    return Path(run.artefact.folder, "model_card.md").read_text("utf-8")
+
+
+def written_card(run: Run, believed: ModelPrior, evidence: Evidence, **update: object) -> str:
+    manifest: ModelManifest = run.artefact.manifest.model_copy(update=update)
+    table = prior_table(believed, evidence)
+    return model_card(manifest, run.artefact.model, table, model_statement(manifest))
+
+
+def test_the_saved_card_is_the_card_of_its_manifest(
+    evidence_run: Run, believed: ModelPrior, evidence: Evidence
+) -> None:
+    assert saved_card(evidence_run) == written_card(evidence_run, believed, evidence)
+
+
+def test_the_card_opens_with_what_the_model_rests_on(evidence_run: Run) -> None:
+    title, _, statement, *_ = saved_card(evidence_run).splitlines()
+    assert title.startswith("# ")
+    assert "fitted on no patient" in statement
+    assert "Not for clinical use" in statement
+
+
+def test_a_model_validated_on_nobody_says_so(evidence_run: Run, cohort_run: Run) -> None:
+    for run in (evidence_run, cohort_run):
+        assert "validated on no patient" in saved_card(run)
+
+
+def test_a_validated_model_does_not_deny_it(
+    evidence_run: Run, believed: ModelPrior, evidence: Evidence
+) -> None:
+    card = written_card(evidence_run, believed, evidence, validated_on_real_patients=250)
+    assert "validated on no patient" not in card
+    assert "validated on real patients: 250" in card
+
+
+def test_the_card_names_released_directions(
+    evidence_run: Run, believed: ModelPrior, evidence: Evidence
+) -> None:
+    assert "directions let go: none" in saved_card(evidence_run)
+    card = written_card(evidence_run, believed, evidence, directions_released=("ferritin",))
+    assert "directions let go: ferritin" in card
+
+
+def test_an_unmeasured_model_is_called_unmeasured(
+    evidence_run: Run, believed: ModelPrior, evidence: Evidence
+) -> None:
+    assert "Not measured." in written_card(evidence_run, believed, evidence, performance=())
+    assert "Not measured." not in saved_card(evidence_run)
+
+
+def test_every_measure_says_on_whom(cohort_run: Run) -> None:
+    card = saved_card(cohort_run)
+    for measure in cohort_run.artefact.manifest.performance:
+        row = f"| {measure.name} | {measure.value:.3f} | {measure.on} | {measure.patients} |"
+        assert row in card
+    assert "never clinical performance" in card
+
+
+def test_every_base_rate_and_effect_is_shown_with_its_sources_and_marks(
+    evidence_run: Run, believed: ModelPrior, evidence: Evidence
+) -> None:
+    card = saved_card(evidence_run)
+    for cell in believed.cells:
+        line = next(
+            x for x in card.splitlines() if x.startswith(f"| {cell.product} | {cell.disease} |")
+        )
+        assert f"{100 * cell.base_rate:.1f} %" in line
+        for row_id in cell.sources:
+            assert f"{row_id} ({evidence.row(row_id).verified})" in line
+        assert ("borrowed" in line) == cell.borrowed
+    for term, effect in zip(believed.terms, believed.effects, strict=True):
+        line = next(x for x in card.splitlines() if x.startswith(f"| {term.name} |"))
+        for row_id in effect.sources:
+            assert f"{row_id} ({evidence.row(row_id).verified})" in line
+        assert effect.sources or "no usable published figure" in line
+
+
+def test_rows_that_nobody_read_are_listed(evidence_run: Run, evidence: Evidence) -> None:
+    stated = evidence_run.artefact.manifest.evidence
+    assert stated.unread_rows
+    for row_id in stated.unread_rows:
+        assert evidence.row(row_id).verified != "read"
+        assert row_id in saved_card(evidence_run)
+
+
+def test_what_was_assumed_is_listed(evidence_run: Run) -> None:
+    assumed = saved_card(evidence_run).split("## What was assumed")[1].split("## ")[0]
+    assert "crp in *" in assumed
+    assert assumed.count("\n- ") >= 3
+
+
+def test_the_prior_as_data_holds_what_the_card_shows(
+    believed: ModelPrior, evidence: Evidence
+) -> None:
+    table = prior_table(believed, evidence)
+    assert [row["term"] for row in table["effects"]] == [term.name for term in believed.terms]
+    assert table["between_centres_sd"] == believed.between_centres
+    unread = replace(believed.effects[0], unread=True)
+    marked = prior_table(replace(believed, effects=(unread, *believed.effects[1:])), evidence)
+    assert marked["effects"][0]["holds_unread"]
+    for row in table["effects"] + table["base_rates"]:
+        assert all(source["citation"] for source in row["sources"])
