@@ -115,7 +115,11 @@ def load_artefact(folder: Path, expected_sha256: str | None = None) -> Artefact:
         fields = sorted({".".join(map(str, e["loc"])) for e in error.errors()})
         raise ArtefactRefused(f"{MANIFEST_FILE} does not say: {', '.join(fields)}") from None
     files = _verified_files(folder, manifest.files)
-    model = model_from_json(json.loads(files[MODEL_FILE]))
+    try:
+        model = model_from_json(json.loads(files[MODEL_FILE]))
+    except (KeyError, TypeError):
+        message = f"{MODEL_FILE} was written in the format of another release: train it again"
+        raise ArtefactRefused(message) from None
     _reproduce_self_test(model, json.loads(files[SELF_TEST_FILE]))
     files[MANIFEST_FILE] = content
     return Artefact(model, manifest, digest[:VERSION_LENGTH], digest, folder, files)
