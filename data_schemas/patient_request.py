@@ -7,7 +7,7 @@ because each of them may hold a patient's data.
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 from data_schemas.predictors import (
     DERIVED,
@@ -85,10 +85,10 @@ class _Reader:
 
     def __init__(self, infusion_date: object) -> None:
         self.problems: list[Problem] = []
-        self.infusion_date = _read_date(infusion_date)
+        self.infusion = _read_clock(infusion_date)
         self.infusion_given = infusion_date is not None
-        if self.infusion_given and self.infusion_date is None:
-            self.refuse("infusion_date", "not_a_date", "must be an ISO 8601 date without a time")
+        if self.infusion_given and self.infusion is None:
+            self.refuse("infusion_date", "not_a_date", "must be an ISO 8601 date or date-time")
         self.values: dict[str, float | str | bool] = {}
         self.measurements: dict[str, Measurement] = {}
 
@@ -143,14 +143,15 @@ class _Reader:
     def _measured_on(self, name: str, given: object) -> date | None:
         if given is None:
             return None
-        measured_on = _read_day(given)
-        if measured_on is None:
+        measured = _read_clock(given)
+        if measured is None:
             self.refuse(name, "not_a_date", "measured_at must be an ISO 8601 date or date-time")
-        elif not self.infusion_given:
+            return None
+        if not self.infusion_given:
             self.refuse("infusion_date", "required", "needed to place measured_at before infusion")
-        elif self.infusion_date and measured_on > self.infusion_date:
+        elif self.infusion and _is_after(measured, self.infusion):
             self.refuse(name, "measured_after_infusion", "must be measured before the infusion")
-        return measured_on
+        return measured.date()
 
 
 def read_patient(body: object) -> PatientRequest:
@@ -183,7 +184,8 @@ def read_patient(body: object) -> PatientRequest:
     if reader.problems:
         raise RequestProblems(tuple(dict.fromkeys(reader.problems)))
     predictors = BaselinePredictors(**reader.values)  # type: ignore[arg-type]  # typed by name
-    return PatientRequest(predictors, reader.measurements, reader.infusion_date)
+    infusion_date = reader.infusion.date() if reader.infusion else None
+    return PatientRequest(predictors, reader.measurements, infusion_date)
 
 
 def _refuse_unknown_names(reader: _Reader, names: list[str]) -> None:
@@ -223,20 +225,21 @@ def _is_finite_number(value: object) -> bool:
     return abs(value) < LARGEST  # false for NaN and the infinities, too
 
 
-def _read_date(given: object) -> date | None:
+def _read_clock(given: object) -> datetime | None:
     if not isinstance(given, str):
         return None
     try:
-        return date.fromisoformat(given)
+        return datetime.fromisoformat(given)
     except ValueError:
         return None
 
 
-def _read_day(given: object) -> date | None:
-    """Read the day of a date-time as its clock showed it: the infusion date is a local day, too."""
-    if not isinstance(given, str):
-        return None
-    try:
-        return datetime.fromisoformat(given).date()
-    except ValueError:
-        return None
+def _is_after(measured: datetime, infusion: datetime) -> bool:
+    """Compare the days that the clocks on site showed, and the hours if the infusion has one."""
+    if measured.date() > infusion.date():
+        return True
+    if infusion.time() == time.min:
+        return False
+    if measured.tzinfo is None or infusion.tzinfo is None:
+        measured, infusion = measured.replace(tzinfo=None), infusion.replace(tzinfo=None)
+    return measured >= infusion

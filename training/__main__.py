@@ -14,13 +14,14 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from data_schemas.cohort_table import CohortRefused
-from data_schemas.evidence import EvidenceError
+from data_schemas.evidence import EvidenceError, load_evidence
 from data_schemas.model_manifest import ModelManifest
 from serving.artefact import ArtefactRefused, load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
-from training.experiment import ExperimentRefused
+from training.experiment import ExperimentRefused, read_experiment
 from training.pipeline import Run, train
+from training.prior import evidence_prior
 from training.promotion import Ledger, promote, rollback
 from training.scoring import score_file
 from training.synthetic_cohort import simulate, write
@@ -135,6 +136,31 @@ def rollback_command(
         store = Settings.from_environment().store
         done = rollback(Registry(_registry_home()), store, outcome, reason=reason)
     _screen.print(f"{done.outcome}: {done.version} answers again (before: {done.version_before})")
+
+
+@app.command("evidence")
+def evidence_command(
+    experiment: Annotated[Path, typer.Argument(help="experiments/severe_crs.toml, for example.")],
+) -> None:
+    """Show what is believed before any patient, and the rows it rests on."""
+    with _said_plainly():
+        believed = evidence_prior(load_evidence(), read_experiment(experiment))
+    effects = Table("term", "mean", "sd", "as published", "sources", title="Effects")
+    for term, effect in zip(believed.terms, believed.effects, strict=True):
+        published = "" if effect.as_published is None else f"{effect.as_published:.2f}"
+        sources = ", ".join(effect.sources) + (" (unread)" if effect.unread else "")
+        numbers = f"{effect.mean:.2f}", f"{effect.sd:.2f}", published
+        effects.add_row(term.name, *numbers, sources or effect.how)
+    effects.caption = "log-odds per spread of the term"
+    rates = Table("product", "disease", "risk", "90 % interval", "cohorts", title="Base rates")
+    for cell in believed.cells:
+        interval = f"{100 * cell.low:.1f} to {100 * cell.high:.1f} %"
+        cohorts = ", ".join(cell.sources) or "borrowed"
+        rates.add_row(
+            cell.product, cell.disease, f"{100 * cell.base_rate:.1f} %", interval, cohorts
+        )
+    for table in (effects, rates):
+        Console().print(table)
 
 
 @app.command("models")

@@ -90,6 +90,26 @@ def standardised_from_z(ratio: float, error: float, patients: int, event_rate: f
     return Effect(log(ratio) / error / information, 1 / information)
 
 
+def from_auc(auc: float, auc_error: float, spread_of_score: float, spread: float) -> Effect:
+    """Convert the AUC of a log2 score to the effect of one of its factors.
+
+    For a score that is Gaussian in both groups the logistic slope is ``sqrt(2) Phi^-1(AUC)`` per
+    spread of the score (Hanley JA, McNeil BJ, Radiology 1982;143:29-36, for the binormal form).
+    A factor's own spread is in ln units, the score's in doublings.
+    """
+    per_doubling_ = separation(auc) / spread_of_score
+    steepness = (separation(auc + auc_error) - separation(auc - auc_error)) / 2
+    return Effect(per_doubling_ / log(2) * spread, steepness / spread_of_score / log(2) * spread)
+
+
+def auc_error(auc: float, patients: int, events: int) -> float:
+    """Return the standard error of an AUC (Hanley JA, McNeil BJ, Radiology 1982;143:29-36)."""
+    others = patients - events
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (events - 1) * (q1 - auc**2) + (others - 1) * (q2 - auc**2)
+    return sqrt(variance / (events * others))
+
+
 def odds_ratio_of_percentages(
     exposed_pct: float, exposed_n: float, unexposed_pct: float, unexposed_n: float
 ) -> tuple[float, float]:

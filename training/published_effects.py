@@ -46,6 +46,9 @@ LEAST_SPREAD = 0.12
 UNKNOWN_SPREAD = 0.15
 """Prior sd of an effect that nobody has published."""
 
+CONTESTED_SPREAD = 0.25
+"""Prior sd where a predictor matters elsewhere but a disease's own literature says it does not."""
+
 DISEASE_SPECIFIC = {"crp": "B_ALL", "ferritin": "B_ALL", "age": "B_ALL", TUMOUR_BURDEN: "B_ALL"}
 """Predictors whose effect is its own in a disease, because the literature there disagrees.
 
@@ -59,12 +62,15 @@ BORROWED = frozenset({TUMOUR_BURDEN})
 More disease goes with more toxicity everywhere; of the others the literature says no such thing.
 """
 
-Kind = Literal["doubling", "threshold", "unit", "z", "pair", "cohorts"]
+Kind = Literal["doubling", "threshold", "unit", "z", "pair", "auc", "cohorts"]
 Step = tuple[Kind, str, float]
 """Conversion, row id, and the one number that the conversion needs beside the row."""
 
 _ANY_ICANS_RISK = 0.43
 _SNMMI_SEVERE_CRS, _SNMMI_SEVERE_ICANS = 0.08, 0.20
+_MSK_SEVERE_CRS = 0.15
+"""Severe CRS in the cohort behind the AUC of m-EASIX, assumed between lymphoma and leukaemia."""
+
 _BASE_COHORT = "axi-cel-zuma1-label2017"
 
 
@@ -85,6 +91,10 @@ _SHARED: dict[TermKey, tuple[Step, ...]] = {
 STEPS: dict[str, dict[TermKey, tuple[Step, ...]]] = {
     "severe_crs": {
         **_SHARED,
+        _key("crp"): (
+            ("threshold", "crp-100-icans-grade2plus-hmp", log1p(100)),
+            ("auc", "m-easix-auc-crs-severe-pennisi", _MSK_SEVERE_CRS),
+        ),
         _key("ldh"): (_easix(+1.0), ("threshold", "ldh-uln-crs-severe-multivariable-snmmi", 0.0)),
         _key(TUMOUR_BURDEN): (("z", "mtv-crs-severe-multivariable-snmmi", _SNMMI_SEVERE_CRS),),
         _key(TUMOUR_BURDEN, "B_ALL"): (("pair", "blasts-5-crs-severe-park", 0.35),),
@@ -169,7 +179,8 @@ def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
         general = effect_prior(evidence, outcome, (key[0], EVERYWHERE, key[2]))
         return replace(general, key=key, how=f"no figure in {key[1]}: borrowed; {general.how}")
     if not steps:
-        return EffectPrior(key, 0.0, UNKNOWN_SPREAD, None, (), False, "no usable published figure")
+        spread = UNKNOWN_SPREAD if key[1] == EVERYWHERE else CONTESTED_SPREAD
+        return EffectPrior(key, 0.0, spread, None, (), False, "no usable published figure")
     effects = [_effect(evidence, outcome, key, step) for step in steps]
     published = convert.pooled(effects, BETWEEN_STUDIES)
     published = _plausible(published)
@@ -264,6 +275,15 @@ def _z(row: Association, key: TermKey, event_rate: float) -> Effect:
     return convert.standardised_from_z(ratio, error, row.n, event_rate)
 
 
+def _auc(row: Association, key: TermKey, event_rate: float) -> Effect:
+    """Read the AUC of m-EASIX, log2(LDH x CRP / platelets), as the effect of one of its factors."""
+    assert row.effect is not None
+    assert row.n is not None
+    doublings = sqrt(sum(typical(n).spread ** 2 for n in ("ldh", "crp", "platelets"))) / log(2)
+    error = convert.auc_error(row.effect, row.n, round(row.n * event_rate))
+    return convert.from_auc(row.effect, error, doublings, typical(key[0]).spread)
+
+
 def _pair(row: Association, key: TermKey, share_below: float) -> Effect:
     """Two percentages either side of a cut that leaves ``share_below`` of the patients below."""
     exposed, unexposed = row.percent_exposed, row.percent_unexposed
@@ -284,6 +304,7 @@ _CONVERSIONS = {
     "unit": _unit,
     "z": _z,
     "pair": _pair,
+    "auc": _auc,
 }
 
 

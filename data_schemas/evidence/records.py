@@ -371,9 +371,12 @@ class Association(EvidenceRow):
         ratio = self.measure in ("OR", "HR") and self._given("effect")
         spread = any(map(self._given, ("ci_low", "p", "p_below")))
         pair = self._given("percent_exposed", "percent_unexposed", "n")
-        if not (ratio and spread) and not pair:
+        auc = self.measure == "AUC" and self.effect is not None
+        if not (ratio and spread) and not ((pair or auc) and self.n is not None):
             yield Finding(
-                "usable", "needs a ratio with interval or p, or two % with n", "set usable = false"
+                "usable",
+                "needs a ratio with interval or p, or two % or an AUC with n",
+                "set usable = false",
             )
         if self.timing == "post_infusion":
             yield Finding("usable", "known only after infusion", "set usable = false")

@@ -288,6 +288,12 @@ def test_the_fingerprint_changes_with_any_value(column: str, value: object) -> N
     assert read(changed).fingerprint != read(table()).fingerprint
 
 
+def test_the_fingerprint_does_not_depend_on_the_order_of_outcomes() -> None:
+    given = table(icans_grade=first(4, 1))
+    one, other = (read_cohort(given, Purpose.DEVELOPMENT, o) for o in ([CRS, ICANS], [ICANS, CRS]))
+    assert one.fingerprint == other.fingerprint
+
+
 def test_the_fingerprint_is_of_the_meaning_not_of_the_spelling() -> None:
     crp = table().pop("crp_mg_l")
     respelt = table(product=["YESCARTA"] * 7 + ["liso-cel"] * 6, crp_mg_dl=crp / 10)

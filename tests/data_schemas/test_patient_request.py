@@ -300,9 +300,33 @@ def test_what_is_no_date_is_refused_by_field(given: object) -> None:
     assert only(problems_of(crp=crp, infusion_date=given)) == ("infusion_date", "not_a_date")
 
 
-def test_an_infusion_date_has_no_time() -> None:
-    """It would be dropped, and a sample taken later that day would pass as a baseline."""
-    assert only(problems_of(infusion_date="2026-03-12T10:00")) == ("infusion_date", "not_a_date")
+@pytest.mark.parametrize(
+    ("infusion", "measured_at", "refused"),
+    [
+        ("2026-03-12T10:00", "2026-03-12T09:59", False),
+        ("2026-03-12T10:00", "2026-03-12T10:00", True),
+        ("2026-03-12T10:00", "2026-03-12T15:00", True),
+        ("2026-03-12T10:00", "2026-03-12", False),
+        ("2026-03-12T10:00", "2026-03-12T10:30Z", True),
+        ("2026-03-12T10:00+01:00", "2026-03-12T09:30Z", True),
+        ("2026-03-12T10:00+01:00", "2026-03-12T08:30Z", False),
+        ("2026-03-12T10:00Z", "0001-01-01T00:00+14:00", False),
+        ("2026-03-12T00:00", "2026-03-12T15:00", False),
+        ("2026-03-12", "2026-03-12T15:00", False),
+    ],
+)
+def test_hours_are_compared_where_the_infusion_has_one(
+    infusion: str, measured_at: str, refused: bool
+) -> None:
+    """Midnight is how many systems write a day without an hour, here as in a cohort table."""
+    crp = {"value": 8.4, "unit": "mg/dL", "measured_at": measured_at}
+    body = {"crp": crp, "infusion_date": infusion}
+    if refused:
+        assert only(problems_of(**body)) == ("crp", "measured_after_infusion")
+    else:
+        request = read_patient(MINIMAL | body)
+        assert request.infusion_date == date(2026, 3, 12)
+        assert request.predictors.crp == 84
 
 
 def test_a_dated_measurement_needs_the_infusion_date() -> None:

@@ -187,6 +187,18 @@ def test_a_model_that_does_not_reproduce_its_self_test_is_refused(
     assert "self-test is not reproduced" in refusal(folder)
 
 
+@pytest.mark.parametrize("key", ["cells", "trees", "misfit_sd"])
+def test_a_model_in_the_format_of_another_release_is_refused(
+    other: Artefact, tmp_path: Path, key: str
+) -> None:
+    files = {name: content for name, content in other.files.items() if name != MANIFEST_FILE}
+    without = json.loads(files[MODEL_FILE])
+    del without[key]
+    files[MODEL_FILE] = canonical_json(without)
+    folder = save_artefact(tmp_path, other.model, other.manifest, files)
+    assert f"{MODEL_FILE} was written in the format of another release" in refusal(folder)
+
+
 # --- which model answers ----------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from data_schemas.cohort_table import Cohort
+from data_schemas.model_manifest import CohortStatement
 from data_schemas.outcomes import OUTCOMES
 from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
@@ -18,7 +19,7 @@ from data_schemas.products import PRODUCTS
 from data_schemas.risk_assessment import Status
 from data_schemas.units import IDENTITY
 from serving.applicability import statuses
-from serving.assess import assess, columns_of
+from serving.assess import assess, columns_of, model_statement
 from serving.rest import Ward
 from serving.risk_model import RiskModel
 from tests.conftest import Body, Store
@@ -420,6 +421,42 @@ def test_the_answer_says_that_no_real_patient_stands_behind_it(ask: Asked, patie
     assert "not for clinical decisions" in answer["intended_use"]
     assert "does not exclude severe toxicity" in answer["low_risk_statement"]
     assert "larger than the interval" in answer["uncertainty_statement"]
+
+
+def test_a_model_of_real_patients_says_how_many(ward: Ward) -> None:
+    manifest = ward.artefacts["severe_crs"].manifest
+    cohort = CohortStatement(
+        patients=250, real_patients=250, simulated_patients=0, events=20, sites=2
+    )
+    real = manifest.model_copy(update={"cohort": cohort, "validated_on_real_patients": 90})
+    said = "Fitted on 250 real patients; validated on 90 real patients. Not for clinical use."
+    assert model_statement(real) == said
+
+
+def test_the_risk_of_either_and_of_both_agrees_with_the_risk_of_each(answers: list[Answer]) -> None:
+    seen = 0
+    for answer in answers:
+        risks = [outcome["risk"] for outcome in answer["outcomes"] if "risk" in outcome]
+        assert ("together" in answer) == (len(risks) == 2)
+        if "together" not in answer:
+            continue
+        either, both = (answer["together"][name] for name in ("either", "both"))
+        assert either["risk"] + both["risk"] == pytest.approx(sum(risks), abs=1e-12)
+        assert both["risk"] <= min(risks) <= max(risks) <= either["risk"]
+        for joint in (either, both):
+            assert joint["interval"]["low"] <= joint["risk"] <= joint["interval"]["high"]
+        seen += 1
+    assert seen > 500
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_one_model_alone_says_nothing_of_two_outcomes(
+    outcome: str, ward: Ward, patient: Body
+) -> None:
+    alone = Ward(artefacts={outcome: ward.artefacts[outcome]})
+    answer = asked(alone, patient)
+    assert [one["outcome"] for one in answer["outcomes"]] == [outcome]
+    assert "together" not in answer
 
 
 def test_published_scores_stand_beside_the_risk(ask: Asked, patient: Body) -> None:

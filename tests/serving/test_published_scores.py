@@ -142,12 +142,12 @@ def test_missing_inputs_are_named_and_nothing_is_assumed_for_them() -> None:
     results = by_name({name: value for name, value in PATIENT_B.items() if name != "crp"})
     for name in ("m_easix", "car_hematotox"):
         result = results[name]
-        assert (
-            result.value,
-            result.log2,
-            result.missing,
-            result.above_cut_off,
-        ) == (None, None, ("crp",), None)
+        assert (result.value, result.log2, result.missing, result.above_cut_off) == (
+            None,
+            None,
+            ("crp",),
+            None,
+        )
         assert "crp" in result.note
     assert results["easix"].above_cut_off is True
 

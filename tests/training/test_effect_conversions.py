@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
+from sklearn.metrics import roc_auc_score
 
 from training import effect_conversions as convert
 from training.effect_conversions import Effect
@@ -169,3 +170,21 @@ def test_the_separation_of_an_auc_is_the_distance_of_two_gaussians() -> None:
 @given(share=st.floats(0.001, 0.999))
 def test_a_quantile_leaves_its_share_below(share: float) -> None:
     assert NormalDist().cdf(convert.quantile(share)) == pytest.approx(share, abs=1e-9)
+
+
+def test_the_auc_of_a_gaussian_score_gives_back_the_slope_of_its_factor() -> None:
+    """A score of two factors: its AUC on simulated patients tells the slope of each."""
+    rng = np.random.default_rng(5)
+    slope_per_doubling, spread_ln = 0.4, 0.8
+    doublings = rng.normal(0, np.sqrt(2) * spread_ln / np.log(2), 400_000)
+    event = rng.random(doublings.size) < 1 / (1 + np.exp(3.0 - slope_per_doubling * doublings))
+    auc = roc_auc_score(event, doublings)
+    effect = convert.from_auc(auc, 0.01, doublings.std(), spread_ln)
+    expected = slope_per_doubling / np.log(2) * spread_ln
+    assert effect.estimate == pytest.approx(expected, rel=0.05)
+    assert effect.error > 0
+
+
+def test_the_error_of_an_auc_is_that_of_hanley_and_mcneil() -> None:
+    """Their worked example: 51 abnormal and 58 normal images, AUC 0.893, standard error 0.032."""
+    assert convert.auc_error(0.893, 109, 51) == pytest.approx(0.032, abs=0.0015)

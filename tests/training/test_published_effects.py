@@ -66,7 +66,7 @@ def test_every_step_cites_a_row_that_holds_its_figure(
     if kind == "pair":
         assert None not in (row.percent_exposed, row.percent_unexposed, row.n)
     else:
-        assert row.measure in ("OR", "HR")
+        assert row.measure in (("AUC",) if kind == "auc" else ("OR", "HR"))
         assert row.effect is not None
 
 
@@ -156,7 +156,7 @@ def test_inflammation_has_no_assumed_effect_in_leukaemia(
     assert (prior.mean, prior.sources, prior.as_published) == (0.0, (), None)
     # Wide enough that a cohort can find the effect which lymphoma shows.
     assert prior.sd >= 0.4 * effect_prior(evidence, outcome, (predictor, EVERYWHERE, "")).mean
-    assert prior.sd == UNKNOWN_SPREAD >= 0.1
+    assert prior.sd > UNKNOWN_SPREAD
 
 
 @pytest.mark.parametrize("outcome", STEPS)

@@ -1,5 +1,6 @@
 """A scored cohort holds the risks of the service, and no number where there is no answer."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,16 @@ import pandas as pd
 import pytest
 
 from data_schemas.cohort_table import CohortRefused, Purpose, read_cohort
-from serving.artefact import ArtefactRefused, make_current
+from serving.artefact import (
+    MODEL_FILE,
+    SELF_TEST_FILE,
+    ArtefactRefused,
+    canonical_json,
+    load_artefact,
+    make_current,
+    model_to_json,
+    save_artefact,
+)
 from training.pipeline import Run
 from training.scoring import NothingToScoreWith, score_cohort, score_file
 from training.synthetic_cohort import simulate
@@ -25,17 +35,6 @@ def store(evidence_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def both(evidence_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of both outcomes; the second is the first by another name."""
-    from dataclasses import replace
-
-    from serving.artefact import (
-        MODEL_FILE,
-        SELF_TEST_FILE,
-        canonical_json,
-        load_artefact,
-        model_to_json,
-        save_artefact,
-    )
-
     root = tmp_path_factory.mktemp("both")
     artefact = evidence_run.artefact
     make_current(root, artefact)

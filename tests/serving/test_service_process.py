@@ -1,0 +1,208 @@
+"""The running service: ready only with verified models, and silent about every patient."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from data_schemas.predictors import PREDICTORS
+from serving.artefact import MODEL_FILE
+from serving.rest import Ward
+from tests.conftest import Body, Store
+
+ROOT = Path(__file__).parents[2]
+CANARY = "MRN4711Kowalski"
+LONGEST_START_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that answers, and the file that holds everything it printed."""
+
+    client: httpx.Client
+    output: Path
+
+
+@contextmanager
+def served(store: Path, workplace: Path) -> Iterator[Running]:
+    """Run the service on a free port; its whole process group ends with the block."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = str(found.getsockname()[1])
+    own = {
+        "CART_RISK_MODELS": str(store),
+        "BENTOML_HOME": str(workplace / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = ["-m", "bentoml", "serve", "serving.service:RiskService", "--host", "127.0.0.1"]
+    output = workplace / f"output-{port}.log"
+    with output.open("wb") as written:
+        process = subprocess.Popen(
+            [sys.executable, *command, "--port", port],
+            cwd=workplace,
+            env=os.environ | own,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+                _wait(client, process, output)
+                yield Running(client, output)
+        finally:
+            _end(process)
+
+
+def _wait(client: httpx.Client, process: subprocess.Popen[bytes], output: Path) -> None:
+    until = time.monotonic() + LONGEST_START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            client.get("/livez").raise_for_status()
+            return
+        except httpx.HTTPError:
+            time.sleep(0.2)
+    pytest.fail(f"the service did not start:\n{output.read_text('utf-8')[-3000:]}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for ending in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, ending)
+            process.wait(timeout=15)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+@pytest.fixture(scope="module")
+def running(evidence_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with served(evidence_store.root, tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+def test_the_service_is_ready_with_verified_models(running: Running) -> None:
+    assert running.client.get("/readyz").status_code == 200
+    assert running.client.get("/livez").status_code == 200
+
+
+def test_a_patient_is_assessed(running: Running, patient: Body, evidence_store: Store) -> None:
+    response = running.client.post("/v1/assess", json=patient)
+    assert response.status_code == 200
+    versions = {outcome["model"]["sha256"] for outcome in response.json()["outcomes"]}
+    assert versions == {artefact.sha256 for artefact in evidence_store.artefacts.values()}
+
+
+def test_every_request_is_counted(running: Running, patient: Body) -> None:
+    def counted() -> dict[str, float]:
+        text = running.client.get("/metrics").text
+        found = re.findall(
+            r'request_total\{endpoint="/v1/assess",http_response_code="(\d+)".*?\} (\S+)', text
+        )
+        return {code: float(count) for code, count in found}
+
+    before = counted()
+    for content in (json.dumps(patient), json.dumps(patient), "{", "{}"):
+        running.client.post("/v1/assess", content=content)
+    more = {code: count - before.get(code, 0) for code, count in counted().items()}
+    assert {code: count for code, count in more.items() if count} == {"200": 2, "400": 1, "422": 1}
+
+
+def test_the_page_and_the_document_are_ours(running: Running) -> None:
+    page = running.client.get("/").text
+    assert 'src="page.js"' in page or 'src="/page.js"' in page
+    assert "googletagmanager" not in page
+    assert "https://" not in page
+    document = running.client.get("/docs.json").json()
+    assert document["openapi"].startswith("3.1")
+    for path, operations in document["paths"].items():
+        if "get" in operations:
+            assert running.client.get(path).status_code == 200, path
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/v1", "/assets/index.html", "/static_content/x"])
+def test_an_unknown_path_is_a_problem_in_our_own_dialect(running: Running, path: str) -> None:
+    response = running.client.get(path)
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_another_method_is_a_problem_in_our_own_dialect(running: Running) -> None:
+    response = running.client.get("/v1/assess")
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_nothing_that_was_sent_is_ever_printed_or_repeated(running: Running, patient: Body) -> None:
+    number = 4711.4711
+    bodies = [
+        f'{{"{CANARY}": ',
+        f"{CANARY}",
+        json.dumps(CANARY),
+        json.dumps([CANARY]),
+        json.dumps(patient | {CANARY: 1}),
+        json.dumps(patient | {"mrn": CANARY, "infusion_date": CANARY}),
+        json.dumps(patient | {"crp": {"value": number, "unit": "mg/L"}}),
+        json.dumps(patient | {"crp": {"value": 84, "unit": CANARY}}),
+        json.dumps(patient | {"crp": {"value": CANARY, "unit": "mg/L", CANARY: CANARY}}),
+        json.dumps(patient | {"crp": {"value": 84, "unit": "mg/L", "measured_at": CANARY}}),
+        *(json.dumps(patient | {name: CANARY}) for name in PREDICTORS),
+        CANARY * 10_000,
+        "[" * 30_000 + CANARY,
+    ]
+    for body in bodies:
+        response = running.client.post("/v1/assess", content=body, headers={"x-patient": CANARY})
+        assert response.status_code in (400, 413, 422)
+        assert CANARY not in response.text
+        assert str(number) not in response.text
+    accepted = patient | {"ferritin": {"value": number, "unit": "ng/mL"}}
+    assert running.client.post("/v1/assess", json=accepted).status_code == 200
+    printed = running.output.read_text("utf-8")
+    assert "Service cart-risk initialized" in printed
+    assert CANARY not in printed
+    assert str(number) not in printed
+    assert "Traceback" not in printed
+    assert CANARY not in running.client.get("/metrics").text
+
+
+def test_a_tampered_store_keeps_the_service_alive_and_closed(
+    evidence_store: Store, tmp_path: Path, patient: Body
+) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(evidence_store.root, store)
+    path = next(store.rglob(MODEL_FILE))
+    path.write_bytes(path.read_bytes().replace(b"0", b"1", 1))
+    with served(store, tmp_path) as closed:
+        assert closed.client.get("/readyz").status_code == 503
+        assert closed.client.get("/livez").status_code == 200
+        for response in (
+            closed.client.post("/v1/assess", json=patient),
+            closed.client.get("/v1/model"),
+        ):
+            assert response.status_code == 503
+            assert MODEL_FILE in response.json()["detail"]
+
+
+def test_readiness_is_that_of_the_ward(
+    evidence_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CART_RISK_MODELS", str(evidence_store.root))
+    from serving import service
+
+    assert service.RiskService.inner().__is_ready__()
+    monkeypatch.setattr(service, "_ward", Ward())
+    assert not service.RiskService.inner().__is_ready__()

@@ -1,0 +1,270 @@
+"""The command line does what it says, and says what went wrong without a traceback."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from serving.artefact import load_current
+from training.__main__ import app
+from training.promotion import Ledger
+
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A working directory whose registry, store and trained models are its own."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        environment.setenv("CART_RISK_MODELS", str(folder / "models" / "in_service"))
+        environment.chdir(folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def invoke(home: Path) -> Invoke:
+    assert os.getcwd() == str(home)
+
+    def invoked(*arguments: object) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return invoked
+
+
+def words(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+def refused(result: Result, kind: str) -> str:
+    """Return what a refusal says: its kind, exit status 1, no traceback."""
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert f"{kind}: " in words(result)
+    assert "Traceback" not in result.output
+    return words(result)
+
+
+@pytest.fixture(scope="module")
+def cohort_file(invoke: Invoke, home: Path) -> Path:
+    result = invoke("simulate", "--n", 300, "--sites", 3, "--seed", 5, "--out", "centre.parquet")
+    assert result.exit_code == 0
+    assert "300 simulated patients of 3 centres" in words(result)
+    return home / "centre.parquet"
+
+
+@pytest.fixture(scope="module")
+def trained(
+    invoke: Invoke, home: Path, cohort_file: Path, experiment_file: Callable[..., Path]
+) -> Result:
+    """A model of a simulated cohort, current in the directory of its own."""
+    return invoke("train", experiment_file(), "--cohort", cohort_file, "--models", home / "models")
+
+
+def test_simulate_writes_a_cohort_and_its_truth(cohort_file: Path) -> None:
+    assert len(pd.read_parquet(cohort_file)) == 300
+    assert len(pd.read_parquet(cohort_file.with_name("centre.truth.parquet"))) == 300
+
+
+def test_train_makes_the_model_current_and_shows_on_whom_it_rests(
+    trained: Result, home: Path
+) -> None:
+    assert trained.exit_code == 0, trained.output
+    artefact = load_current(home / "models")["severe_icans"]
+    said = words(trained)
+    for shown in (artefact.version, "real patients", "simulated patients", "auroc"):
+        assert shown in said
+    assert "never clinical performance" in said
+    assert "registered as version 1" in said
+
+
+@pytest.mark.usefixtures("trained")
+def test_score_writes_every_patient(invoke: Invoke, home: Path, cohort_file: Path) -> None:
+    result = invoke(
+        "score", "--cohort", cohort_file, "--out", "scored.csv", "--models", home / "models"
+    )
+    assert result.exit_code == 0, result.output
+    assert "severe_icans_status: caution" in words(result)
+    scored = pd.read_csv(home / "scored.csv")
+    assert len(scored) == 300
+    assert list(scored)[:2] == ["patient_id", "severe_icans"]
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_challenger_is_promoted_listed_and_rolled_back(
+    invoke: Invoke, home: Path, experiment_file: Callable[..., Path]
+) -> None:
+    store = home / "models" / "in_service"
+    first = load_current(home / "models")["severe_icans"].version
+    result = invoke("promote", "severe_icans", "--reason", "first")
+    assert result.exit_code == 0, result.output
+    assert f"severe_icans: {first} answers now (before: None)" in words(result)
+
+    assert invoke("train", experiment_file(seed=11)).exit_code == 0
+    result = invoke("promote", "severe_icans", "--reason", "second")
+    second = load_current(store)["severe_icans"].version
+    assert second != first
+    assert f"{second} answers now (before: {first})" in words(result)
+    listed = invoke("models")
+    assert listed.exit_code == 0
+    assert "answers" in listed.output
+
+    result = invoke("rollback", "severe_icans", "--reason", "alarm")
+    assert f"{first} answers again (before: {second})" in words(result)
+    assert load_current(store)["severe_icans"].version == first
+    assert [p.reason for p in Ledger(store).lines()] == ["first", "second", "alarm"]
+
+    said = refused(
+        invoke("promote", "severe_icans", "--reason", "x", "--version", "0000"), "NotRegistered"
+    )
+    assert "0000" in said
+
+
+# ---- What went wrong -----------------------------------------------------------------------------
+
+
+def test_a_refused_cohort_names_its_rules(
+    invoke: Invoke, home: Path, cohort_file: Path, experiment_file: Callable[..., Path]
+) -> None:
+    table = pd.read_parquet(cohort_file)
+    broken = table.assign(age_years=900.0, colour="red")
+    broken.to_parquet(home / "broken.parquet")
+    result = invoke("train", experiment_file(), "--cohort", "broken.parquet", "--models", "m1")
+    said = refused(result, "CohortRefused")
+    assert "[outside_limits; row 1, 2," in said
+    assert "[unknown_column]" in said
+    assert not (home / "m1").exists()
+
+
+def test_twelve_patients_are_too_few_to_train(
+    invoke: Invoke, home: Path, cohort_file: Path, experiment_file: Callable[..., Path]
+) -> None:
+    small = pd.read_parquet(cohort_file).iloc[:12].dropna(axis="columns", how="all")
+    small.to_csv(home / "small.csv", index=False)
+    result = invoke("train", experiment_file(), "--cohort", "small.csv", "--models", "m2")
+    assert "[too_few_patients]" in refused(result, "CohortRefused")
+    assert not (home / "m2").exists()
+
+
+def test_a_refused_experiment_names_every_key(
+    invoke: Invoke, home: Path, experiment_file: Callable[..., Path]
+) -> None:
+    path = experiment_file(predictors=("age", "il_7"), top="colour = 1")
+    said = refused(invoke("train", path, "--models", "m3"), "ExperimentRefused")
+    assert "il_7" in said
+    assert "colour" in said
+    assert not (home / "m3").exists()
+
+
+@pytest.mark.parametrize("name", ["nowhere.toml", "/"])
+def test_an_experiment_that_cannot_be_read(invoke: Invoke, name: str) -> None:
+    refused(invoke("train", name, "--models", "m4"), "ExperimentRefused")
+
+
+def test_a_directory_that_cannot_be_made(
+    invoke: Invoke, home: Path, experiment_file: Callable[..., Path]
+) -> None:
+    (home / "occupied").write_text("a file", "utf-8")
+    result = invoke("train", experiment_file(), "--models", "occupied")
+    assert result.exit_code == 1
+    assert "occupied" in words(result)
+    assert "Traceback" not in result.output
+    assert (home / "occupied").read_text("utf-8") == "a file"
+
+
+def test_a_directory_that_may_not_be_written(
+    invoke: Invoke,
+    home: Path,
+    experiment_file: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = os.mkdir
+
+    def locked(path: Path, *arguments: object, **options: object) -> None:
+        if "locked" in Path(path).parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        made(path, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "mkdir", locked)
+    result = invoke("train", experiment_file(), "--models", home / "locked")
+    assert "Permission denied" in refused(result, "PermissionError")
+    assert not (home / "locked").exists()
+
+
+def test_scoring_without_a_model(invoke: Invoke, home: Path, cohort_file: Path) -> None:
+    result = invoke("score", "--cohort", cohort_file, "--out", "x.csv", "--models", "empty")
+    refused(result, "NothingToScoreWith")
+    assert not (home / "x.csv").exists()
+
+
+@pytest.mark.usefixtures("trained")
+def test_scores_in_another_kind_of_file(invoke: Invoke, home: Path, cohort_file: Path) -> None:
+    result = invoke("score", "--cohort", cohort_file, "--out", "x.xlsx", "--models", "models")
+    assert ".parquet or a .csv" in refused(result, "ValueError")
+    assert not (home / "x.xlsx").exists()
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_model_that_was_tampered_with(invoke: Invoke, home: Path, cohort_file: Path) -> None:
+    path = next((home / "models").glob("severe_icans/*/model.json"))
+    before = path.read_bytes()
+    path.write_bytes(before + b" ")
+    result = invoke("score", "--cohort", cohort_file, "--out", "x.csv", "--models", "models")
+    path.write_bytes(before)
+    assert "model.json" in refused(result, "ArtefactRefused")
+    assert not (home / "x.csv").exists()
+
+
+def test_a_simulated_cohort_of_another_kind_of_file(invoke: Invoke, home: Path) -> None:
+    refused(invoke("simulate", "--n", 5, "--out", home / "cohort.xlsx"), "ValueError")
+    assert not (home / "cohort.xlsx").exists()
+
+
+def test_a_registry_that_is_no_database(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CART_RISK_MODELS", str(tmp_path / "in_service"))
+    (tmp_path / "mlflow.db").write_bytes(b"not a database" * 100)
+    for command in (("models",), ("promote", "severe_icans", "--reason", "x")):
+        assert "mlflow.db" in refused(invoke(*command), "RegistryUnavailable")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("simulate", "--n", 0, "--out", "x.csv"), ("promote", "severe_crs"), ("fly",)]
+)
+def test_a_wrong_call_is_explained(invoke: Invoke, arguments: tuple[object, ...]) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert "Usage" in result.output
+
+
+def test_without_a_command_the_commands_are_listed(invoke: Invoke) -> None:
+    said = words(invoke())
+    for command in ("simulate", "train", "score", "promote", "rollback", "models", "prepare"):
+        assert command in said
+
+
+# ---- Prepare -------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("trained")
+def test_prepare_trains_what_is_missing_once(
+    invoke: Invoke, home: Path, experiment_file: Callable[..., Path]
+) -> None:
+    for name in ("severe_crs", "severe_icans"):
+        text = experiment_file(outcome=name).read_text("utf-8")
+        (home / f"{name}.toml").write_text(text, "utf-8")
+    store = home / "models" / "in_service"
+    first = invoke("prepare", "--experiments", home, "--port", 3210)
+    assert first.exit_code == 0, first.output
+    assert "http://127.0.0.1:3210/v1/assess" in first.output
+    versions = {name: a.version for name, a in load_current(store).items()}
+    assert sorted(versions) == ["severe_crs", "severe_icans"]
+    again = invoke("prepare", "--experiments", "/nowhere", "--port", 3210)
+    assert again.exit_code == 0
+    assert {name: a.version for name, a in load_current(store).items()} == versions
