@@ -27,6 +27,7 @@ from data_schemas.predictors import (
     Quantity,
 )
 from data_schemas.products import PRODUCT_SPELLINGS
+from data_schemas.refusal import Refused
 from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
 from data_schemas.units import IDENTITY, LARGEST
 
@@ -64,7 +65,7 @@ class Violation:
         return f"{self.column}: {self.message} [{self.rule}; row {shown}{more}]"
 
 
-class CohortRefused(ValueError):
+class CohortRefused(Refused):
     """A table that breaks the contract; ``violations`` holds every one of them."""
 
     def __init__(self, violations: Iterable[Violation]) -> None:
@@ -398,12 +399,23 @@ class _Check:
             )
             bad = grades.notna() & ~grades.isin(range(6))
             self.violate(grade_column, "outside_limits", "a grade is a whole number 0 to 5", bad)
-            return (grades >= outcome.severe_from_grade).astype(float).where(grades.notna())
+            severe = (grades >= outcome.severe_from_grade).astype(float).where(grades.notna())
+            return self._agreeing(severe, outcome)
         if outcome.flag_column in self.table:
             return self._yes_no(outcome.flag_column)
         name = grade_column or outcome.flag_column
         self.violate(name, "required", f"the outcome {outcome.name} is read from this column")
         return pd.Series(np.nan, index=self.table.index)
+
+    def _agreeing(self, severe: pd.Series, outcome: Outcome) -> pd.Series:
+        """Complete what the grades say with the yes-or-no column, which must not say otherwise."""
+        if outcome.flag_column not in self.table:
+            return severe
+        said = self._yes_no(outcome.flag_column)
+        contradicts = severe.notna() & said.notna() & (severe != said)
+        message = f"says otherwise than {outcome.grade_column}"
+        self.violate(outcome.flag_column, "contradiction", message, contradicts)
+        return severe.where(severe.notna(), said)
 
     def _one_consensus_scale(self) -> None:
         if "grading_scale" not in self.table:

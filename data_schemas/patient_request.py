@@ -20,6 +20,7 @@ from data_schemas.predictors import (
     Quantity,
 )
 from data_schemas.products import PRODUCT_SPELLINGS
+from data_schemas.refusal import Refused
 from data_schemas.units import LARGEST, normalise_unit
 
 UNKNOWN = "unknown"
@@ -45,7 +46,7 @@ class Problem:
     accepted: tuple[str, ...] = ()
 
 
-class RequestProblems(ValueError):
+class RequestProblems(Refused):
     """A request that cannot be read; ``problems`` holds every reason, in the contract's order."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:

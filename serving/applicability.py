@@ -132,7 +132,7 @@ def _clinical(columns: Mapping[str, Array], model: RiskModel) -> Iterator[Raised
     uncontrolled = columns["active_infection"] == "uncontrolled"
     yield RaisedCaution(CautionCode.UNCONTROLLED_INFECTION, "active_infection", uncontrolled)
     cell = model.cell_of(columns)
-    borrowed = np.array([cell_.borrowed for cell_ in model.cells])[cell] & (cell >= 0)
+    borrowed = np.array([cell_.origin == "borrowed" for cell_ in model.cells])[cell] & (cell >= 0)
     yield RaisedCaution(CautionCode.FEW_DATA_FOR_PRODUCT, "product", borrowed)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from data_schemas.model_manifest import MANIFEST_FILE, ModelManifest
+from data_schemas.refusal import Refused
 from serving.joint_risk import Association
 from serving.risk_model import Cell, Posterior, Recalibration, RiskModel
 from serving.terms import Term
@@ -30,7 +31,7 @@ VERSION_LENGTH = 12
 SELF_TEST_TOLERANCE = 1e-9
 
 
-class ArtefactRefused(ValueError):
+class ArtefactRefused(Refused):
     """An artefact that is not byte for byte what was trained, or does not answer as it did."""
 
 

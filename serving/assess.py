@@ -34,7 +34,7 @@ from serving.artefact import Artefact
 from serving.explanation import BURDEN, contributions, natural_frequency
 from serving.joint_risk import Association, both, either
 from serving.published_scores import PUBLISHED_SCORES, published_scores
-from serving.risk_model import Cell, Prediction, expit
+from serving.risk_model import Cell, Origin, Prediction, expit
 from serving.tumour_burden import NO_SOURCE, SOURCES, TumourBurden, tumour_burden
 
 Array = np.ndarray
@@ -157,10 +157,16 @@ def _comparison(interval: Interval, base_rate: float) -> Literal["above", "near"
     return "below" if interval.high < base_rate else "near"
 
 
+_SYNTHESIS = "random-effects synthesis of published cohorts, on the ASTCT 2019 scale"
+_RATE_NOTES: dict[Origin, str] = {
+    "published": _SYNTHESIS,
+    "borrowed": f"{_SYNTHESIS}; no cohort of this product in this disease was found, "
+    "so it is borrowed",
+    "own cohort": "the pooled rate of the cohort that the model was fitted on; none is published",
+}
+
+
 def _base_rate(cell: Cell, outcome: str, evidence: Evidence) -> BaseRate:
-    note = "random-effects synthesis of published cohorts, on the ASTCT 2019 scale"
-    if cell.borrowed:
-        note += "; no cohort of this product in this disease was found, so it is borrowed"
     return BaseRate(
         product=cell.product,
         disease=cell.disease,
@@ -170,7 +176,7 @@ def _base_rate(cell: Cell, outcome: str, evidence: Evidence) -> BaseRate:
         sources=tuple(
             _published(evidence.row(row_id), outcome, evidence) for row_id in cell.sources
         ),
-        note=note,
+        note=_RATE_NOTES[cell.origin],
     )
 
 

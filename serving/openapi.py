@@ -148,7 +148,11 @@ _PROBLEM: dict[str, Any] = {
 
 def _patient() -> dict[str, Any]:
     properties = {name: _property(name, declared) for name, declared in PREDICTORS.items()}
-    properties["infusion_date"] = {"type": "string", "format": "date"}
+    properties["infusion_date"] = {
+        "type": "string",
+        "description": "ISO 8601 date, or date-time where hours matter",
+        "examples": ["2026-03-12"],
+    }
     return {
         "type": "object",
         "additionalProperties": False,

@@ -12,6 +12,7 @@ There is no ``fit`` here: fitting returns one of these.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -26,12 +27,17 @@ INTERVAL_LEVEL = 0.90
 _STANDARD_NORMAL_95 = 1.6448536269514722
 
 
+Origin = Literal["published", "borrowed", "own cohort"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """A product in a disease, with its published base rate on the ASTCT scale.
 
     ``base_rate`` is the mean risk of its patients, ``low`` and ``high`` a 90 % interval for the
-    mean of a centre not yet seen. ``borrowed`` says that no study of the cell itself was found.
+    mean of a centre not yet seen. ``origin`` says whether cohorts of the
+    cell itself were published, whether it borrows from its like, or whether the rate is that of the
+    model's own cohort.
     """
 
     product: str
@@ -41,7 +47,7 @@ class Cell:
     high: float
     patients: int
     sources: tuple[str, ...]
-    borrowed: bool
+    origin: Origin
     holds_unread: bool
 
 

@@ -1,6 +1,8 @@
 """Learns: many patients in, one model out, judged.
 
 It imports ``serving`` because what is trained here is what will be served, byte for byte.
-The order of the room: experiment, cohort, evidence_synthesis, posterior, boosting, learner,
-performance, pipeline, tracking, promotion.
+The order of the room: what is believed (effect_conversions, published_effects, base_rates, prior,
+recipes, experiment), what is learnt (cohort, posterior, boosting, learner, association), how well
+(performance, verification, figures, model_card), and the run (pipeline, tracking, promotion,
+scoring); synthetic_cohort draws the patients that nobody has.
 """

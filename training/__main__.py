@@ -1,11 +1,14 @@
-"""The command line: ``python -m training`` or ``cart-risk``."""
+"""The command line: ``python -m training`` or ``cart-risk``.
+
+Each command imports what it needs: nobody waits for MLflow who asks for help.
+"""
 
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,19 +16,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from data_schemas.cohort_table import CohortRefused
-from data_schemas.evidence import EvidenceError, load_evidence
+from data_schemas.evidence import load_evidence
 from data_schemas.model_manifest import ModelManifest
-from serving.artefact import ArtefactRefused, load_current, make_current
+from data_schemas.refusal import Refused
+from serving.artefact import load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
-from training.experiment import ExperimentRefused, read_experiment
-from training.pipeline import Run, train
-from training.prior import evidence_prior
-from training.promotion import Ledger, promote, rollback
-from training.scoring import score_file
-from training.synthetic_cohort import simulate, write
 from training.tracking import CHALLENGER, Registry
+
+if TYPE_CHECKING:
+    from training.pipeline import Run
 
 app = typer.Typer(
     help="Risk of severe CRS and ICANS before CAR-T infusion: train, judge, score, promote.",
@@ -34,15 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _screen = Console(stderr=True)
-_EXPECTED = (
-    ExperimentRefused,
-    CohortRefused,
-    EvidenceError,
-    ArtefactRefused,
-    LookupError,
-    OSError,
-    ValueError,
-)
 _TRAINED = Path("models/trained")
 _DEFAULT_EXPERIMENTS = ("severe_crs", "severe_icans")
 
@@ -56,7 +47,7 @@ def _said_plainly() -> Iterator[None]:
     """Turn a refusal into its message and exit status 1; everything else keeps its traceback."""
     try:
         yield
-    except _EXPECTED as refusal:
+    except (Refused, OSError) as refusal:
         kind = type(refusal).__name__
         reason = str(refusal)
         if isinstance(refusal, OSError):
@@ -74,6 +65,8 @@ def simulate_command(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
 ) -> None:
     """Draw a multi-centre cohort whose truth differs from the published evidence."""
+    from training.synthetic_cohort import simulate, write
+
     with _said_plainly():
         table, truth = write(simulate(n, sites, seed), out)
     _screen.print(f"{n} simulated patients of {sites} centres: {table}; true risks: {truth}")
@@ -106,6 +99,8 @@ def score_command(
     models: ModelsOption = None,
 ) -> None:
     """Score a cohort with the models in service, or with those of ``--models``."""
+    from training.scoring import score_file
+
     with _said_plainly():
         scored = score_file(cohort, out, models or Settings.from_environment().store)
     for column in [c for c in map(str, scored) if c.endswith("_status")]:
@@ -120,6 +115,8 @@ def promote_command(
     version: Annotated[str, typer.Option(help="An alias, or the start of a version.")] = CHALLENGER,
 ) -> None:
     """Let a registered version answer."""
+    from training.promotion import promote
+
     with _said_plainly():
         store = Settings.from_environment().store
         done = promote(Registry(_registry_home()), store, outcome, version=version, reason=reason)
@@ -132,6 +129,8 @@ def rollback_command(
     reason: Annotated[str, typer.Option(help="Kept in the ledger for ever.")],
 ) -> None:
     """Let the version before the present one answer again."""
+    from training.promotion import rollback
+
     with _said_plainly():
         store = Settings.from_environment().store
         done = rollback(Registry(_registry_home()), store, outcome, reason=reason)
@@ -143,6 +142,9 @@ def evidence_command(
     experiment: Annotated[Path, typer.Argument(help="experiments/severe_crs.toml, for example.")],
 ) -> None:
     """Show what is believed before any patient, and the rows it rests on."""
+    from training.experiment import read_experiment
+    from training.prior import evidence_prior
+
     with _said_plainly():
         believed = evidence_prior(load_evidence(), read_experiment(experiment))
     effects = Table("term", "mean", "sd", "as published", "sources", title="Effects")
@@ -155,7 +157,7 @@ def evidence_command(
     rates = Table("product", "disease", "risk", "90 % interval", "cohorts", title="Base rates")
     for cell in believed.cells:
         interval = f"{100 * cell.low:.1f} to {100 * cell.high:.1f} %"
-        cohorts = ", ".join(cell.sources) or "borrowed"
+        cohorts = ", ".join(cell.sources) or cell.origin
         rates.add_row(
             cell.product, cell.disease, f"{100 * cell.base_rate:.1f} %", interval, cohorts
         )
@@ -166,6 +168,8 @@ def evidence_command(
 @app.command("models")
 def models_command() -> None:
     """List registered versions and what answers now."""
+    from training.promotion import Ledger
+
     with _said_plainly():
         ledger = Ledger(Settings.from_environment().store)
         table = Table("outcome", "version", "aliases", "answers", "real", "simulated", "deviation")
@@ -187,6 +191,8 @@ def prepare_command(
     port: Annotated[int, typer.Option(help="Where the service will listen.")] = 3000,
 ) -> None:
     """Train and promote the default models where none is in service; print a request to try."""
+    from training.promotion import promote
+
     with _said_plainly():
         store = Settings.from_environment().store
         missing = [name for name in _DEFAULT_EXPERIMENTS if name not in load_current(store)]
@@ -210,7 +216,9 @@ def _registry_home() -> Path:
     return Settings.from_environment().store.parent
 
 
-def _train(experiment: Path, cohort: Path | None, store: Path) -> Run:
+def _train(experiment: Path, cohort: Path | None, store: Path) -> "Run":
+    from training.pipeline import train
+
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=_screen) as bar:
         task = bar.add_task(experiment.stem, total=1.0)
@@ -221,7 +229,7 @@ def _train(experiment: Path, cohort: Path | None, store: Path) -> Run:
         return train(experiment, cohort, store, progress)
 
 
-def _show_trained(runs: list[Run]) -> None:
+def _show_trained(runs: "list[Run]") -> None:
     table = Table("", *(run.experiment.outcome.name for run in runs), title="What was trained")
     manifests = [run.artefact.manifest for run in runs]
     table.add_row("version", *(run.artefact.version for run in runs))

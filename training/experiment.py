@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from data_schemas.outcomes import OUTCOMES, Outcome
 from data_schemas.predictors import PREDICTORS
+from data_schemas.refusal import Refused
 from training.published_effects import TUMOUR_BURDEN
 from training.recipes import DEFAULT, RECIPES
 
 
-class ExperimentRefused(ValueError):
+class ExperimentRefused(Refused):
     """An experiment file that cannot be run; the message names every key and its remedy."""
 
 

@@ -34,7 +34,7 @@ def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:
                 "low": cell.low,
                 "high": cell.high,
                 "patients": cell.patients,
-                "borrowed": cell.borrowed,
+                "origin": cell.origin,
                 "sources": [_source(row_id, evidence) for row_id in cell.sources],
             }
             for cell in model_prior.cells
@@ -122,13 +122,14 @@ def _effects(table: dict[str, Any]) -> str:
 
 def _base_rates(table: dict[str, Any]) -> str:
     lines = [
-        "Mean risk on the ASTCT 2019 scale, with a 90 % interval for a centre not yet seen.",
+        "Mean risk with a 90 % interval; published ones are on the ASTCT 2019 scale, for a centre "
+        "not yet seen.",
         "",
         "| product | disease | risk | interval | cohorts |",
         "|---|---|---|---|---|",
     ]
     for cell in table["base_rates"]:
-        cited = _cited(cell["sources"]) or "borrowed: no cohort of its own"
+        cited = _cited(cell["sources"]) or cell["origin"]
         lines.append(
             f"| {cell['product']} | {cell['disease']} | {100 * cell['risk']:.1f} % "
             f"| {100 * cell['low']:.1f}-{100 * cell['high']:.1f} % | {cited} |"

@@ -37,7 +37,7 @@ from serving.joint_risk import Association
 from serving.risk_model import Cell, RiskModel
 from training.association import known_in, published_association, with_cohort
 from training.cohort import LearningCohort, learning_cohort, within
-from training.experiment import Experiment, OutcomeSection, read_experiment
+from training.experiment import Experiment, ExperimentRefused, OutcomeSection, read_experiment
 from training.figures import calibration_figure, effects_figure
 from training.learner import Learnt, learn, rows_of
 from training.model_card import model_card, prior_table
@@ -134,7 +134,7 @@ def _prior(evidence: Evidence, experiment: Experiment, cohort: LearningCohort | 
     if experiment.anchor.evidence:
         return evidence_prior(evidence, experiment, cohort)
     if cohort is None:
-        raise ValueError(f"{experiment.name}: without evidence an experiment needs a cohort")
+        raise ExperimentRefused(f"{experiment.name}: without evidence an experiment needs a cohort")
     return cohort_prior(evidence, experiment, cohort)
 
 

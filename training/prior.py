@@ -1,9 +1,10 @@
 """The prior of a model: its terms, its cells, and what is believed of each before the cohort."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
+from scipy.stats import beta
 
 from data_schemas.evidence import Evidence
 from data_schemas.predictors import PREDICTORS, Category, Flag, Predictor, Quantity
@@ -27,6 +28,7 @@ from training.published_effects import (
     transformed_centre,
     typical,
 )
+from training.recipes import FREE_SPREAD
 
 CENTRE_SPREAD = 0.4
 """Sd of a centre around the mean of studies: a study is itself an average over centres."""
@@ -83,21 +85,26 @@ def evidence_prior(
 def cohort_prior(evidence: Evidence, experiment: Experiment, cohort: LearningCohort) -> ModelPrior:
     """Return the prior of an outcome on which nothing is published: the cohort's pooled rate.
 
-    Terms without a typical value are centred and scaled by the cohort itself.
+    Terms without a typical value are centred and scaled by the cohort itself; effects are free, as
+    for any learner that knows no literature. The rate's interval is Jeffreys' (Brown LD, Stat Sci
+    2001;16:101-133).
     """
-    terms, effects = _terms_and_effects(evidence, experiment, split=False, cohort=cohort)
-    rate = (cohort.outcome.sum() + 0.5) / (len(cohort) + 1.0)
+    terms, believed = _terms_and_effects(evidence, experiment, split=False, cohort=cohort)
+    effects = tuple(replace(effect, sd=FREE_SPREAD) for effect in believed)
+    events, others = cohort.events, len(cohort) - cohort.events
+    rate = (events + 0.5) / (len(cohort) + 1.0)
+    low, high = (float(end) for end in beta.ppf([0.05, 0.95], events + 0.5, others + 0.5))
     pairs = sorted(set(zip(cohort.columns["product"], cohort.columns["disease"], strict=True)))
     cells = tuple(
         Cell(
             product=product,
             disease=disease,
             base_rate=float(rate),
-            low=float(rate),
-            high=float(rate),
+            low=low,
+            high=high,
             patients=len(cohort),
             sources=(),
-            borrowed=True,
+            origin="own cohort",
             holds_unread=False,
         )
         for product, disease in pairs
@@ -159,7 +166,7 @@ def _published_cells(rates: BaseRates, between: float) -> tuple[Cell, ...]:
                 high=high,
                 patients=sum(row.n_treated or 0 for row in rows),
                 sources=tuple(row.id for row in rows),
-                borrowed=not rows,
+                origin="published" if rows else "borrowed",
                 holds_unread=any(row.verified != "read" for row in rows),
             )
         )

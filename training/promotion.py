@@ -9,14 +9,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from data_schemas.refusal import Refused
 from serving.artefact import load_artefact, make_current
-from training.tracking import CHALLENGER, CHAMPION, Registered, Registry
+from training.tracking import CHALLENGER, CHAMPION, NotRegistered, Registered, Registry
 
 LEDGER_FILE = "promotions.jsonl"
 _BEGINNING = "0" * 64
 
 
-class LedgerBroken(ValueError):
+class LedgerBroken(Refused):
     """The ledger of promotions was altered: a line is missing, changed or out of order."""
 
 
@@ -124,12 +125,12 @@ def rollback(registry: Registry, store: Path, outcome: str, *, reason: str) -> P
 
     Raises
     ------
-    LookupError
+    NotRegistered
         If no version answered before the present one.
     """
     answered = Ledger(store).answered(outcome)
     if len(answered) < 2:
-        raise LookupError(f"no version of {outcome} answered before the present one")
+        raise NotRegistered(f"no version of {outcome} answered before the present one")
     registered = registry.find(outcome, answered[-2])
     return _install(registry, store, registered, "rollback", reason)
 

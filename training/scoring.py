@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from data_schemas.cohort_table import Cohort, Purpose, read_cohort
+from data_schemas.refusal import Refused
 from serving.applicability import cautions, statuses
 from serving.artefact import Artefact, load_current
 from serving.risk_model import expit
 
 
-class NothingToScoreWith(LookupError):
+class NothingToScoreWith(Refused):
     """The store holds no current model."""
 
 
@@ -55,7 +56,7 @@ def _scored(name: str, artefact: Artefact, cohort: Cohort) -> dict[str, object]:
 def score_file(cohort_file: Path, out: Path, store: Path) -> pd.DataFrame:
     """Score a cohort file into a Parquet or CSV file, which appears whole or not at all."""
     if out.suffix not in (".parquet", ".csv"):
-        raise ValueError("scores are written to a .parquet or a .csv file")
+        raise Refused("scores are written to a .parquet or a .csv file")
     scored = score_cohort(read_cohort(cohort_file, Purpose.SCORING), store)
     draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
     try:

@@ -34,6 +34,7 @@ from data_schemas.cohort_table import MEASURED_AT, SYNTHETIC
 from data_schemas.outcomes import OUTCOMES
 from data_schemas.predictors import PREDICTORS, Flag, Quantity
 from data_schemas.products import PRODUCTS
+from data_schemas.refusal import Refused
 from data_schemas.toxicity_grading import GradingScale
 from training.synthetic_patients import (
     AVAILABLE_FROM,
@@ -116,7 +117,7 @@ def simulate(n: int, sites: int, seed: int, *, truth: TruthName = "perturbed") -
         ``reversed`` has every effect's sign flipped; ``shifted`` adds 1.2 to every log-odds.
     """
     if n < 1 or sites < 1:
-        raise ValueError("a cohort needs at least one patient and one site")
+        raise Refused("a cohort needs at least one patient and one site")
     streams = np.random.SeedSequence(seed).spawn(5 + len(OUTCOMES))
     rng = [np.random.default_rng(stream) for stream in streams]
     patients = draw_patients(n, sites, rng[0])
@@ -224,7 +225,7 @@ def write(cohort: SimulatedCohort, path: Path) -> tuple[Path, Path]:
     The true risks go to ``<stem>.truth.parquet``, never into the cohort's own file.
     """
     if path.suffix not in (".parquet", ".csv"):
-        raise ValueError("a cohort is written to a .parquet or a .csv file")
+        raise Refused("a cohort is written to a .parquet or a .csv file")
     truth_path = path.with_name(f"{path.stem}.truth.parquet")
     if path.suffix == ".csv":
         _replace(path, cohort.table.to_csv(index=False).encode())

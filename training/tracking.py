@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_schemas.refusal import Refused
 from serving.artefact import Artefact
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ CHALLENGER = "challenger"
 _ARTEFACT = "artefact"
 
 
-class NotRegistered(LookupError):
+class NotRegistered(Refused, LookupError):
     """No such model, version or alias in the registry."""
 
 

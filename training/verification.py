@@ -6,9 +6,9 @@ Both read the saved files, not the objects in memory.
 from pathlib import Path
 
 import numpy as np
-import shap
 import xgboost
 
+from data_schemas.refusal import Refused
 from serving.artefact import Artefact
 
 Array = np.ndarray
@@ -19,7 +19,7 @@ TOLERANCE = 1e-5
 MOST_ROWS = 200
 
 
-class NotFaithful(RuntimeError):
+class NotFaithful(Refused):
     """The saved model and the library that made it disagree; it must not be used."""
 
 
@@ -33,6 +33,8 @@ def verify_trees(artefact: Artefact, booster_file: Path, values: Array, weight: 
     NotFaithful
         If margins or Shapley values differ by more than ``TOLERANCE`` log-odds.
     """
+    import shap  # takes seconds: only runs that grew trees wait for it
+
     rows = values[:MOST_ROWS].astype(np.float32)
     booster = xgboost.Booster({"nthread": 1}, model_file=booster_file)
     margin = booster.predict(xgboost.DMatrix(rows), output_margin=True)

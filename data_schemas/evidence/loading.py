@@ -22,6 +22,7 @@ from data_schemas.evidence.records import (
     Performance,
     Reference,
 )
+from data_schemas.refusal import Refused
 
 RawRow: TypeAlias = Mapping[str, Any]
 Record = TypeVar("Record", bound=BaseModel)
@@ -56,7 +57,7 @@ class Problem(NamedTuple):
         return f"{self.file} [{self.row}] {self.field}: {self.limit}; {self.remedy}"
 
 
-class EvidenceError(ValueError):
+class EvidenceError(Refused):
     """The evidence contradicts itself; ``problems`` lists every contradiction found."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:

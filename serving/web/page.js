@@ -302,8 +302,15 @@ function risks(answer) {
   const cards = answer.outcomes.map((outcome) => make("div.card", make("h4", outcome.label),
     outcome.risk === undefined ? make("p", STATUS[outcome.status]) : estimate(outcome),
     make("details", { open: "" }, make("summary", "Definition"), make("p.hint", outcome.definition))));
-  return section("Risk", make("div.pair", cards), make("div.statements",
+  return section("Risk", make("div.pair", cards), together(answer), make("div.statements",
     make("p", answer.low_risk_statement), make("p", answer.uncertainty_statement)));
+}
+
+function together({ together: joint }) {
+  if (!joint) return "";
+  const words = ({ risk: share, interval }) => `${risk(share)} (${range(interval)})`;
+  return make("p.compared", make("b", "At least one of the two"), `: ${words(joint.either)}. `,
+    make("b", "Both"), `: ${words(joint.both)}. `, make("small", joint.statement));
 }
 
 function estimate(outcome) {

@@ -144,7 +144,6 @@ def test_values_of_a_later_day_are_refused_and_nothing_else(answers: Answers) ->
     assert answers.refusals == refusals
 
 
-@pytest.mark.xfail(strict=True, reason="a request is compared by its days, not by its hours")
 def test_values_of_the_infusion_day_after_the_infusion_are_refused(
     service: Any, real_data: Path
 ) -> None:

@@ -126,14 +126,16 @@ def test_a_model_without_burden_does_not_ask_for_it(model: RiskModel) -> None:
 
 
 def test_a_borrowed_base_rate_raises_a_caution(model: RiskModel) -> None:
-    borrowed = [cell.product for cell in model.cells if cell.borrowed and cell.disease == "LBCL"]
+    borrowed = [
+        cell.product for cell in model.cells if cell.origin == "borrowed" and cell.disease == "LBCL"
+    ]
     assert borrowed
     found = raised(model, columns({}, *({"product": product} for product in borrowed)))
     assert found[CautionCode.FEW_DATA_FOR_PRODUCT, "product"] == [False] + [True] * len(borrowed)
 
 
 def test_a_product_outside_the_cells_borrows_nothing(model: RiskModel) -> None:
-    assert model.cells[-1].borrowed
+    assert model.cells[-1].origin == "borrowed"
     found = raised(model, columns({"product": "other"}))
     assert (CautionCode.FEW_DATA_FOR_PRODUCT, "product") not in found
 

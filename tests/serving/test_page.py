@@ -8,7 +8,7 @@ from data_schemas.products import PRODUCTS
 from data_schemas.risk_assessment import RiskAssessment
 from serving.tumour_burden import SOURCES
 
-MOST_BYTES = 30_000
+MOST_BYTES = 32_000
 HTML, SCRIPT, STYLE = (
     (files("serving.web") / name).read_text("utf-8")
     for name in ("index.html", "page.js", "style.css")
@@ -23,6 +23,7 @@ NOT_SHOWN = {
     "id": "its study and citation are shown",
     "name": "its label is shown",
     "days_before_infusion": "the form asks no dates",
+    "odds_ratio": "the statement says it in words",
 }
 NOT_OF_THE_ANSWER = {"used_by_model", "accepted_units", "insufficient_data", "out_of_scope"}
 

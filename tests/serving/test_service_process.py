@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -201,7 +202,9 @@ def test_readiness_is_that_of_the_ward(
     evidence_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CART_RISK_MODELS", str(evidence_store.root))
-    from serving import service
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the packages that BentoML imports
+        from serving import service
 
     assert service.RiskService.inner().__is_ready__()
     monkeypatch.setattr(service, "_ward", Ward())

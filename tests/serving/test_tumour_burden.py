@@ -20,6 +20,12 @@ def of(disease: str, **measured: float) -> TumourBurden:
     return tumour_burden(predictor_columns({**words, **arrays}, 1), SCALE)
 
 
+def test_volume_comes_before_diameters_and_marrow_before_blood() -> None:
+    everything = dict.fromkeys(MEASURES, 1.0)
+    best = {disease: of(disease, **everything).source[0] for disease in ("LBCL", "B_ALL", "MM")}
+    assert best == {"LBCL": "mtv", "B_ALL": "marrow_blast", "MM": "marrow_plasma_cell"}
+
+
 @pytest.mark.parametrize("disease", SOURCES)
 def test_the_best_measure_of_the_disease_is_used(disease: str) -> None:
     measured = dict.fromkeys(MEASURES, 1.0)

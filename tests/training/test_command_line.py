@@ -205,7 +205,7 @@ def test_scoring_without_a_model(invoke: Invoke, home: Path, cohort_file: Path) 
 @pytest.mark.usefixtures("trained")
 def test_scores_in_another_kind_of_file(invoke: Invoke, home: Path, cohort_file: Path) -> None:
     result = invoke("score", "--cohort", cohort_file, "--out", "x.xlsx", "--models", "models")
-    assert ".parquet or a .csv" in refused(result, "ValueError")
+    assert ".parquet or a .csv" in refused(result, "Refused")
     assert not (home / "x.xlsx").exists()
 
 
@@ -221,7 +221,7 @@ def test_a_model_that_was_tampered_with(invoke: Invoke, home: Path, cohort_file:
 
 
 def test_a_simulated_cohort_of_another_kind_of_file(invoke: Invoke, home: Path) -> None:
-    refused(invoke("simulate", "--n", 5, "--out", home / "cohort.xlsx"), "ValueError")
+    refused(invoke("simulate", "--n", 5, "--out", home / "cohort.xlsx"), "Refused")
     assert not (home / "cohort.xlsx").exists()
 
 

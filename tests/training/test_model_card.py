@@ -88,7 +88,7 @@ def test_every_base_rate_and_effect_is_shown_with_its_sources_and_marks(
         assert f"{100 * cell.base_rate:.1f} %" in line
         for row_id in cell.sources:
             assert f"{row_id} ({evidence.row(row_id).verified})" in line
-        assert ("borrowed" in line) == cell.borrowed
+        assert ("borrowed" in line) == (cell.origin == "borrowed")
     for term, effect in zip(believed.terms, believed.effects, strict=True):
         line = next(x for x in card.splitlines() if x.startswith(f"| {term.name} |"))
         for row_id in effect.sources:

@@ -152,10 +152,11 @@ def test_the_excess_is_the_expected_divergence(
     assert judged.excess_log_loss == pytest.approx(divergence.mean())
 
 
+@pytest.mark.parametrize("away", [-20.0, 20.0])
 def test_a_truth_far_from_the_model_is_not_covered(
-    model: RiskModel, patients: dict[str, Array]
+    model: RiskModel, patients: dict[str, Array], away: float
 ) -> None:
-    far = expit(model.predict(patients).logit + 20.0)
+    far = expit(model.predict(patients).logit + away)
     assert against_truth(model, patients, far).coverage == 0.0
 
 

@@ -130,9 +130,21 @@ def test_an_unread_row_marks_its_effect(evidence: Evidence, row_id: str, verifie
 
 
 def test_a_lower_group_is_turned_round(evidence: Evidence) -> None:
-    """Normal LDH against raised: HR 0.19 below the limit is a rise of risk with LDH."""
-    assert evidence.row("ldh-normal-neurologic-severe-wudhikarn").effect < 1
-    assert effect_prior(evidence, "severe_icans", ("ldh", EVERYWHERE, "")).mean > 0
+    """Normal against raised LDH at 0.19 says the same as raised against normal at 5.3."""
+    row_id, key = "ldh-normal-neurologic-severe-wudhikarn", ("ldh", EVERYWHERE, "")
+    row = evidence.row(row_id)
+    assert (row.effect < 1, row.comparison) == (True, "<=")
+    turned = changed(
+        evidence,
+        row_id,
+        comparison=">",
+        effect=1 / row.effect,
+        ci_low=1 / row.ci_high,
+        ci_high=1 / row.ci_low,
+    )
+    first, second = (effect_prior(e, "severe_icans", key) for e in (evidence, turned))
+    assert first.mean == pytest.approx(second.mean)
+    assert first.mean > 0
 
 
 def test_a_wider_interval_gives_a_smaller_effect_and_a_wider_prior(evidence: Evidence) -> None:
