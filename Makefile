@@ -11,7 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: serve test check coverage lock clean
+.PHONY: serve test check coverage bench-learning lock clean
 
 serve: $(VENV)/.installed
 	@$(BIN)/cart-risk prepare --port $(PORT)
@@ -27,6 +27,10 @@ check: $(VENV)/.installed-dev
 
 coverage: $(VENV)/.installed-dev
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+# Half an hour on two cores: the learner beside others, on simulated centres.
+bench-learning: $(VENV)/.installed-bench
+	$(BIN)/python tests/benchmarks/learning.py --out docs/learning-benchmark
 
 # uv installs the locked, hashed packages five times faster than pip; it is itself pinned by hash.
 $(BIN)/uv: requirements-uv.lock
@@ -45,10 +49,15 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
+$(VENV)/.installed-bench: $(VENV)/.installed-dev requirements-bench.lock
+	@$(INSTALL) --require-hashes -r requirements-bench.lock
+	@touch $@
+
 # The locks name packages by name, version and hash only.
 lock: $(BIN)/uv
 	$(BIN)/uv pip compile pyproject.toml --group install --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --group bench --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet -c requirements-dev.lock -o requirements-bench.lock
 
 clean:
 	rm -rf $(VENV) models

@@ -52,7 +52,8 @@ CAUTION_TEXTS: dict[CautionCode, str] = {
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Should an answer ever break its own rules, the log names the field and not the value.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Caution(_Record):
@@ -181,7 +182,7 @@ class MissingPredictor(_Record):
 
     predictor: str
     label: str
-    assumed: str = "typical for the disease; contributes nothing, widens the interval"
+    assumed: str = "typical for the disease: contributes nothing; the interval allows for the rest"
 
 
 class Score(_Record):

@@ -25,7 +25,10 @@ from serving.trees import TreeEnsemble
 from serving.tumour_burden import BurdenScale
 
 MODEL_FILE = "model.json"
+PRIOR_FILE = "prior.json"
+CARD_FILE = "model_card.md"
 SELF_TEST_FILE = "self_test.json"
+_REQUIRED = (MODEL_FILE, PRIOR_FILE, CARD_FILE, SELF_TEST_FILE)
 CURRENT_FILE = "current.json"
 VERSION_LENGTH = 12
 SELF_TEST_TOLERANCE = 1e-9
@@ -136,7 +139,7 @@ def _read(path: Path) -> bytes:
 
 def _verified_files(folder: Path, listed: Mapping[str, str]) -> dict[str, bytes]:
     present = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
-    if missing := sorted({MODEL_FILE, SELF_TEST_FILE, *listed} - present):
+    if missing := sorted({*_REQUIRED, *listed} - present):
         raise ArtefactRefused(f"the artefact lacks {', '.join(missing)}")
     if additional := sorted(present - set(listed)):
         raise ArtefactRefused(f"the manifest does not list {', '.join(additional)}")

@@ -277,7 +277,7 @@ def _values_used(request: PatientRequest, used: set[str]) -> tuple[ValueUsed, ..
         value = getattr(request.predictors, name)
         if value is None:
             continue
-        by_model = name in used | {"product", "disease", "ldh_uln"}
+        by_model = name in used | {"product", "disease", "ldh_uln"} and not _is_absent(value)
         by_model |= BURDEN in used and name in _BURDEN_MEASURES
         sent = request.measurements.get(name)
         values.append(

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from data_schemas.evidence import Evidence, load_evidence
 from data_schemas.patient_request import Problem, RequestProblems, read_patient
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Declared, Quantity
-from serving.artefact import Artefact, ArtefactRefused, load_current
+from serving.artefact import CARD_FILE, PRIOR_FILE, Artefact, ArtefactRefused, load_current
 from serving.assess import assess, model_statement
 from serving.openapi import openapi_document
 from serving.problem import problem_response
@@ -89,15 +89,25 @@ async def _assess(request: Request) -> Response:
         return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
     try:
         # The standard parser reads NaN and Infinity, so that they can be refused by field.
-        patient = json.loads(body)
+        patient = json.loads(body, object_pairs_hook=_each_name_once)
     except (ValueError, RecursionError):
-        return _refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON")
+        return _refusal(
+            HTTPStatus.BAD_REQUEST, "the body is not JSON in which each name stands once"
+        )
     try:
         answer = assess(read_patient(patient), ward.artefacts, ward.evidence)
     except RequestProblems as refused:
         detail = f"{len(refused.problems)} problem(s); nothing was assessed"
         return _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, detail, refused.problems)
     return _json(answer.model_dump(mode="json", exclude_none=True))
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object, refusing a name that stands twice: nobody could say which value counts."""
+    built = dict(pairs)
+    if len(built) != len(pairs):
+        raise ValueError("a name stands twice")
+    return built
 
 
 async def _body(request: Request) -> bytes | None:
@@ -169,8 +179,8 @@ def _describe_model(artefact: Artefact) -> dict[str, Any]:
         "sha256": artefact.sha256,
         "statement": model_statement(artefact.manifest),
         "manifest": artefact.manifest.model_dump(mode="json"),
-        "prior": json.loads(artefact.files["prior.json"]),
-        "model_card": artefact.files["model_card.md"].decode(),
+        "prior": json.loads(artefact.files[PRIOR_FILE]),
+        "model_card": artefact.files[CARD_FILE].decode(),
     }
 
 

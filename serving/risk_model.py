@@ -123,6 +123,7 @@ class RiskModel:
         )
         at_reference = float(self.trees.log_odds(np.zeros((1, len(self.terms))))[0])
         level = self.posterior.mean[0] + self._cell_means[cell] + at_reference
+        contributions[~in_scope] = np.nan
         base = np.where(in_scope, self.recalibration.intercept + slope * level, np.nan)
         logit = base + contributions.sum(axis=1)
         half_width = _STANDARD_NORMAL_95 * abs(slope) * np.sqrt(self._variance(design_, cell))

@@ -133,13 +133,17 @@ def _fit(
         fitted=fitted,
         rounds=plan.rounds,
         patients=len(rows.y),
-        local_deviation=_said(int(rows.y.sum()), fitted, plan.rounds),
+        local_deviation=_said(int(rows.y.sum()), fitted, plan.rounds, recipe),
         released=tuple(name for name, out in zip(names, fitted.released, strict=True) if out),
     )
 
 
 def _settled(prior: Prior, fitted: FittedPosterior) -> Prior:
-    """Return the prior at the likeliest grid point, for refits within folds."""
+    """Return the prior at the likeliest grid point, for refits within folds.
+
+    The grid point was chosen with all rows: trees and recalibration are tuned a little too kindly,
+    which the cross-validation of the whole run, repeating this step too, does not hide.
+    """
     return prior.without_directions(fitted.released).scaled(*fitted.likeliest)
 
 
@@ -178,11 +182,12 @@ def recalibrate(log_odds: Array, y: Array, between_centres: float) -> Recalibrat
     return Recalibration(float(a), float(b) if free else 1.0)
 
 
-def _said(events: int, fitted: FittedPosterior, rounds: int) -> str:
+def _said(events: int, fitted: FittedPosterior, rounds: int, recipe: Recipe) -> str:
     slope, spread = fitted.likeliest
+    from_evidence = f"evidence slope {slope:g}, " if recipe.knows_literature else ""
     trees = f"{rounds} trees" if rounds else "no tree helped"
     scale = "intercept and slope" if events >= EVENTS_FOR_SLOPE else "intercept only"
     return (
-        f"{events} events: local deviation fitted (evidence slope {slope:g}, spread x{spread:g} "
-        f"likeliest); {trees}; recalibrated, {scale}"
+        f"{events} events: local deviation fitted ({from_evidence}spread x{spread:g} likeliest); "
+        f"{trees}; recalibrated, {scale}"
     )

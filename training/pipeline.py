@@ -21,7 +21,9 @@ from data_schemas.model_manifest import (
 )
 from data_schemas.outcomes import OUTCOMES, Outcome
 from serving.artefact import (
+    CARD_FILE,
     MODEL_FILE,
+    PRIOR_FILE,
     SELF_TEST_FILE,
     Artefact,
     canonical_json,
@@ -241,8 +243,8 @@ def _save(
     files = {
         MODEL_FILE: canonical_json(model_to_json(model)),
         SELF_TEST_FILE: canonical_json(self_test(model, _invented_patients(model.cells[0]))),
-        "prior.json": canonical_json(table),
-        "model_card.md": card.encode(),
+        PRIOR_FILE: canonical_json(table),
+        CARD_FILE: card.encode(),
     }
     if learnt.booster is not None:
         files[BOOSTER_FILE] = bytes(learnt.booster.save_raw("ubj"))

@@ -10,7 +10,7 @@ from data_schemas.evidence import Evidence
 from data_schemas.predictors import PREDICTORS, Category, Flag, Predictor, Quantity
 from data_schemas.typical_values import burden_measures
 from serving.risk_model import Cell
-from serving.terms import DEFAULT_DISEASE, Term
+from serving.terms import DEFAULT_DISEASE, FUNCTIONS, Term
 from serving.tumour_burden import BurdenScale
 from training.base_rates import BaseRates, base_rates, typical_log_odds
 from training.cohort import LearningCohort
@@ -232,6 +232,16 @@ def _term(
     )
 
 
+def _own_centre(values: np.ndarray, declared: Quantity) -> tuple[dict[str, float], float]:
+    """Return median and spread of a cohort, or of the usual range where it has no values."""
+    known = values[np.isfinite(values)]
+    if len(known) and known.std() > 0:
+        return {DEFAULT_DISEASE: float(np.median(known))}, float(known.std())
+    low, high = declared.soft
+    ends = FUNCTIONS[declared.transform](np.array([max(low, high / 1000), high]))
+    return {DEFAULT_DISEASE: float(ends.mean())}, float(np.ptp(ends) / 4)
+
+
 def _centred(
     predictor: str, declared: Predictor | None, cohort: LearningCohort | None
 ) -> tuple[dict[str, float], float, str]:
@@ -244,8 +254,8 @@ def _centred(
             raise ExperimentRefused(
                 f"{predictor}: no typical value is published; give a cohort"
             ) from None
-        values = cohort.transformed(predictor, declared.transform)
-        spread = float(np.nanstd(values)) or 1.0
-        return {DEFAULT_DISEASE: float(np.nanmedian(values))}, spread, declared.transform
+        return *_own_centre(
+            cohort.transformed(predictor, declared.transform), declared
+        ), declared.transform
     centre = {d: transformed_centre(row) for d, row in rows.items() if row.disease == d}
     return centre, rows[EVERYWHERE].spread, rows[EVERYWHERE].transform

@@ -194,9 +194,18 @@ def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
         sd=spread,
         as_published=published.estimate,
         sources=tuple(row.id for row in rows),
-        unread=any(row.verified == "unread" for row in rows),
+        unread=any(_rests_on_unread(row, outcome) for row in rows),
         how=f"{', '.join(kind for kind, _, _ in steps)}; times {share:.2f} for transport",
     )
+
+
+def _rests_on_unread(row: Association | Incidence, outcome: str) -> bool:
+    """Tell whether a figure that a conversion reads was not read in its source."""
+    if isinstance(row, Incidence):
+        severe = "crs_severe_pct" if outcome == "severe_crs" else "icans_severe_pct"
+        return "unread" in (row.mark(severe), row.mark("n_treated"))
+    figures = ("effect", "ci_low", "ci_high", "percent_exposed", "percent_unexposed")
+    return any(row.mark(f) == "unread" for f in figures if getattr(row, f) is not None)
 
 
 def _plausible(effect: Effect) -> Effect:
@@ -258,6 +267,7 @@ def _doubling(row: Association, key: TermKey, sign: float) -> Effect:
 
 
 def _threshold(row: Association, key: TermKey, cut: float) -> Effect:
+    """Read a ratio across a cut; a hazard ratio is read as odds, which errs toward no effect."""
     value = typical(key[0], key[1])
     ratio, error = _ratio(row)
     return convert.above_threshold(ratio, error, cut, transformed_centre(value), value.spread)
@@ -266,7 +276,8 @@ def _threshold(row: Association, key: TermKey, cut: float) -> Effect:
 def _unit(row: Association, key: TermKey, reference_risk: float) -> Effect:
     ratio, error = _ratio(row)
     odds_ratio = convert.hazard_to_odds_ratio(ratio, reference_risk)
-    return convert.per_unit(odds_ratio, error, row.per or 1.0, typical(key[0]).spread)
+    stretched = error * log(odds_ratio) / log(ratio)
+    return convert.per_unit(odds_ratio, stretched, row.per or 1.0, typical(key[0]).spread)
 
 
 def _z(row: Association, key: TermKey, event_rate: float) -> Effect:

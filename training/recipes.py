@@ -47,6 +47,11 @@ class Recipe:
     tuned: bool = False
     learns: bool = True
 
+    @property
+    def knows_literature(self) -> bool:
+        """Tell whether published effects have any say."""
+        return self.effects in (Effects.PUBLISHED, Effects.PUBLISHED_AND_FROZEN)
+
     def prior(self, published: Prior, mean_rates: np.ndarray) -> Prior:
         """Return what this recipe believes, given what is published.
 

@@ -52,7 +52,8 @@ def main(
         rows = run_all(plan, workers)
         summary = learning_page.summarise(rows, plan.slow_centres)
         summary.to_csv(table, index=False, float_format="%.4g", lineterminator="\n")
-    summary = pd.read_csv(table)
+    # One of the truths is called null.
+    summary = pd.read_csv(table, keep_default_na=False, na_values=[""])
     out.with_suffix(".md").write_text(
         learning_page.page(summary, out, command(out, quick)), "utf-8"
     )

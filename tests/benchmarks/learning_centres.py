@@ -178,7 +178,8 @@ def simulated_centre(task: Task) -> Centre:
     outcome = OUTCOMES[task.outcome]
     table = read_cohort(simulated.table, Purpose.DEVELOPMENT, [outcome])
     believed = prior_of(task.outcome)
-    learnable = with_outcome(table, outcome)
+    known = table.outcomes[outcome.name].notna().to_numpy()
+    learnable = with_outcome(table, outcome).take(np.arange(known[:-TEST_PATIENTS].sum()))
     columns = {name: column[-TEST_PATIENTS:] for name, column in table.columns().items()}
     words = {name: sorted(set(table.columns()[name])) for name in ("product", "disease")}
 

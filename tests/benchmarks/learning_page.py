@@ -117,7 +117,9 @@ def page(summary: pd.DataFrame, out: Path, command: str) -> str:
         "performance.**",
         "# Learning benchmark",
         _intro(int(everyone)),
-        f"![Excess log-loss against the number of patients]({out.name}.png)",
+        f"![Excess log-loss against the number of patients]({out.name}.png)\n\n"
+        "The band around the default is one standard error of the mean over centres. "
+        "Both axes are logarithmic.",
         *(_outcome_part(main, slow, outcome) for outcome in OUTCOMES),
         _wrong_part(wrong),
         _seconds_part(*(f[f["outcome"] == "severe_icans"] for f in (main, slow))),
@@ -248,7 +250,7 @@ def _wrong_part(wrong: pd.DataFrame) -> str:
             body.append([title, f"{truth}: {meaning}", *losses, _best_local(by_name), covered])
     return (
         f"## When the literature is wrong, n = {wrong['n'].max()}\n\n"
-        "The same patients, under truths that contradict the evidence:\n\n" + _table(head, body)
+        "The same patients, under truths that contradict the evidence:\n\n" + _table(head, body, 2)
     )
 
 
@@ -264,9 +266,8 @@ def _seconds_part(main: pd.DataFrame, slow: pd.DataFrame) -> str:
     head = ["learner", *(f"n = {n}" for n in sizes)]
     return (
         "## Seconds to fit\n\n"
-        "Processor seconds of one thread, to learn and to answer for all judged patients; mean "
-        "over both outcomes would hide little, so severe ICANS (more events) is shown:\n\n"
-        + _table(head, body)
+        "Processor seconds of one thread, to learn severe ICANS and to answer for the judged "
+        "patients:\n\n" + _table(head, body)
     )
 
 
@@ -309,9 +310,9 @@ def _aims_missed(line: pd.Series, where: str) -> list[str]:
 def _methods(centres: int, slow: pd.DataFrame, with_flaml: bool) -> str:
     few = int(slow["centres"].max()) if len(slow) else 0
     flaml = (
-        "FLAML has 10 seconds by the clock, so its numbers alone differ from run to run; it is "
-        "given scikit-learn's learners and LightGBM, for the release of XGBoost that it asks for "
-        "is not the one that this project uses."
+        "FLAML searches for 10 seconds by the clock, so its numbers alone differ from run to run. "
+        "It has scikit-learn's learners, LightGBM and this project's XGBoost, which is newer than "
+        "the one that its own extra `automl` asks for."
         if with_flaml
         else "FLAML was not installed and is left out."
     )
@@ -327,8 +328,9 @@ def _methods(centres: int, slow: pd.DataFrame, with_flaml: bool) -> str:
 * The local learners share with the truth what the terms share with it: transformations, typical values, the percentile of tumour burden."""  # noqa: E501
 
 
-def _table(head: list[str], body: list[list[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
+def _table(head: list[str], body: list[list[str]], words: int = 1) -> str:
+    """Return a Markdown table whose first columns are words, the rest numbers."""
+    lines = [head, ["---"] * words + ["---:"] * (len(head) - words), *body]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
@@ -337,13 +339,13 @@ def _table(head: list[str], body: list[list[str]]) -> str:
 _STYLES = {
     # Colours of Okabe and Ito; line and marker tell the learners apart in grey.
     "product_rate": ("#999999", ":", "x"),
-    "evidence": ("#7A5195", ":", "v"),
+    "evidence": ("#000000", ":", "v"),
     "recalibrated_evidence": ("#CC79A7", "-.", "^"),
     "local_forest": ("#E69F00", "--", "D"),
-    "local_boosting": ("#B8860B", "--", "P"),
+    "local_boosting": ("#56B4E9", "--", "P"),
     "local_xgboost": ("#D55E00", "--", "s"),
     "local_ridge": ("#009E73", "--", "o"),
-    "anchored": ("#005A8C", "-", "o"),
+    "anchored": ("#0072B2", "-", "o"),
 }
 _ZERO_AT = 24.0
 """Where n = 0 stands on the logarithmic axis."""
@@ -359,6 +361,7 @@ def figure(summary: pd.DataFrame) -> bytes:
     for axes, (outcome, title) in zip(panels, OUTCOMES.items(), strict=True):
         _panel(axes, everyone[everyone["outcome"] == outcome], title)
     panels[0].set_ylabel("excess log-loss over the true risk, ×1000")
+    canvas.suptitle("Simulated centres, never clinical performance", fontsize=9, color="#595959")
     handles, labels = panels[0].get_legend_handles_labels()
     canvas.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     buffer = BytesIO()
@@ -390,5 +393,7 @@ def _panel(axes: Axes, frame: pd.DataFrame, title: str) -> None:
     axes.set_xticks([n or _ZERO_AT for n in sizes], [f"{n:,}" for n in sizes])
     axes.set_yticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
     axes.minorticks_off()
+    if 0 in sizes:
+        axes.text(35, 0, "//", transform=axes.get_xaxis_transform(), ha="center", va="center")
     axes.grid(axis="y", color="#E0E0E0", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)

@@ -187,12 +187,13 @@ def test_a_constant_predictor_has_a_scale(
     assert all(term.scale > 0 for term in believed.terms)
 
 
-@pytest.mark.xfail(strict=True, reason="prior.py centres it at NaN; training ends in a JSON error")
-def test_a_predictor_that_nobody_published_and_nobody_measured_is_refused_by_name(
+def test_a_predictor_that_nobody_published_and_nobody_measured_is_centred_in_its_usual_range(
     evidence: Evidence,
     experiment_file: Callable[..., Path],
     cohort_of: Callable[..., LearningCohort],
 ) -> None:
     wanted = read_experiment(experiment_file(predictors=("age", UNPUBLISHED)))
-    with pytest.raises(ExperimentRefused, match=UNPUBLISHED):
-        evidence_prior(evidence, wanted, cohort_of(np.arange(40) % 4 == 0))
+    believed = evidence_prior(evidence, wanted, cohort_of(np.arange(40) % 4 == 0))
+    term = next(term for term in believed.terms if term.predictor == UNPUBLISHED)
+    assert np.isfinite([*term.centre.values(), term.scale]).all()
+    assert term.scale > 0

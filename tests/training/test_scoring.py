@@ -9,7 +9,9 @@ import pytest
 
 from data_schemas.cohort_table import CohortRefused, Purpose, read_cohort
 from serving.artefact import (
+    CARD_FILE,
     MODEL_FILE,
+    PRIOR_FILE,
     SELF_TEST_FILE,
     ArtefactRefused,
     canonical_json,
@@ -41,7 +43,7 @@ def both(evidence_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = replace(artefact.model, outcome="severe_crs")
     files = {
         MODEL_FILE: canonical_json(model_to_json(model)),
-        SELF_TEST_FILE: (artefact.folder / SELF_TEST_FILE).read_bytes(),
+        **{name: artefact.files[name] for name in (SELF_TEST_FILE, PRIOR_FILE, CARD_FILE)},
     }
     make_current(root, load_artefact(save_artefact(root, model, artefact.manifest, files)))
     return root
