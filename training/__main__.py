@@ -230,7 +230,10 @@ def _train(experiment: Path, cohort: Path | None, store: Path) -> "Run":
 
 
 def _show_trained(runs: "list[Run]") -> None:
-    table = Table("", *(run.experiment.outcome.name for run in runs), title="What was trained")
+    table = Table(title="What was trained")
+    table.add_column("", overflow="fold", min_width=24)
+    for run in runs:
+        table.add_column(run.experiment.outcome.name, overflow="fold")
     manifests = [run.artefact.manifest for run in runs]
     table.add_row("version", *(run.artefact.version for run in runs))
     table.add_row("real patients", *(str(m.cohort.real_patients) for m in manifests))

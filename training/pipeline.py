@@ -217,8 +217,8 @@ def _rehearsed(experiment: Experiment, learnt: Learnt, progress: Progress) -> Ju
     coverage = sum(t.coverage * t.patients for t in beside_truth) / n
     extra = {
         "excess_log_loss": excess,
-        "excess_log_loss_over_that_of_product_rate": excess / of_rate,
-        "interval_coverage_at_90_percent": coverage,
+        "excess_over_product_rate": excess / of_rate,
+        "interval_coverage": coverage,
     }
     beside = tuple(
         Measure(name=name, value=value, on=SIMULATED, patients=n) for name, value in extra.items()

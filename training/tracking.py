@@ -5,6 +5,7 @@ Nothing here is asked while a patient waits.
 """
 
 import errno
+import logging
 import os
 import sqlite3
 import subprocess
@@ -55,6 +56,7 @@ class Registry:
     def __init__(self, home: Path) -> None:
         """Open the store that ``MLFLOW_TRACKING_URI`` names, else SQLite under ``home``."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         home.mkdir(parents=True, exist_ok=True)
@@ -191,6 +193,8 @@ def _client(uri: str) -> "MlflowClient":
     # MLflow takes seconds to import; commands that do not track should not wait for it.
     from mlflow import MlflowClient
 
+    for chatty in ("mlflow", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     return MlflowClient(uri)
 
 
