@@ -80,6 +80,7 @@ class ValidationSection(_Section):
     """How the whole fit is repeated to judge it."""
 
     folds: Annotated[int, Field(ge=2, le=20)] = 5
+    bootstrap_refits: Annotated[int, Field(ge=0, le=1000)] = 200
     simulated_centres: Annotated[int, Field(ge=1, le=200)] = 20
     simulated_patients: Annotated[int, Field(ge=20)] = 400
 

@@ -73,8 +73,7 @@ def learn(
     Patients of a product and disease that the model has no cell for are left out.
     """
     recipe = recipe or RECIPES[DEFAULT]
-    rates = np.array([cell.base_rate for cell in model_prior.cells])
-    prior = recipe.prior(model_prior.prior, np.log(rates / (1 - rates)))
+    prior = _believed(model_prior, recipe)
     anchor = _anchor(model_prior, prior)
     if cohort is None or not recipe.learns:
         said = "no cohort: evidence only" if cohort is None else "takes nothing from a cohort"
@@ -136,6 +135,16 @@ def _fit(
         local_deviation=_said(int(rows.y.sum()), fitted, plan.rounds, recipe),
         released=tuple(name for name, out in zip(names, fitted.released, strict=True) if out),
     )
+
+
+def settled(model_prior: ModelPrior, learnt: Learnt, recipe: Recipe) -> Prior:
+    """Return the prior that a refit of a finished model starts from."""
+    return _settled(_believed(model_prior, recipe), learnt.fitted)
+
+
+def _believed(model_prior: ModelPrior, recipe: Recipe) -> Prior:
+    rates = np.array([cell.base_rate for cell in model_prior.cells])
+    return recipe.prior(model_prior.prior, np.log(rates / (1 - rates)))
 
 
 def _settled(prior: Prior, fitted: FittedPosterior) -> Prior:

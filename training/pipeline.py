@@ -46,6 +46,7 @@ from training.model_card import model_card, prior_table
 from training.performance import Judged, against_truth, folds, measures
 from training.prior import ModelPrior, cohort_prior, evidence_prior
 from training.recipes import RECIPES
+from training.stability import stability
 from training.synthetic_cohort import simulate
 from training.verification import verify_trees
 
@@ -113,6 +114,7 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
     association = _associated(evidence, experiment, learnt, cohort)
     learnt = replace(learnt, model=_read_back(replace(learnt.model, association=association)))
     judgement = _judge(evidence, experiment, learnt, cohort, progress)
+    judgement = _with_stability(judgement, experiment, model_prior, learnt, cohort, progress)
     progress("saving", 0.9)
     artefact = _save(store, experiment, outcome, evidence, model_prior, learnt, cohort, judgement)
     if cohort is not None and learnt.booster is not None:
@@ -171,6 +173,39 @@ def _judge(
     return _rehearsed(experiment, learnt, progress)
 
 
+def _with_stability(
+    judgement: Judgement,
+    experiment: Experiment,
+    model_prior: ModelPrior,
+    learnt: Learnt,
+    cohort: LearningCohort | None,
+    progress: Progress,
+) -> Judgement:
+    refits = experiment.validation.bootstrap_refits
+    if cohort is None or learnt.patients == 0 or refits == 0:
+        return judgement
+    recipe = RECIPES[experiment.learner.name]
+
+    def told(done: int) -> None:
+        progress(f"bootstrap refit {done} of {refits}", 0.6 + 0.3 * done / refits)
+
+    found = stability(model_prior, cohort, learnt, recipe, experiment.seed, refits, told)
+    values = {
+        "bootstrap_mean_absolute_change": found.mean_absolute_change,
+        "interval_width_over_bootstrap": found.width_over_bootstrap,
+    }
+    on = f"{refits} bootstrap refits, {_who(cohort)}"
+    measured = tuple(
+        Measure(name=name, value=value, on=on, patients=learnt.patients)
+        for name, value in values.items()
+    )
+    return replace(judgement, measures=judgement.measures + measured)
+
+
+def _who(cohort: LearningCohort) -> str:
+    return "simulated patients, never clinical performance" if cohort.synthetic else "real patients"
+
+
 def _cross_validated(
     evidence: Evidence, experiment: Experiment, cohort: LearningCohort, progress: Progress
 ) -> Judgement:
@@ -182,14 +217,13 @@ def _cross_validated(
     log_odds = np.full(len(cohort), np.nan)
     recipe = RECIPES[experiment.learner.name]
     for i, (train_index, test_index) in enumerate(folds(cohort.outcome, k, experiment.seed)):
-        progress(f"cross-validating, fold {i + 1} of {k}", 0.2 + 0.7 * i / k)
+        progress(f"cross-validating, fold {i + 1} of {k}", 0.2 + 0.4 * i / k)
         seen = cohort.take(train_index)
         fold = learn(_prior(evidence, experiment, seen), seen, experiment.seed, recipe)
         log_odds[test_index] = fold.model.predict(cohort.take(test_index).columns).logit
     known = ~np.isnan(log_odds)
-    who = "simulated patients, never clinical performance" if cohort.synthetic else "real patients"
     judged = Judged(log_odds[known], cohort.outcome[known])
-    on = f"{k}-fold cross-validation, {who}"
+    on = f"{k}-fold cross-validation, {_who(cohort)}"
     return Judgement(measures(judged, on), judged, on)
 
 
