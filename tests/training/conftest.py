@@ -30,8 +30,8 @@ def experiment_text(
         f"predictors = [{listed}]\nseed = {seed}\n{top}\n"
         f'[outcome]\nname = "{outcome}"\n'
         '[learner]\nname = "anchored_ridge"\n'
-        "[validation]\nfolds = 2\nbootstrap_refits = 3\nsimulated_centres = 1\nsimulated_patients = 120\n"
-        + sections
+        "[validation]\nfolds = 2\nbootstrap_refits = 3\n"
+        f"simulated_centres = 1\nsimulated_patients = 120\n{sections}"
     )
 
 
