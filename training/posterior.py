@@ -24,7 +24,7 @@ EVIDENCE_SLOPES = {0.0: 0.05, 0.5: 0.15, 1.0: 0.40, 1.5: 0.30, 2.0: 0.10}
 0 switches a literature off that the cohort contradicts.
 """
 
-DEVIATION_SPREADS = {0.5: 0.25, 1.0: 0.50, 2.0: 0.25}
+DEVIATION_SPREADS = {0.5: 0.35, 1.0: 0.50, 2.0: 0.15}
 """Multipliers of the spread between centres, with their weight before any patient is seen."""
 
 RELEASE_NATS = 4.0
