@@ -13,10 +13,11 @@ import xgboost
 from scipy.optimize import minimize
 from sklearn.model_selection import StratifiedKFold
 
-from serving.risk_model import Recalibration, RiskModel
+from serving.risk_model import Posterior, Recalibration, RiskModel
 from serving.terms import design
 from serving.trees import TreeEnsemble
 from training.boosting import Fold, as_arrays, grow, plan_trees
+from training.centres import of_a_new_centre, site_columns, with_sites
 from training.cohort import LearningCohort
 from training.posterior import FittedPosterior, Prior, fit_posterior, posterior_mode, prior_only
 from training.prior import ModelPrior
@@ -54,15 +55,25 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Rows:
-    """A cohort as the learner sees it: ``X`` (n, p) with intercept and cells, terms, outcome."""
+    """A cohort as the learner sees it.
+
+    ``X`` (n, p) holds intercept, cells and terms; ``sites`` (n, k) a column for each centre of a
+    cohort of several.
+    """
 
     X: Array
     values: Array
     y: Array
+    sites: Array
 
     def take(self, index: Array) -> "Rows":
         """Return some of the rows."""
-        return Rows(self.X[index], self.values[index], self.y[index])
+        return Rows(self.X[index], self.values[index], self.y[index], self.sites[index])
+
+    @property
+    def full(self) -> Array:
+        """``X`` with the columns of the centres, shape (n, p + k)."""
+        return np.hstack([self.X, self.sites])
 
 
 def learn(
@@ -94,7 +105,9 @@ def rows_of(model: RiskModel, cohort: LearningCohort) -> Rows:
     X[:, 0] = 1.0
     X[np.arange(len(cell)), 1 + np.maximum(cell, 0)] = 1.0
     X[:, 1 + len(model.cells) :] = values
-    return Rows(X, values, cohort.outcome).take(np.flatnonzero(cell >= 0))
+    inside = np.flatnonzero(cell >= 0)
+    sites = site_columns(cohort.site[inside])
+    return Rows(X[inside], values[inside], cohort.outcome[inside], sites)
 
 
 def _anchor(model_prior: ModelPrior, prior: Prior) -> RiskModel:
@@ -114,32 +127,43 @@ def _anchor(model_prior: ModelPrior, prior: Prior) -> RiskModel:
 def _fit(
     model_prior: ModelPrior, prior: Prior, anchor: RiskModel, rows: Rows, seed: int, recipe: Recipe
 ) -> Learnt:
-    fitted = fit_posterior(rows.X, rows.y, prior)
-    settled = _settled(prior, fitted)
-    folds = _linear_folds(rows, settled, seed)
-    direction = settled.direction[settled.n_free :]
-    plan = plan_trees(folds, direction, recipe, seed)
-    margin = rows.X @ fitted.posterior.mean
+    p, sites = len(prior.mean), rows.sites.shape[1]
+    prior = with_sites(prior, sites)
+    fitted = fit_posterior(rows.full, rows.y, prior)
+    refit = _settled(prior, fitted)
+    direction = refit.direction[refit.is_effect]
+    plan = plan_trees(_linear_folds(rows, refit, seed), direction, recipe, seed)
+    margin = rows.full @ fitted.posterior.mean
     grown = grow(rows.values, rows.y, margin, direction, plan.rounds, plan.growth)
     ensemble = as_arrays(grown.booster, recipe.tree_weight) if grown.booster else anchor.trees
-    recalibration = recalibrate(plan.left_out, rows.y, model_prior.between_centres)
     names = [""] * prior.n_free + [term.name for term in model_prior.terms]
+    released = zip(names, fitted.released[:p], strict=True)
     return Learnt(
         model=replace(
-            anchor, posterior=fitted.posterior, trees=ensemble, recalibration=recalibration
+            anchor,
+            posterior=_for_serving(fitted.posterior, p, prior.n_free, sites),
+            trees=ensemble,
+            recalibration=recalibrate(plan.left_out, rows.y, model_prior.between_centres),
         ),
         booster=grown.booster,
         fitted=fitted,
         rounds=plan.rounds,
         patients=len(rows.y),
-        local_deviation=_said(int(rows.y.sum()), fitted, plan.rounds, recipe),
-        released=tuple(name for name, out in zip(names, fitted.released, strict=True) if out),
+        local_deviation=_said(int(rows.y.sum()), fitted, plan.rounds, recipe, sites),
+        released=tuple(name for name, out in released if out),
     )
 
 
-def settled(model_prior: ModelPrior, learnt: Learnt, recipe: Recipe) -> Prior:
+def _for_serving(posterior: Posterior, p: int, n_free: int, sites: int) -> Posterior:
+    """Return the posterior without the centres' own intercepts, for the centre it will serve."""
+    mean = posterior.mean[:p]
+    return Posterior(mean, posterior.covariance[:p, :p] + of_a_new_centre(mean, n_free, sites))
+
+
+def settled(model_prior: ModelPrior, learnt: Learnt, recipe: Recipe, rows: Rows) -> Prior:
     """Return the prior that a refit of a finished model starts from."""
-    return _settled(_believed(model_prior, recipe), learnt.fitted)
+    prior = with_sites(_believed(model_prior, recipe), rows.sites.shape[1])
+    return _settled(prior, learnt.fitted)
 
 
 def _believed(model_prior: ModelPrior, recipe: Recipe) -> Prior:
@@ -161,8 +185,11 @@ def _linear_folds(rows: Rows, prior: Prior, seed: int) -> list[Fold]:
     splitter = StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=seed)
     folds = []
     for train, test in splitter.split(rows.values, rows.y):
-        mode = posterior_mode(rows.X[train], rows.y[train], prior)
-        margin = rows.X @ mode
+        mode = posterior_mode(rows.full[train], rows.y[train], prior)
+        p = rows.X.shape[1]
+        margin = rows.X @ mode[:p]
+        # Patients left out stand for those of a centre whose intercept nobody knows.
+        margin[train] += rows.sites[train] @ mode[p:]
         folds.append(Fold(train, test, rows.values, rows.y, margin))
     return folds
 
@@ -191,12 +218,13 @@ def recalibrate(log_odds: Array, y: Array, between_centres: float) -> Recalibrat
     return Recalibration(float(a), float(b) if free else 1.0)
 
 
-def _said(events: int, fitted: FittedPosterior, rounds: int, recipe: Recipe) -> str:
+def _said(events: int, fitted: FittedPosterior, rounds: int, recipe: Recipe, sites: int) -> str:
     slope, spread = fitted.likeliest
     from_evidence = f"evidence slope {slope:g}, " if recipe.knows_literature else ""
     trees = f"{rounds} trees" if rounds else "no tree helped"
+    where = f"a centre not among these {sites}" if sites else "this centre"
     scale = "intercept and slope" if events >= EVENTS_FOR_SLOPE else "intercept only"
     return (
         f"{events} events: local deviation fitted ({from_evidence}spread x{spread:g} likeliest); "
-        f"{trees}; recalibrated, {scale}"
+        f"{trees}; recalibrated, {scale}; for {where}"
     )

@@ -8,7 +8,7 @@ Averages of log-odds stay linear, so the explanation stays exact.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -36,23 +36,31 @@ class Prior:
     """What is believed before the cohort.
 
     ``mean`` has shape (p,), ``covariance`` (p, p); the first ``n_free`` parameters are intercept
-    and cells, the rest effects. ``direction`` (p,) is the sign an effect must keep, 0 for either.
+    and cells, the last ``n_sites`` are centres, the rest effects. ``direction`` (p,) is the sign
+    an effect must keep, 0 for either.
     """
 
     mean: Array
     covariance: Array
     direction: Array
     n_free: int
+    n_sites: int = 0
+
+    @property
+    def is_effect(self) -> Array:
+        """Which parameters are effects of terms, shape (p,)."""
+        place = np.arange(len(self.mean))
+        return (place >= self.n_free) & (place < len(self.mean) - self.n_sites)
 
     def scaled(self, slope: float, spread: float) -> "Prior":
         """Return the prior with its effects' means times slope and their sd times spread."""
-        factor = np.where(np.arange(len(self.mean)) < self.n_free, 1.0, spread)
-        mean = np.where(np.arange(len(self.mean)) < self.n_free, self.mean, slope * self.mean)
-        return Prior(mean, self.covariance * np.outer(factor, factor), self.direction, self.n_free)
+        factor = np.where(self.is_effect, spread, 1.0)
+        mean = np.where(self.is_effect, slope * self.mean, self.mean)
+        return replace(self, mean=mean, covariance=self.covariance * np.outer(factor, factor))
 
     def without_directions(self, released: Array) -> "Prior":
         """Return the prior with the directions of the released parameters let go."""
-        return Prior(self.mean, self.covariance, np.where(released, 0, self.direction), self.n_free)
+        return replace(self, direction=np.where(released, 0, self.direction))
 
 
 @dataclass(frozen=True)

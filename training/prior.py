@@ -13,6 +13,7 @@ from serving.risk_model import Cell
 from serving.terms import DEFAULT_DISEASE, FUNCTIONS, Term
 from serving.tumour_burden import BurdenScale
 from training.base_rates import BaseRates, base_rates, typical_log_odds
+from training.centres import CENTRE_SPREAD
 from training.cohort import LearningCohort
 from training.experiment import Experiment, ExperimentRefused
 from training.posterior import Prior
@@ -29,9 +30,6 @@ from training.published_effects import (
     typical,
 )
 from training.recipes import FREE_SPREAD
-
-CENTRE_SPREAD = 0.4
-"""Sd of a centre around the mean of studies: a study is itself an average over centres."""
 
 WIDE_INTERCEPT = 1.5
 WORD_SPREAD = 0.2

@@ -13,8 +13,8 @@ from scipy.special import expit
 
 from training.boosting import Growth, as_arrays, grow
 from training.cohort import LearningCohort
-from training.learner import Learnt, rows_of, settled
-from training.posterior import posterior_mode
+from training.learner import Learnt, Rows, rows_of, settled
+from training.posterior import Prior, posterior_mode
 from training.prior import ModelPrior
 from training.recipes import Recipe
 
@@ -27,8 +27,8 @@ _NORMAL_90 = 1.6448536269514722
 class Stability:
     """What refits say of a model.
 
-    ``mean_absolute_change`` is the mean over patients of how far a refit's risk lies from the
-    model's, as a probability. ``width_over_bootstrap`` is the mean half-width of the served
+    ``mean_absolute_change`` is the mean over patients of how far a refit's risk lies from that of
+    the same fit on the cohort itself, as a probability. ``width_over_bootstrap`` is the mean half-width of the served
     interval over that of the refits, in log-odds.
     """
 
@@ -52,29 +52,36 @@ def stability(
     model says of them.
     """
     rows = rows_of(learnt.model, cohort)
-    prior = settled(model_prior, learnt, recipe)
-    direction = prior.direction[prior.n_free :]
-    calibration = learnt.model.recalibration
+    prior = settled(model_prior, learnt, recipe, rows)
     rng = np.random.default_rng(seed)
+
+    def refit(drawn: Rows) -> Array:
+        return _log_odds(rows, drawn, prior, learnt, recipe.tree_weight, seed)
+
+    original = refit(rows)
     log_odds = np.empty((refits, len(rows.y)))
     for b in range(refits):
-        drawn = rows.take(rng.integers(0, len(rows.y), len(rows.y)))
-        mode = posterior_mode(drawn.X, drawn.y, prior, learnt.model.posterior.mean)
-        margin = drawn.X @ mode
-        grown = grow(drawn.values, drawn.y, margin, direction, learnt.rounds, Growth(seed))
-        linear = rows.X @ mode
-        if grown.booster is not None:
-            trees = as_arrays(grown.booster, recipe.tree_weight)
-            linear = linear + trees.log_odds(rows.values)
-        log_odds[b] = calibration.intercept + calibration.slope * linear
+        log_odds[b] = refit(rows.take(rng.integers(0, len(rows.y), len(rows.y))))
         progress(b + 1)
     prediction = learnt.model.predict(cohort.columns)
-    inside = prediction.in_scope
-    released = prediction.logit[inside]
-    served = (prediction.high - prediction.low)[inside] / 2
-    spread = _NORMAL_90 * log_odds.std(axis=0)
+    served = (prediction.high - prediction.low)[prediction.in_scope] / 2
     return Stability(
         refits=refits,
-        mean_absolute_change=float(np.abs(expit(log_odds) - expit(released)).mean()),
-        width_over_bootstrap=float((served / spread).mean()),
+        mean_absolute_change=float(np.abs(expit(log_odds) - expit(original)).mean()),
+        width_over_bootstrap=float((served / (_NORMAL_90 * log_odds.std(axis=0))).mean()),
     )
+
+
+def _log_odds(
+    rows: Rows, drawn: Rows, prior: Prior, learnt: Learnt, tree_weight: float, seed: int
+) -> Array:
+    """Fit on the drawn patients; return the recalibrated log-odds of all, shape (n,)."""
+    p, direction = rows.X.shape[1], prior.direction[prior.is_effect]
+    mode = posterior_mode(drawn.full, drawn.y, prior, learnt.fitted.posterior.mean)
+    margin = drawn.full @ mode
+    grown = grow(drawn.values, drawn.y, margin, direction, learnt.rounds, Growth(seed))
+    linear = rows.X @ mode[:p]
+    if grown.booster is not None:
+        linear = linear + as_arrays(grown.booster, tree_weight).log_odds(rows.values)
+    calibration = learnt.model.recalibration
+    return calibration.intercept + calibration.slope * linear

@@ -33,7 +33,8 @@ from data_schemas.predictors import PREDICTORS, Category, Flag
 from serving.terms import FARTHEST, FUNCTIONS
 from serving.tumour_burden import tumour_burden
 from training.base_rates import base_rates
-from training.prior import CENTRE_SPREAD, published_burden_scale
+from training.centres import CENTRE_SPREAD
+from training.prior import published_burden_scale
 from training.published_effects import (
     DISEASE_SPECIFIC,
     EVERYWHERE,
