@@ -28,8 +28,8 @@ class Stability:
     """What refits say of a model.
 
     ``mean_absolute_change`` is the mean over patients of how far a refit's risk lies from that of
-    the same fit on the cohort itself, as a probability. ``width_over_bootstrap`` is the mean half-width of the served
-    interval over that of the refits, in log-odds.
+    the same fit on the cohort itself, as a probability. ``width_over_bootstrap`` is the mean
+    half-width of the served interval over that of the refits, in log-odds.
     """
 
     refits: int

@@ -41,7 +41,8 @@ def refitted(
 def test_more_patients_of_the_same_kind_make_the_risks_steadier(
     refitted: Callable[[int, float], Stability],
 ) -> None:
-    assert refitted(4, 0.4).mean_absolute_change < refitted(1, 0.4).mean_absolute_change
+    # Few patients are held near the evidence, which is steady too: it takes many more to tell.
+    assert refitted(16, 0.4).mean_absolute_change < 0.8 * refitted(1, 0.4).mean_absolute_change
 
 
 def test_the_served_interval_is_wider_than_the_refits_alone(
