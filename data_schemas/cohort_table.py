@@ -4,65 +4,29 @@ A table is read whole or not at all.
 Every violation is reported at once, by row number and column; values and identifiers never are.
 """
 
-import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from data_schemas.cohort_check import MEASURED_AT, SYNTHETIC, CohortCheck, Purpose, Violation
 from data_schemas.outcomes import Outcome
-from data_schemas.predictors import (
-    DERIVED,
-    NEVER_PREDICTORS,
-    PREDICTORS,
-    REQUIRED,
-    Category,
-    Declared,
-    Flag,
-    Quantity,
-)
-from data_schemas.products import PRODUCT_SPELLINGS
+from data_schemas.predictors import PREDICTORS, Category
 from data_schemas.refusal import Refused
-from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
-from data_schemas.units import IDENTITY, LARGEST
 
-SYNTHETIC = "synthetic"
-MEASURED_AT = "_measured_at"
-_ADMINISTRATIVE = ("patient_id", "site", "infusion_date", "grading_scale", SYNTHETIC)
-_GRADES = ("crs_grade", "icans_grade")
-_YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0}
-_YES_NO |= {"0.0": 0.0}
-_ROWS_NAMED = 20
-
-
-class Purpose(StrEnum):
-    """What a table is read for; it decides which columns must be there."""
-
-    DEVELOPMENT = "development"
-    SCORING = "scoring"
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A rule of the contract that a column breaks, in the rows named (counted from 1)."""
-
-    column: str
-    rule: str
-    message: str
-    rows: tuple[int, ...] = ()
-
-    def __str__(self) -> str:
-        """Name the column, the rule and at most twenty rows."""
-        if not self.rows:
-            return f"{self.column}: {self.message} [{self.rule}]"
-        shown = ", ".join(map(str, self.rows[:_ROWS_NAMED]))
-        more = f" and {len(self.rows) - _ROWS_NAMED} more" if len(self.rows) > _ROWS_NAMED else ""
-        return f"{self.column}: {self.message} [{self.rule}; row {shown}{more}]"
+__all__ = [
+    "MEASURED_AT",
+    "SYNTHETIC",
+    "Cohort",
+    "CohortRefused",
+    "Purpose",
+    "Violation",
+    "predictor_columns",
+    "read_cohort",
+]
 
 
 class CohortRefused(Refused):
@@ -134,7 +98,7 @@ def read_cohort(
     """
     table = source if isinstance(source, pd.DataFrame) else _read_file(source)
     table = _with_single_columns(table.reset_index(drop=True))
-    check = _Check(table, purpose)
+    check = CohortCheck(table, purpose)
     predictors = check.predictors()
     present = tuple(o for o in optional if {o.grade_column, o.flag_column} & set(table))
     outcome_columns = check.outcomes((*outcomes, *present))
@@ -191,274 +155,6 @@ def _fingerprint(predictors: pd.DataFrame, outcomes: pd.DataFrame, site: pd.Seri
             digest.update(name.encode())
             digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
     return digest.hexdigest()
-
-
-class _Check:
-    """One pass over a table, collecting violations."""
-
-    def __init__(self, table: pd.DataFrame, purpose: Purpose) -> None:
-        self.table = table
-        self.purpose = purpose
-        self.violations: list[Violation] = []
-        self.notices: list[str] = []
-        self.known = {*_ADMINISTRATIVE, *_GRADES, *NEVER_PREDICTORS, *DERIVED}
-        self.known |= {name for name in map(str, table) if name.startswith("outcome_")}
-
-    def violate(self, column: str, rule: str, message: str, bad: pd.Series | None = None) -> None:
-        rows = () if bad is None else tuple(int(i) + 1 for i in np.flatnonzero(bad.to_numpy()))
-        if bad is None or rows:
-            self.violations.append(Violation(column, rule, message, rows))
-
-    def predictors(self) -> pd.DataFrame:
-        columns = {name: self._predictor(name, PREDICTORS[name]) for name in PREDICTORS}
-        for name in set(DERIVED) & set(self.table):
-            self.notices.append(f"{name} is computed from {DERIVED[name]}; the column is not read")
-        for name in set(NEVER_PREDICTORS) & set(self.table):
-            self.notices.append(f"{name}: {NEVER_PREDICTORS[name]}; the column is not learnt from")
-        return pd.DataFrame(columns, index=self.table.index)
-
-    def _predictor(self, name: str, declared: Declared) -> pd.Series:
-        if isinstance(declared, Quantity):
-            column = self._quantity(name, declared)
-        elif isinstance(declared, Category):
-            column = self._category(name, declared)
-        else:
-            assert isinstance(declared, Flag)
-            column = self._flag(name)
-        if name in REQUIRED and (name != "age" or self.purpose is Purpose.DEVELOPMENT):
-            self._require(name, declared)
-        if self.purpose is Purpose.DEVELOPMENT:
-            self._refuse_all_missing(name, declared, column)
-        return column
-
-    def _require(self, name: str, declared: Declared) -> None:
-        present = [c for c in self._columns_of(name, declared) if c in self.table]
-        for column in present:
-            self.violate(column, "required", f"{name} must be known", self.table[column].isna())
-        if not present and name not in self.table:  # else its missing unit was refused already
-            self.violate(name, "required", f"the column {name} is required")
-
-    def _refuse_all_missing(self, name: str, declared: Declared, column: pd.Series) -> None:
-        present = [c for c in self._columns_of(name, declared) if c in self.table]
-        diseases = self.table.get("disease", pd.Series(dtype=object))
-        meaningful = not declared.diseases or bool(diseases.isin(declared.diseases).any())
-        if present and meaningful and name not in REQUIRED and self.table[present[0]].isna().all():
-            message = "every value is missing: leave the column out if it was never measured"
-            self.violate(present[0], "all_missing", message)
-
-    def _columns_of(self, name: str, declared: Declared) -> list[str]:
-        return list(declared.columns(name)) if isinstance(declared, Quantity) else [name]
-
-    def _quantity(self, name: str, declared: Quantity) -> pd.Series:
-        columns = declared.columns(name)
-        self.known |= {*columns, f"{name}{MEASURED_AT}"}
-        present = [column for column in columns if column in self.table]
-        expected = ", ".join(columns)
-        if name in self.table and name not in columns:
-            self.known.add(name)
-            self.violate(name, "no_unit", f"a column needs its unit in its name: one of {expected}")
-        if len(present) > 1:
-            self.violate(", ".join(present), "two_units", f"give {name} in one unit only")
-        if not present:
-            return pd.Series(np.nan, index=self.table.index)
-        column = present[0]
-        given = self.table[column]
-        values = self._numbers(column, given, has_detection_limit=not declared.whole)
-        rule = declared.conversions[columns[column]]
-        canonical = values if rule is IDENTITY else values.map(rule, na_action="ignore")
-        low, high = declared.hard
-        hint = f"; {declared.note}" if declared.note else ""
-        limits = f"must lie between {low:g} and {high:g} {declared.unit}{hint}"
-        outside = canonical.notna() & ~canonical.between(low, high)
-        self.violate(column, "outside_limits", limits, outside)
-        if declared.whole:
-            broken = canonical.notna() & (canonical != canonical.round())
-            self.violate(column, "not_whole", "must be whole numbers", broken)
-        return canonical
-
-    def _numbers(self, column: str, given: pd.Series, *, has_detection_limit: bool) -> pd.Series:
-        """Read numbers; a result below the detection limit, ``<x``, counts as half of x.
-
-        Grades, scores and counts have no such limit: "<4" says nothing that half of 4 would say.
-        """
-        if pd.api.types.is_bool_dtype(given):
-            self.violate(column, "not_a_number", "must be numbers, not yes or no")
-            return pd.Series(np.nan, index=given.index)
-        if pd.api.types.is_numeric_dtype(given):
-            values = pd.to_numeric(given).astype(float)
-        else:
-            text = given.astype("string").str.strip()
-            censored = text.str.startswith("<").fillna(False).astype(bool) & has_detection_limit
-            bare = text.str.removeprefix("<").where(censored, text)
-            values = pd.to_numeric(bare, errors="coerce").astype(float)
-            values = values.where(~censored, values / 2)
-            if censored.any():
-                self.notices.append(
-                    f"{column}: {int(censored.sum())} censored, half the limit used"
-                )
-            self.violate(column, "not_a_number", "must be numbers", given.notna() & values.isna())
-        infinite = values.abs() >= LARGEST
-        self.violate(column, "not_a_number", "must be finite", infinite)
-        return values.where(~infinite)
-
-    def _category(self, name: str, declared: Category) -> pd.Series:
-        self.known |= {name, f"{name}{MEASURED_AT}"}
-        if name not in self.table:
-            return pd.Series([None] * len(self.table), index=self.table.index, dtype=object)
-        given = self.table[name].astype(object).where(self.table[name].notna(), None)
-        if name == "product":
-            spelt = given.map(lambda w: PRODUCT_SPELLINGS.get(str(w).casefold(), w))
-            given = spelt.astype(object).where(given.notna(), None)
-        bad = given.notna() & ~given.isin(declared.choices)
-        self.violate(name, "not_a_choice", f"must be one of {', '.join(declared.choices)}", bad)
-        return given.where(~bad, None)
-
-    def _flag(self, name: str) -> pd.Series:
-        self.known |= {name, f"{name}{MEASURED_AT}"}
-        if name not in self.table:
-            return pd.Series(np.nan, index=self.table.index)
-        return self._yes_no(name)
-
-    def _yes_no(self, name: str) -> pd.Series:
-        given = self.table[name]
-        text = given.astype("string").str.strip().str.lower()
-        values = text.map(_YES_NO).astype(float)
-        unknown = text.eq("unknown").fillna(False).astype(bool)
-        bad = given.notna() & values.isna() & ~unknown
-        self.violate(name, "not_a_choice", "must be yes or no", bad)
-        return values
-
-    def administrative(self) -> dict[str, pd.Series]:
-        needed = {"patient_id"}
-        if self.purpose is Purpose.DEVELOPMENT:
-            needed |= {"site", "infusion_date"}
-        for name in sorted(needed - set(self.table)):
-            self.violate(name, "required", f"the column {name} is required")
-        patient_id = self._text("patient_id", needed=True)
-        if "patient_id" in self.table:
-            message = "one row a patient: keep the first infusion only"
-            repeated = patient_id.duplicated(keep=False) & self.table["patient_id"].notna()
-            self.violate("patient_id", "duplicated_patient", message, repeated)
-        return {
-            "patient_id": patient_id,
-            "site": self._text("site", needed="site" in needed),
-            "infusion_date": self._dates("infusion_date", needed="infusion_date" in needed),
-        }
-
-    def synthetic(self) -> bool:
-        return SYNTHETIC in self.table and bool(self._yes_no(SYNTHETIC).eq(1).any())
-
-    def _text(self, name: str, *, needed: bool) -> pd.Series:
-        if name not in self.table:
-            return pd.Series("", index=self.table.index, dtype=object, name=name)
-        missing = self.table[name].isna()
-        if needed:
-            self.violate(name, "required", f"{name} must be known", missing)
-        return self.table[name].astype(str).astype(object).where(~missing, "")
-
-    def _dates(self, name: str, *, needed: bool) -> pd.Series:
-        if name not in self.table:
-            return pd.Series(pd.NaT, index=self.table.index, dtype="datetime64[ns]")
-        given = self.table[name]
-        if pd.api.types.is_datetime64_any_dtype(given):
-            dates = given.dt.tz_localize(None)
-        else:
-            clock = [_clock_time(text) for text in given]
-            dates = pd.Series(clock, index=given.index, dtype="datetime64[us]")
-        self.violate(name, "not_a_date", "must be ISO 8601 dates", given.notna() & dates.isna())
-        if needed:
-            self.violate(name, "required", f"{name} must be known", given.isna())
-        return dates
-
-    def days_before_infusion(self, infusion: pd.Series) -> dict[str, np.ndarray]:
-        days = {}
-        for column in [str(c) for c in self.table if self._says_when_measured(str(c))]:
-            measured = self._dates(column, needed=False)
-            if infusion.isna().all() and measured.notna().any():
-                message = "needs infusion_date to place the measurement before it"
-                self.violate(column, "no_infusion_date", message)
-            whole_day = infusion == infusion.dt.normalize()
-            distance = infusion.dt.normalize() - measured.dt.normalize()
-            after = (distance.dt.days < 0) | (~whole_day & (measured >= infusion))
-            message = "a predictor must be measured before the infusion"
-            self.violate(column, "measured_after_infusion", message, after)
-            days[column.removesuffix(MEASURED_AT)] = distance.dt.days.to_numpy(dtype=float)
-        return days
-
-    def outcomes(self, wanted: tuple[Outcome, ...]) -> pd.DataFrame:
-        columns = {outcome.name: self._outcome(outcome) for outcome in wanted}
-        if any(o.grade_column in self.table for o in wanted if o.grade_column):
-            self._one_consensus_scale()
-        return pd.DataFrame(columns, index=self.table.index, dtype=float)
-
-    def _outcome(self, outcome: Outcome) -> pd.Series:
-        grade_column = outcome.grade_column
-        if grade_column is not None and grade_column in self.table:
-            grades = self._numbers(
-                grade_column, self.table[grade_column], has_detection_limit=False
-            )
-            bad = grades.notna() & ~grades.isin(range(6))
-            self.violate(grade_column, "outside_limits", "a grade is a whole number 0 to 5", bad)
-            severe = (grades >= outcome.severe_from_grade).astype(float).where(grades.notna())
-            return self._agreeing(severe, outcome)
-        if outcome.flag_column in self.table:
-            return self._yes_no(outcome.flag_column)
-        name = grade_column or outcome.flag_column
-        self.violate(name, "required", f"the outcome {outcome.name} is read from this column")
-        return pd.Series(np.nan, index=self.table.index)
-
-    def _agreeing(self, severe: pd.Series, outcome: Outcome) -> pd.Series:
-        """Complete what the grades say with the yes-or-no column, which must not say otherwise."""
-        if outcome.flag_column not in self.table:
-            return severe
-        said = self._yes_no(outcome.flag_column)
-        contradicts = severe.notna() & said.notna() & (severe != said)
-        message = f"says otherwise than {outcome.grade_column}"
-        self.violate(outcome.flag_column, "contradiction", message, contradicts)
-        return severe.where(severe.notna(), said)
-
-    def _one_consensus_scale(self) -> None:
-        if "grading_scale" not in self.table:
-            self.violate("grading_scale", "required", "say on which scale the grades were given")
-            return
-        scales = self.table["grading_scale"].map(_scale_or_none)
-        unknown = self.table["grading_scale"].isna() | scales.isna()
-        accepted = ", ".join(scale.value for scale in GradingScale)
-        self.violate("grading_scale", "unknown_scale", f"must be one of {accepted}", unknown)
-        other = scales.notna() & (scales != GradingScale.ASTCT2019)
-        if other.any() and (scales == GradingScale.ASTCT2019).any():
-            rule, message = "mixed_grading_scales", "scales are mixed and cannot be pooled"
-        else:
-            rule, message = "other_grading_scale", "the outcome is defined on ASTCT 2019"
-        remedy = f"{message}: regrade these rows from their components, or leave them out"
-        self.violate("grading_scale", rule, remedy, other)
-
-    def unknown_columns(self) -> None:
-        for column in self.table:
-            name = str(column)
-            if name not in self.known and not self._says_when_measured(name):
-                known = [c for n, d in PREDICTORS.items() for c in self._columns_of(n, d)]
-                near = difflib.get_close_matches(name, [*known, *_ADMINISTRATIVE], n=3)
-                hint = f"; did you mean {' or '.join(near)}?" if near else ""
-                self.violate(name, "unknown_column", f"not a column of the contract{hint}")
-
-    def _says_when_measured(self, column: str) -> bool:
-        return column.endswith(MEASURED_AT) and column.removesuffix(MEASURED_AT) in PREDICTORS
-
-
-def _clock_time(given: object) -> datetime | None:
-    """Read ISO 8601 as the clock on the wall showed it, whatever its offset."""
-    try:
-        return datetime.fromisoformat(str(given)).replace(tzinfo=None)
-    except ValueError:
-        return None
-
-
-def _scale_or_none(text: object) -> GradingScale | None:
-    try:
-        return parse_grading_scale(str(text))
-    except ValueError:
-        return None
 
 
 def predictor_columns(arrays: Mapping[str, np.ndarray], n: int) -> dict[str, np.ndarray]:

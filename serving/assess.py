@@ -1,8 +1,7 @@
 """From one patient to one assessment: the whole use case on one page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import exp
 from typing import Literal
 
 import numpy as np
@@ -18,7 +17,6 @@ from data_schemas.risk_assessment import (
     Caution,
     Explanation,
     Interval,
-    JointRisk,
     MissingPredictor,
     ModelReference,
     OutcomeRisk,
@@ -26,15 +24,14 @@ from data_schemas.risk_assessment import (
     RiskAssessment,
     Score,
     Status,
-    Together,
     ValueUsed,
 )
 from serving.applicability import RaisedCaution, cautions, statuses
 from serving.artefact import Artefact
 from serving.explanation import BURDEN, contributions, natural_frequency
-from serving.joint_risk import Association, both, either
 from serving.published_scores import PUBLISHED_SCORES, published_scores
 from serving.risk_model import Cell, Origin, Prediction, expit
+from serving.together import together
 from serving.tumour_burden import NO_SOURCE, SOURCES, TumourBurden, tumour_burden
 
 Array = np.ndarray
@@ -68,7 +65,7 @@ def assess(
         status=max((a.risk.status for a in answered), key=list(Status).index),
         cautions=_cautions(answered),
         outcomes=tuple(a.risk for a in answered),
-        together=_together(answered, artefacts),
+        together=together([a.risk for a in answered], artefacts),
         values_used=_values_used(request, used),
         missing=_missing(columns, used, burden),
         tumour_burden_source=None if burden.source[0] == NO_SOURCE else str(burden.source[0]),
@@ -223,52 +220,6 @@ def _cautions(answered: list[_Answered]) -> tuple[Caution, ...]:
 def _burden(artefacts: Mapping[str, Artefact], columns: Columns) -> TumourBurden:
     scale = next(iter(artefacts.values())).model.burden_scale
     return tumour_burden(columns, scale)
-
-
-def _together(answered: list[_Answered], artefacts: Mapping[str, Artefact]) -> Together | None:
-    """Return the risk of either and of both, where a model says how two outcomes go together."""
-    risks = {a.risk.outcome: a.risk for a in answered}
-    for name, artefact in artefacts.items():
-        association = artefact.model.association
-        if association is None or association.other not in risks:
-            continue
-        first, second = risks[association.other], risks[name]
-        if first.risk is None or second.risk is None:
-            return None
-        return Together(
-            outcomes=(first.outcome, second.outcome),
-            either=_joint(either, first, second, association),
-            both=_joint(both, first, second, association),
-            odds_ratio=exp(association.log_odds_ratio),
-            sources=association.sources,
-            statement=_association_in_words(association),
-        )
-    return None
-
-
-def _joint(
-    combine: Callable[[float, float, float], float],
-    first: OutcomeRisk,
-    second: OutcomeRisk,
-    association: Association,
-) -> JointRisk:
-    assert first.risk is not None
-    assert second.risk is not None
-    assert first.interval is not None
-    assert second.interval is not None
-    ends = (
-        combine(first.interval.low, second.interval.low, association.log_odds_ratio),
-        combine(first.interval.high, second.interval.high, association.log_odds_ratio),
-    )
-    risk = combine(first.risk, second.risk, association.log_odds_ratio)
-    return JointRisk(risk=risk, interval=Interval(low=ends[0], high=ends[1]))
-
-
-def _association_in_words(association: Association) -> str:
-    ratio = f"odds ratio {exp(association.log_odds_ratio):.1f}"
-    if association.patients:
-        return f"{ratio}, from published figures and {association.patients} patients"
-    return f"{ratio}, from published figures alone, made modest"
 
 
 def _values_used(request: PatientRequest, used: set[str]) -> tuple[ValueUsed, ...]:

@@ -142,11 +142,14 @@ def evidence_command(
     experiment: Annotated[Path, typer.Argument(help="experiments/severe_crs.toml, for example.")],
 ) -> None:
     """Show what is believed before any patient, and the rows it rests on."""
-    from training.experiment import read_experiment
+    from training.experiment import ExperimentRefused, read_experiment
     from training.prior import evidence_prior
 
     with _said_plainly():
-        believed = evidence_prior(load_evidence(), read_experiment(experiment))
+        asked = read_experiment(experiment)
+        if not asked.anchor.evidence:
+            raise ExperimentRefused(f"{asked.name} starts from its own cohort: nothing to show")
+        believed = evidence_prior(load_evidence(), asked)
     effects = Table("term", "mean", "sd", "as published", "sources", title="Effects")
     for term, effect in zip(believed.terms, believed.effects, strict=True):
         published = "" if effect.as_published is None else f"{effect.as_published:.2f}"
@@ -162,6 +165,7 @@ def evidence_command(
             cell.product, cell.disease, f"{100 * cell.base_rate:.1f} %", interval, cohorts
         )
     for table in (effects, rates):
+        table.columns[-1].overflow = "fold"  # an identifier that is cut cannot be looked up
         Console().print(table)
 
 

@@ -117,6 +117,12 @@ class Experiment(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _association_is_published(self) -> "Experiment":
+        if self.together and {self.outcome.name, self.together.other} != set(OUTCOMES):
+            raise ValueError(f"together joins {' and '.join(OUTCOMES)}, nothing else")
+        return self
+
 
 def read_experiment(path: Path) -> Experiment:
     """Read an experiment file; its name is the experiment's.

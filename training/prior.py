@@ -120,6 +120,23 @@ def cohort_prior(evidence: Evidence, experiment: Experiment, cohort: LearningCoh
     )
 
 
+def experiment_prior(
+    evidence: Evidence, experiment: Experiment, cohort: LearningCohort | None
+) -> ModelPrior:
+    """Return the prior that an experiment asks for: published evidence, or its cohort's own rate.
+
+    Raises
+    ------
+    ExperimentRefused
+        If it asks for neither.
+    """
+    if experiment.anchor.evidence:
+        return evidence_prior(evidence, experiment, cohort)
+    if cohort is None:
+        raise ExperimentRefused(f"{experiment.name}: without evidence an experiment needs a cohort")
+    return cohort_prior(evidence, experiment, cohort)
+
+
 def published_burden_scale() -> BurdenScale:
     """Return the percentiles of each measure of tumour burden as published."""
     curves = {row.measure: row.curve() for row in burden_measures()}

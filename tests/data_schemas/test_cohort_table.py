@@ -186,6 +186,34 @@ def test_a_graded_outcome_may_come_as_yes_or_no_without_a_scale() -> None:
     assert cohort.outcomes["severe_crs"].tolist() == [1] + [0] * (N - 1)
 
 
+def test_yes_or_no_completes_a_missing_grade() -> None:
+    """Row 7 has no grade; agreeing elsewhere is no contradiction."""
+    for word, expected in (("yes", 1.0), ("no", 0.0), (None, np.nan)):
+        said = ["no", None, "no", "yes", "yes", None, word] + [None] * 6
+        severe = read(table(outcome_severe_crs=said)).outcomes["severe_crs"]
+        alone = read(table()).outcomes["severe_crs"]
+        np.testing.assert_array_equal(severe.iloc[6], expected)
+        assert severe.drop(index=6).equals(alone.drop(index=6))
+
+
+def test_optional_outcomes_are_read_where_the_table_has_them() -> None:
+    def outcomes(given: pd.DataFrame) -> pd.DataFrame:
+        return read_cohort(given, Purpose.DEVELOPMENT, [CRS], [ICANS]).outcomes
+
+    assert list(outcomes(table())) == ["severe_crs"]
+    graded = outcomes(table(icans_grade=first(4, 0)))
+    assert graded["severe_icans"].tolist() == [1.0] + [0.0] * (N - 1)
+    flagged = outcomes(table(outcome_severe_icans=first("yes")))
+    assert flagged["severe_icans"].dropna().tolist() == [1.0]
+    assert list(graded) == list(flagged) == ["severe_crs", "severe_icans"]
+
+
+def test_an_optional_outcome_must_be_right_where_it_is_given() -> None:
+    with pytest.raises(CohortRefused) as caught:
+        read_cohort(table(icans_grade=first(9, 0)), Purpose.DEVELOPMENT, [CRS], [ICANS])
+    assert only(list(caught.value.violations)) == ("icans_grade", "outside_limits", (1,))
+
+
 def test_measurements_are_placed_in_days_before_infusion() -> None:
     cohort = read(table(crp_measured_at=["2026-03-05", "2026-03-12T08:00", *[None] * (N - 2)]))
     days = cohort.days_before["crp"]
@@ -462,6 +490,14 @@ def test_dated_measurements_need_an_infusion_date() -> None:
     with pytest.raises(CohortRefused) as caught:
         read_cohort(given, Purpose.SCORING)
     assert only(list(caught.value.violations)) == ("crp_measured_at", "no_infusion_date", ())
+
+
+def test_yes_or_no_may_not_contradict_the_grade() -> None:
+    """Grades 2 and 3 lie on either side of severe; the message repeats neither."""
+    said = ["no", "no", "yes", "no", "yes", "yes", "yes"] + [None] * 6
+    violations = violations_of(table(outcome_severe_crs=said))
+    assert only(violations) == ("outcome_severe_crs", "contradiction", (3, 4))
+    assert "otherwise than crs_grade" in str(violations[0])
 
 
 @pytest.mark.parametrize(

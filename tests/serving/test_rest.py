@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from data_schemas.predictors import PREDICTORS, REQUIRED, Quantity
@@ -18,6 +20,7 @@ from serving.openapi import openapi_document
 from serving.rest import MOST_BODY_BYTES, Ward, rest_application
 from tests.conftest import Body, Store
 
+ROUNDING = 1e-12
 CANARY = "MRN-4711-Kowalski"
 SECURITY = ("content-security-policy", "x-content-type-options", "referrer-policy", "cache-control")
 
@@ -73,6 +76,57 @@ def test_simulated_patients_are_answered_over_http(fitted_ward: Ward, bodies: li
                 explanation = outcome["explanation"]
                 added = sum(c["log_odds"] for c in explanation["contributions"])
                 assert explanation["base"] + added == pytest.approx(explanation["total"], abs=1e-6)
+
+
+def amounts(unit: str, low: float, high: float) -> st.SearchStrategy[Body | None]:
+    return st.none() | st.builds(lambda value: {"value": value, "unit": unit}, st.floats(low, high))
+
+
+PATIENTS = st.fixed_dictionaries(
+    {
+        "product": st.sampled_from(["axicabtagene_ciloleucel", "tisagenlecleucel"]),
+        "disease": st.just("LBCL"),
+        "age": st.builds(lambda age: {"value": age, "unit": "a"}, st.integers(20, 85)),
+        "crp": amounts("mg/L", 0.1, 400),
+        "ferritin": amounts("ng/mL", 10, 20000),
+        "ldh": amounts("U/L", 100, 3000),
+        "platelets": amounts("10*9/L", 5, 500),
+        "mtv": amounts("mL", 1, 2000),
+        "ecog": amounts("{score}", 0, 0) | st.just({"value": 3, "unit": "{score}"}),
+    }
+)
+
+
+@pytest.mark.parametrize("of", ["ward", "fitted_ward"])
+def test_either_and_both_agree_with_each_for_any_patient(
+    request: pytest.FixtureRequest, of: str
+) -> None:
+    answering: Ward = request.getfixturevalue(of)
+    joined = []
+    with client_of(answering) as client:
+
+        @settings(max_examples=100, deadline=None)
+        @given(PATIENTS)
+        def agrees(patient: Body) -> None:
+            response = client.post("/v1/assess", json={"infusion_date": "2026-03-10", **patient})
+            assert response.status_code == 200
+            answer = response.json()
+            risks = {one["outcome"]: one["risk"] for one in answer["outcomes"] if "risk" in one}
+            assert ("together" in answer) == (len(risks) == 2)
+            if "together" not in answer:
+                return
+            together = answer["together"]
+            joined.append(together)
+            first, second = (risks[name] for name in together["outcomes"])
+            either, both = together["either"]["risk"], together["both"]["risk"]
+            assert max(first, second) - ROUNDING <= either <= first + second + ROUNDING
+            assert abs(both - (first + second - either)) <= ROUNDING
+            # As the odds ratio is above 1, both are commoner than if they were independent.
+            assert together["odds_ratio"] > 1
+            assert first * second < both <= min(first, second) + ROUNDING
+
+        agrees()
+    assert len(joined) >= 50
 
 
 def test_every_predictor_of_the_contract_is_served(client: TestClient, ward: Ward) -> None:

@@ -9,10 +9,14 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from data_schemas.evidence import load_evidence
 from serving.artefact import load_current
 from training.__main__ import app
+from training.experiment import read_experiment
+from training.prior import evidence_prior
 from training.promotion import Ledger
 
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 Invoke = Callable[..., Result]
 
 
@@ -245,8 +249,64 @@ def test_a_wrong_call_is_explained(invoke: Invoke, arguments: tuple[object, ...]
 
 def test_without_a_command_the_commands_are_listed(invoke: Invoke) -> None:
     said = words(invoke())
-    for command in ("simulate", "train", "score", "promote", "rollback", "models", "prepare"):
+    for command in (
+        "simulate",
+        "train",
+        "score",
+        "promote",
+        "rollback",
+        "models",
+        "evidence",
+        "prepare",
+    ):
         assert command in said
+
+
+# ---- Evidence ------------------------------------------------------------------------------------
+
+
+def shown(result: Result, start: str) -> list[str]:
+    """Return the first row of a table that starts with a word, cell by cell."""
+    assert result.exit_code == 0, result.output
+    rows = ([cell.strip() for cell in line.split("│")[1:-1]] for line in result.output.splitlines())
+    return next(row for row in rows if row and row[0] == start)
+
+
+def test_evidence_shows_terms_rates_and_the_rows_they_rest_on(
+    invoke: Invoke, experiment_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    path = experiment_file(predictors=("ferritin", "albumin", "crs_prophylaxis"))
+    result = invoke("evidence", path)
+    believed = evidence_prior(load_evidence(), read_experiment(path))
+    _, mean, sd, published, sources = shown(result, "ferritin")
+    effect = believed.effects[0]
+    assert (mean, sd) == (f"{effect.mean:.2f}", f"{effect.sd:.2f}")
+    assert published == f"{effect.as_published:.2f}"
+    assert sources == ", ".join(effect.sources)
+    assert shown(result, "albumin")[-1] == "no usable published figure"
+    assert shown(result, "crs_prophylaxis:tocilizumab")[-1].endswith("(unread)")
+    cell = next(c for c in believed.cells if c.product == "axicabtagene_ciloleucel")
+    _, disease, rate, _, cohorts = shown(result, cell.product)
+    assert (disease, rate) == (cell.disease, f"{100 * cell.base_rate:.1f} %")
+    assert cell.sources[0] in cohorts
+
+
+def test_a_narrow_screen_cuts_no_identifier(
+    invoke: Invoke, experiment_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    path = experiment_file(predictors=("ferritin",))
+    last = [
+        line.split("│")[-2] for line in invoke("evidence", path).output.splitlines() if "│" in line
+    ]
+    (source,) = evidence_prior(load_evidence(), read_experiment(path)).effects[0].sources
+    assert source in "".join(cell.strip() for cell in last)
+
+
+def test_evidence_is_shown_of_no_outcome_that_has_none(invoke: Invoke) -> None:
+    path = EXPERIMENTS / "tongji_in_hospital_death.toml"
+    assert "own cohort" in refused(invoke("evidence", path), "ExperimentRefused")
 
 
 # ---- Prepare -------------------------------------------------------------------------------------

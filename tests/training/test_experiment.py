@@ -111,6 +111,16 @@ def test_no_evidence_can_be_asked_for_an_unpublished_outcome(
     assert "anchor.evidence = false" in refusal(experiment_file(OWN.replace("false", "true")))
 
 
+def test_only_the_two_outcomes_of_the_figure_are_joined(
+    experiment_file: Callable[..., Path],
+) -> None:
+    joined = '[together]\nother = "severe_crs"\n'
+    path = experiment_file(outcome="severe_icans", sections=joined)
+    assert read_experiment(path).together is not None
+    assert "together joins" in refusal(experiment_file(outcome="severe_crs", sections=joined))
+    assert "together joins" in refusal(experiment_file(OWN + joined))
+
+
 @pytest.mark.parametrize("key", ["predictors", "seed", "outcome"])
 def test_a_missing_key_is_named(experiment_file: Callable[..., Path], key: str) -> None:
     text = "\n".join(line for line in OWN.splitlines() if not line.startswith(key))
