@@ -160,7 +160,7 @@ def evidence_command(
     rates = Table("product", "disease", "risk", "90 % interval", "cohorts", title="Base rates")
     for cell in believed.cells:
         interval = f"{100 * cell.low:.1f} to {100 * cell.high:.1f} %"
-        cohorts = ", ".join(cell.sources) or cell.origin
+        cohorts = (", ".join(cell.sources) or cell.origin) + " (some unread)" * cell.holds_unread
         rates.add_row(
             cell.product, cell.disease, f"{100 * cell.base_rate:.1f} %", interval, cohorts
         )

@@ -21,7 +21,7 @@ from training.centres import of_a_new_centre, site_columns, with_sites
 from training.cohort import LearningCohort
 from training.posterior import FittedPosterior, Prior, fit_posterior, posterior_mode, prior_only
 from training.prior import ModelPrior
-from training.recipes import DEFAULT, RECIPES, Recipe
+from training.recipes import DEFAULT, LOCAL_INTERCEPT, RECIPES, Recipe
 
 Array = np.ndarray
 
@@ -138,12 +138,13 @@ def _fit(
     ensemble = as_arrays(grown.booster, recipe.tree_weight) if grown.booster else anchor.trees
     names = [""] * prior.n_free + [term.name for term in model_prior.terms]
     released = zip(names, fitted.released[:p], strict=True)
+    shift = model_prior.between_centres if recipe.published_rates else LOCAL_INTERCEPT
     return Learnt(
         model=replace(
             anchor,
             posterior=_for_serving(fitted.posterior, p, prior.n_free, sites),
             trees=ensemble,
-            recalibration=recalibrate(plan.left_out, rows.y, model_prior.between_centres),
+            recalibration=recalibrate(plan.left_out, rows.y, shift),
         ),
         booster=grown.booster,
         fitted=fitted,

@@ -78,21 +78,20 @@ def test_simulated_patients_are_answered_over_http(fitted_ward: Ward, bodies: li
                 assert explanation["base"] + added == pytest.approx(explanation["total"], abs=1e-6)
 
 
-def amounts(unit: str, low: float, high: float) -> st.SearchStrategy[Body | None]:
-    return st.none() | st.builds(lambda value: {"value": value, "unit": unit}, st.floats(low, high))
+def amounts(unit: str, low: float, high: float) -> st.SearchStrategy[Body]:
+    return st.builds(lambda value: {"value": value, "unit": unit}, st.floats(low, high))
 
 
 PATIENTS = st.fixed_dictionaries(
     {
         "product": st.sampled_from(["axicabtagene_ciloleucel", "tisagenlecleucel"]),
         "disease": st.just("LBCL"),
-        "age": st.builds(lambda age: {"value": age, "unit": "a"}, st.integers(20, 85)),
-        "crp": amounts("mg/L", 0.1, 400),
-        "ferritin": amounts("ng/mL", 10, 20000),
-        "ldh": amounts("U/L", 100, 3000),
-        "platelets": amounts("10*9/L", 5, 500),
-        "mtv": amounts("mL", 1, 2000),
-        "ecog": amounts("{score}", 0, 0) | st.just({"value": 3, "unit": "{score}"}),
+        "age": amounts("a", 20, 85),
+        "crp": amounts("mg/L", 1, 200),
+        "ferritin": amounts("ng/mL", 50, 5000),
+        "ldh": amounts("U/L", 120, 1200),
+        "platelets": amounts("10*9/L", 20, 300),
+        "mtv": amounts("mL", 5, 1000),
     }
 )
 
@@ -105,7 +104,7 @@ def test_either_and_both_agree_with_each_for_any_patient(
     joined = []
     with client_of(answering) as client:
 
-        @settings(max_examples=100, deadline=None)
+        @settings(max_examples=100, deadline=None, derandomize=True)
         @given(PATIENTS)
         def agrees(patient: Body) -> None:
             response = client.post("/v1/assess", json={"infusion_date": "2026-03-10", **patient})
@@ -126,7 +125,7 @@ def test_either_and_both_agree_with_each_for_any_patient(
             assert first * second < both <= min(first, second) + ROUNDING
 
         agrees()
-    assert len(joined) >= 50
+    assert len(joined) >= 90
 
 
 def test_every_predictor_of_the_contract_is_served(client: TestClient, ward: Ward) -> None:

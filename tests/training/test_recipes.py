@@ -196,9 +196,6 @@ def test_only_some_recipes_know_the_literature(
         assert np.array_equal(before.trees.leaf, after.trees.leaf)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="recalibration is shrunk by the published between-centres sd"
-)
 @pytest.mark.parametrize("name", WITHOUT_LITERATURE)
 def test_recalibration_without_literature_knows_none(
     evidence: Evidence,
