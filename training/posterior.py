@@ -18,7 +18,7 @@ from serving.risk_model import Posterior
 
 Array = np.ndarray
 
-EVIDENCE_SLOPES = {0.0: 0.05, 0.5: 0.15, 1.0: 0.40, 1.5: 0.30, 2.0: 0.10}
+EVIDENCE_SLOPES = {0.0: 0.05, 0.5: 0.20, 1.0: 0.50, 1.5: 0.20, 2.0: 0.05}
 """Multipliers of the published effects, with their weight before any patient is seen.
 
 0 switches a literature off that the cohort contradicts.

@@ -49,7 +49,7 @@ class Plan:
     slow_centres: int = 12
     sizes: tuple[int, ...] = (0, 50, 100, 200, 500, 1500, 5000)
     wrong_size: int = 200
-    flaml_sizes: tuple[int, ...] = (200, 500, 1500)
+    flaml_sizes: tuple[int, ...] = (200, 500)
 
     @property
     def patients(self) -> int:

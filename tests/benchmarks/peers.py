@@ -122,6 +122,8 @@ def flaml(X: Array, y: Array, new: Array, seed: int) -> Array:
         task="classification",
         metric="log_loss",
         time_budget=FLAML_SECONDS,
+        eval_method="cv",  # left to itself it holds out a tenth, which at this size is noise
+        n_splits=FOLDS,
         n_jobs=1,
         seed=seed,
         verbose=0,
