@@ -33,6 +33,7 @@ def locked(file: str) -> dict[str, str]:
         ("requirements.lock", names(GROUPS["install"])),
         ("requirements-dev.lock", names(PROJECT["project"]["dependencies"])),
         ("requirements-dev.lock", names(GROUPS["dev"])),
+        ("requirements-bench.lock", names(GROUPS["bench"])),
         ("requirements-uv.lock", {"uv"}),
     ],
 )
