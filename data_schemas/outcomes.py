@@ -8,6 +8,8 @@ so labels at 14, 28 and 30 days are nearly interchangeable.
 
 from dataclasses import dataclass
 
+from data_schemas.toxicity_grading import SEVERE_GRADE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -23,7 +25,7 @@ class Outcome:
     horizon_days: int
     reference: str
     grade_column: str | None = None
-    severe_from_grade: int = 3
+    severe_from_grade: int = SEVERE_GRADE
 
     @property
     def flag_column(self) -> str:

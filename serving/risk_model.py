@@ -23,7 +23,6 @@ from serving.tumour_burden import BurdenScale
 
 Array = np.ndarray
 
-INTERVAL_LEVEL = 0.90
 _STANDARD_NORMAL_95 = 1.6448536269514722
 
 
