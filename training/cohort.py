@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from data_schemas.cohort_table import Cohort, CohortRefused, Purpose, Violation, read_cohort
 from data_schemas.outcomes import Outcome
@@ -27,7 +28,11 @@ class LearningCohort:
     outcome: Array
     other_outcome: Array | None
     """A second outcome, NaN where not known, where one was asked for and is in the table."""
+    patient: Array
+    """An integer for each person, the same in every row of theirs; never the identifier."""
     site: Array
+    infused: Array
+    """The day of infusion, ``datetime64[D]``, shape (n,)."""
     synthetic: bool
     fingerprint: str
     without_outcome: int
@@ -44,7 +49,9 @@ class LearningCohort:
             columns={name: column[index] for name, column in self.columns.items()},
             outcome=self.outcome[index],
             other_outcome=None if self.other_outcome is None else self.other_outcome[index],
+            patient=self.patient[index],
             site=self.site[index],
+            infused=self.infused[index],
         )
 
     @property
@@ -76,26 +83,38 @@ def learning_cohort(path: Path, outcome: Outcome, other: Outcome | None = None) 
 
 
 def with_outcome(cohort: Cohort, outcome: Outcome, other: Outcome | None = None) -> LearningCohort:
-    """Keep the patients of a cohort whose outcome is known."""
-    known = cohort.outcomes[outcome.name].notna().to_numpy()
-    y = cohort.outcomes[outcome.name].to_numpy()[known]
-    _refuse_unlearnable(y, outcome)
+    """Keep the patients of a cohort whose outcome is known; refuse what cannot be learnt from."""
+    present = other is not None and other.name in cohort.outcomes
+    learnable = where_known(
+        cohort,
+        cohort.outcomes[outcome.name].to_numpy(),
+        cohort.outcomes[other.name].to_numpy() if other and present else None,
+    )
+    _refuse_unlearnable(learnable.outcome, outcome)
+    return learnable
+
+
+def where_known(cohort: Cohort, outcome: Array, other: Array | None = None) -> LearningCohort:
+    """Keep the patients whose outcome is not NaN, however few they are.
+
+    Parameters
+    ----------
+    outcome, other
+        1, 0 or NaN for every patient of the cohort.
+    """
+    known = ~np.isnan(outcome)
     return LearningCohort(
         columns={name: column[known] for name, column in cohort.columns().items()},
-        outcome=y,
-        other_outcome=_carried(cohort, other, known),
+        outcome=outcome[known],
+        other_outcome=None if other is None else other[known],
+        patient=pd.factorize(cohort.patient_id)[0][known],
         site=cohort.site.to_numpy()[known],
+        infused=cohort.infusion_date.to_numpy()[known].astype("datetime64[D]"),
         synthetic=cohort.synthetic,
         fingerprint=cohort.fingerprint,
         without_outcome=int((~known).sum()),
         notices=cohort.notices,
     )
-
-
-def _carried(cohort: Cohort, other: Outcome | None, known: Array) -> Array | None:
-    if other is None or other.name not in cohort.outcomes:
-        return None
-    return cohort.outcomes[other.name].to_numpy()[known]
 
 
 def within(

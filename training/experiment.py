@@ -76,13 +76,29 @@ class LearnerSection(_Section):
     name: Literal[tuple(RECIPES)] = DEFAULT  # type: ignore[valid-type]  # the names in one place
 
 
+Threshold = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
 class ValidationSection(_Section):
-    """How the whole fit is repeated to judge it."""
+    """How the whole fit is repeated to judge it, and at which risks somebody would act."""
 
     folds: Annotated[int, Field(ge=2, le=20)] = 5
+    repeats: Annotated[int, Field(ge=1, le=20)] = 5
     bootstrap_refits: Annotated[int, Field(ge=0, le=1000)] = 200
     simulated_centres: Annotated[int, Field(ge=1, le=200)] = 20
     simulated_patients: Annotated[int, Field(ge=20)] = 400
+    net_benefit_range: tuple[Threshold, Threshold] | None = None
+    """Lowest and highest threshold of the decision curve; the outcome's own where none is given."""
+    thresholds: tuple[Threshold, ...] = ()
+    """Risks at which somebody acts; sensitivity and its like are given at these only."""
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "ValidationSection":
+        for name in ("net_benefit_range", "thresholds"):
+            risks = getattr(self, name) or ()
+            if list(risks) != sorted(set(risks)):
+                raise ValueError(f"{name}: risks ascend and none stands twice")
+        return self
 
 
 class Experiment(_Section):
