@@ -40,6 +40,25 @@ def test_patients_with_a_known_outcome_are_kept(table: pd.DataFrame, tmp_path: P
     assert {len(column) for column in cohort.columns.values()} == {len(cohort)}
     assert cohort.synthetic
     np.testing.assert_array_equal(cohort.columns["age"], table.loc[known, "age_years"])
+    days = table.loc[known, "infusion_date"].to_numpy()
+    assert (cohort.infused == days.astype("datetime64[D]")).all()
+
+
+def test_a_patient_is_a_number_and_nobody_stands_twice(table: pd.DataFrame, tmp_path: Path) -> None:
+    """Second infusions are refused, so that no patient can be both learnt from and judged."""
+    cohort = read(table, tmp_path)
+    assert cohort.patient.dtype.kind == "i"
+    assert len(set(cohort.patient.tolist())) == len(cohort)
+    again = table.assign(patient_id=table["patient_id"].where(table.index != 1, "sim-000001"))
+    assert rules(again, tmp_path) == {"duplicated_patient"}
+
+
+def test_a_patient_who_is_drawn_twice_keeps_the_same_number(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    cohort = read(table, tmp_path)
+    drawn = cohort.take(np.array([4, 9, 4]))
+    assert drawn.patient[0] == drawn.patient[2] != drawn.patient[1]
 
 
 def test_twelve_patients_are_too_few(table: pd.DataFrame, tmp_path: Path) -> None:
