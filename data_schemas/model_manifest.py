@@ -64,6 +64,23 @@ class Measure(_Record):
     patients: int
 
 
+class UpdateStatement(_Record):
+    """One update of an earlier version by a centre's own patients."""
+
+    parent_version: str
+    parent_sha256: str
+    change: str
+    """What was updated, and by which rule."""
+    intercept: float
+    slope: float
+    """The new log-odds are intercept + slope times those of the parent."""
+    patients: int = Field(ge=0)
+    real_patients: int = Field(ge=0)
+    events: int = Field(ge=0)
+    sites: int = Field(ge=0)
+    cohort_fingerprint: str
+
+
 class ModelManifest(_Record):
     """The self-description of an artefact, and the sha256 of each of its files."""
 
@@ -80,6 +97,8 @@ class ModelManifest(_Record):
     directions_released: tuple[str, ...] = ()
     """Terms whose declared direction the cohort contradicted so strongly that it was let go."""
     performance: tuple[Measure, ...] = ()
+    lineage: tuple[UpdateStatement, ...] = ()
+    """How the model came from the one that was first trained, oldest update first."""
     intended_use: str = INTENDED_USE
     software: dict[str, str]
     files: dict[str, str]
