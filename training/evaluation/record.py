@@ -35,6 +35,8 @@ class OptimismCorrected(Record):
     """
 
     refits: int
+    patients: int
+    """Patients for whom the model and all refits have a number."""
     auroc: Corrected
     calibration_slope: Corrected
     calibration_intercept: Corrected
@@ -43,7 +45,7 @@ class OptimismCorrected(Record):
     log_loss: Corrected
     ici: Corrected
     thresholds: tuple[float, ...]
-    net_benefit: tuple[float, ...] | None
+    net_benefit: tuple[float, ...]
     """Corrected net benefit of the model at each threshold of the declared range."""
 
 
@@ -220,6 +222,8 @@ class SampleSize(Record):
     """Those of development where the model was fitted here, else those of external validation."""
     met: bool | None
     """Whether all criteria that could be computed are met; None if there is none."""
+    reason: str | None = None
+    """Why there is no criterion."""
 
 
 class Evaluation(Record):
