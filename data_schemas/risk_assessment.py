@@ -142,6 +142,8 @@ class ModelReference(_Record):
     fitted_on_real_patients: int
     fitted_on_simulated_patients: int
     validated_on_real_patients: int
+    local_deviation: str
+    """What the cohort was allowed to change, and why; "no cohort" where there was none."""
     statement: str
 
 

@@ -131,6 +131,7 @@ def _reference(artefact: Artefact) -> ModelReference:
         fitted_on_real_patients=cohort.real_patients,
         fitted_on_simulated_patients=cohort.simulated_patients,
         validated_on_real_patients=manifest.validated_on_real_patients,
+        local_deviation=manifest.local_deviation,
         statement=model_statement(manifest),
     )
 

@@ -33,7 +33,7 @@ Origin = Literal["published", "borrowed", "own cohort"]
 class Cell:
     """A product in a disease, with its published base rate on the ASTCT scale.
 
-    ``base_rate`` is the mean risk of its patients, ``low`` and ``high`` a 90 % interval for the
+    ``base_rate`` is the mean risk to expect of its patients, ``low`` and ``high`` a 90 % interval for the
     mean of a centre not yet seen. ``origin`` says whether cohorts of the
     cell itself were published, whether it borrows from its like, or whether the rate is that of the
     model's own cohort.

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from scipy.special import expit, logit
 
 from data_schemas.evidence import Evidence, Incidence
 from data_schemas.products import PRODUCTS
@@ -83,6 +84,17 @@ class BaseRates:
     rows: tuple[tuple[Incidence, ...], ...]
     """The published cohorts of each cell; empty where the cell borrows."""
 
+    @property
+    def expected(self) -> Array:
+        """Log-odds of the mean risk to be expected in a study not yet seen, shape (n_cells,).
+
+        ``E[expit(mean + sd Z)]``, sd of the cell and between studies: half of the studies lie above
+        the middle one, and by more than the other half lie below it. Answers at the middle would
+        expect too few events in all.
+        """
+        sd = np.sqrt(np.diag(self.covariance) + self.between_centres**2)
+        return _log_odds_of_mean(self.mean, sd)
+
 
 def cells() -> tuple[tuple[str, str], ...]:
     """Return every product with every disease that it treats."""
@@ -90,7 +102,13 @@ def cells() -> tuple[tuple[str, str], ...]:
 
 
 def base_rates(evidence: Evidence, outcome: str) -> BaseRates:
-    """Return the synthesis for ``severe_crs`` or ``severe_icans``."""
+    """Return the synthesis for ``severe_crs`` or ``severe_icans``.
+
+    Raises
+    ------
+    KeyError
+        For any other outcome: none is published.
+    """
     rows = [row for row in evidence.incidence if _counts(row, outcome) is not None]
     counts = [c for row in rows if (c := _counts(row, outcome)) is not None]
     events, patients = np.array(counts, dtype=float).T
@@ -114,7 +132,7 @@ def base_rates(evidence: Evidence, outcome: str) -> BaseRates:
 
 def _counts(row: Incidence, outcome: str) -> tuple[int, int] | None:
     """Return events and patients of a row that may be pooled for this outcome."""
-    events = row.events_crs_severe if outcome == "severe_crs" else row.events_icans_severe
+    events = {"severe_crs": row.events_crs_severe, "severe_icans": row.events_icans_severe}[outcome]
     if row.role != "base_rate" or row.product not in PRODUCTS or events is None:
         return None
     assert row.n_treated is not None
@@ -211,11 +229,15 @@ def typical_log_odds(mean_log_odds: Array, spread: Array) -> Array:
     spread
         Standard deviation of the linear predictor between patients, shape (n_cells,).
     """
-    nodes, weights = _hermite()
-    rate = 1 / (1 + np.exp(-mean_log_odds))
     low, high = mean_log_odds - 5.0, mean_log_odds + 5.0
     for _ in range(60):
         middle = (low + high) / 2
-        average = (1 / (1 + np.exp(-(middle[:, None] + spread[:, None] * nodes)))) @ weights
-        low, high = np.where(average < rate, middle, low), np.where(average < rate, high, middle)
+        below = _log_odds_of_mean(middle, spread) < mean_log_odds
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
     return (low + high) / 2
+
+
+def _log_odds_of_mean(middle: Array, spread: Array) -> Array:
+    """Return the log-odds of ``E[expit(middle + spread Z)]``, shape (n,)."""
+    nodes, weights = _hermite()
+    return np.asarray(logit(expit(middle[:, None] + spread[:, None] * nodes) @ weights))

@@ -6,6 +6,7 @@ No tree at all is an allowed answer.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,12 @@ from training.recipes import Recipe
 Array = np.ndarray
 
 ROUNDS_TRIED = (0, 10, 20, 40, 80, 160, 320)
+SURE = 2.0
+"""By how many standard errors fewer trees must lose to be given up: trees cost an explanation."""
+
+PATIENCE = 2
+"""How many numbers of rounds in a row may be worse before no more are tried."""
+
 TRIALS = 20
 """How many settings Optuna tries where a recipe is tuned."""
 
@@ -126,37 +133,61 @@ def _suggested(trial: optuna.Trial, seed: int) -> Growth:
 
 
 def _plan(folds: list[Fold], direction: Array, weight: float, growth: Growth) -> TreePlan:
-    most = max(ROUNDS_TRIED) if weight else 0
-    margins = {r: np.zeros(len(folds[0].y)) for r in ROUNDS_TRIED if r <= most}
-    for fold in folds:
-        seen = fold.values[fold.train], fold.y[fold.train], fold.margin[fold.train]
-        grown = grow(*seen, direction, most, growth)
-        for r, added in margins_by_rounds(grown, fold.values[fold.test]).items():
-            margins[r][fold.test] = fold.margin[fold.test] + weight * added
-    rounds = _fewest_good_rounds(margins, folds[0].y)
+    """Climb from no tree until more trees have made it worse twice in a row."""
+    y = folds[0].y
+    margins: dict[int, Array] = {}
+    for rounds, margin in left_out_by_rounds(folds, direction, weight, growth):
+        margins[rounds] = margin
+        losses = [_log_loss(z, y).mean() for z in margins.values()]
+        if len(losses) > PATIENCE and min(losses[-PATIENCE:]) > min(losses[:-PATIENCE]):
+            break
+    rounds = _fewest_good_rounds(margins, y)
     return TreePlan(rounds, growth, margins[rounds])
 
 
+def left_out_by_rounds(
+    folds: list[Fold], direction: Array, weight: float, growth: Growth
+) -> Iterator[tuple[int, Array]]:
+    """Yield each number of rounds tried with the log-odds (n,) of patients left out.
+
+    Every rung takes up the boosters of the one before. Without weight there are no trees to try.
+    """
+    margin = np.zeros(len(folds[0].y))
+    for fold in folds:
+        margin[fold.test] = fold.margin[fold.test]
+    yield 0, margin
+    seen = [_matrix(fold, fold.train) for fold in folds]
+    new = [_matrix(fold, fold.test) for fold in folds]
+    boosters: list[xgboost.Booster | None] = [None] * len(folds)
+    done = 0
+    for rounds in ROUNDS_TRIED[1:] if weight else ():
+        added = np.zeros(len(margin))
+        for i, fold in enumerate(folds):
+            booster = xgboost.train(
+                parameters(direction, growth), seen[i], rounds - done, xgb_model=boosters[i]
+            )
+            raw = booster.predict(new[i], output_margin=True)
+            boosters[i] = booster
+            added[fold.test] = raw - fold.margin[fold.test].astype(np.float32)
+        yield rounds, margin + weight * added
+        done = rounds
+
+
+def _matrix(fold: Fold, index: Array) -> xgboost.DMatrix:
+    values, y, margin = (part[index] for part in (fold.values, fold.y, fold.margin))
+    return xgboost.DMatrix(values.astype(np.float32), label=y, base_margin=margin)
+
+
 def _fewest_good_rounds(margins: dict[int, Array], y: Array) -> int:
-    """Return the fewest rounds whose log-loss is within one standard error of the best."""
+    """Return the fewest rounds whose log-loss is not surely worse than the best."""
     losses = {r: _log_loss(z, y) for r, z in margins.items()}
     best = min(losses, key=lambda r: losses[r].mean())
     error = (losses[best] - losses[0]).std() / np.sqrt(len(y))
-    return min(r for r in losses if losses[r].mean() <= losses[best].mean() + error)
+    return min(r for r in losses if losses[r].mean() <= losses[best].mean() + SURE * error)
 
 
 def _log_loss(log_odds: Array, y: Array) -> Array:
     return np.logaddexp(0.0, log_odds) - y * log_odds
-
-
-def margins_by_rounds(grown: GrownTrees, values: Array) -> dict[int, Array]:
-    """Return what the first r trees add, for every r tried, each of shape (n,)."""
-    trees = grown.trees
-    counts = [r for r in ROUNDS_TRIED if r <= len(trees)]
-    return {
-        r: TreeEnsemble(trees.term[:r], trees.threshold[:r], trees.leaf[:r]).log_odds(values)
-        for r in counts
-    }
 
 
 def as_arrays(booster: xgboost.Booster, weight: float = 1.0) -> TreeEnsemble:

@@ -1,7 +1,7 @@
 """The anchored learner: evidence corrected by a cohort, then by trees, then recalibrated.
 
 How much a cohort may change depends on its events, not on its size: below
-``EVENTS_FOR_DEVIATION`` the evidence stands alone.
+``EVENTS_FOR_DEVIATION`` only the level of risk and the slope of the evidence as a whole may move.
 The rule by number of events follows Vergouwe Y (Stat Med 2017;36:4529-4539) and Riley RD (BMJ
 2020;368:m441) in spirit; its limits are proposals.
 """
@@ -19,7 +19,14 @@ from serving.trees import TreeEnsemble
 from training.boosting import Fold, as_arrays, grow, plan_trees
 from training.centres import of_a_new_centre, site_columns, with_sites
 from training.cohort import LearningCohort
-from training.posterior import FittedPosterior, Prior, fit_posterior, posterior_mode, prior_only
+from training.posterior import (
+    FittedPosterior,
+    Prior,
+    fit_level_and_slope,
+    fit_posterior,
+    posterior_mode,
+    prior_only,
+)
 from training.prior import ModelPrior
 from training.recipes import DEFAULT, LOCAL_INTERCEPT, RECIPES, Recipe
 
@@ -27,7 +34,7 @@ Array = np.ndarray
 
 EVENTS_FOR_DEVIATION = 10
 EVENTS_FOR_SLOPE = 30
-MISFIT_SD = 0.40
+MISFIT_SD = 0.38
 """Log-odds that a sum of terms and shallow trees cannot say about one patient."""
 
 SLOPE_SPREAD = 0.2
@@ -91,9 +98,8 @@ def learn(
         return Learnt(anchor, None, prior_only(prior), 0, 0, said, ())
     rows = rows_of(anchor, cohort)
     events = int(rows.y.sum())
-    if events < EVENTS_FOR_DEVIATION or events > len(rows.y) - EVENTS_FOR_DEVIATION:
-        said = f"{events} events, fewer than {EVENTS_FOR_DEVIATION}: evidence only, nothing fitted"
-        return Learnt(anchor, None, prior_only(prior), 0, 0, said, ())
+    if min(events, len(rows.y) - events) < EVENTS_FOR_DEVIATION:
+        return _without_deviation(prior, anchor, rows, recipe)
     return _fit(model_prior, prior, anchor, rows, seed, recipe)
 
 
@@ -122,6 +128,20 @@ def _anchor(model_prior: ModelPrior, prior: Prior) -> RiskModel:
         misfit_sd=MISFIT_SD,
         burden_scale=model_prior.burden_scale,
     )
+
+
+def _without_deviation(prior: Prior, anchor: RiskModel, rows: Rows, recipe: Recipe) -> Learnt:
+    """Let few events move the level and the slope of the evidence, and nothing else."""
+    p, sites = len(prior.mean), rows.sites.shape[1]
+    fitted = fit_level_and_slope(rows.full, rows.y, with_sites(prior, sites))
+    posterior = _for_serving(fitted.posterior, p, prior.n_free, sites)
+    slope = " and the slope of the evidence" if recipe.knows_literature else ""
+    said = (
+        f"{int(rows.y.sum())} events of {len(rows.y)} patients, fewer than {EVENTS_FOR_DEVIATION} "
+        f"on one side: no local deviation fitted; only the level{slope} updated; "
+        f"for {_where(sites)}"
+    )
+    return Learnt(replace(anchor, posterior=posterior), None, fitted, 0, len(rows.y), said, ())
 
 
 def _fit(
@@ -223,9 +243,12 @@ def _said(events: int, fitted: FittedPosterior, rounds: int, recipe: Recipe, sit
     slope, spread = fitted.likeliest
     from_evidence = f"evidence slope {slope:g}, " if recipe.knows_literature else ""
     trees = f"{rounds} trees" if rounds else "no tree helped"
-    where = f"a centre not among these {sites}" if sites else "this centre"
     scale = "intercept and slope" if events >= EVENTS_FOR_SLOPE else "intercept only"
     return (
         f"{events} events: local deviation fitted ({from_evidence}spread x{spread:g} likeliest); "
-        f"{trees}; recalibrated, {scale}; for {where}"
+        f"{trees}; recalibrated, {scale}; for {_where(sites)}"
     )
+
+
+def _where(sites: int) -> str:
+    return f"a centre not among these {sites}" if sites else "this centre"

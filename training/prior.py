@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
+from scipy.special import expit
 from scipy.stats import beta
 
 from data_schemas.evidence import Evidence
@@ -72,7 +73,7 @@ def evidence_prior(
         terms=terms,
         cells=_published_cells(rates, between),
         prior=_assemble(
-            terms, effects, typical_log_odds(rates.mean, spread), rates.covariance, between
+            terms, effects, typical_log_odds(rates.expected, spread), rates.covariance, between
         ),
         effects=effects,
         burden_scale=published_burden_scale(),
@@ -168,15 +169,13 @@ def _published_cells(rates: BaseRates, between: float) -> tuple[Cell, ...]:
     cells = []
     for i, (product, disease) in enumerate(rates.cells):
         sd = sqrt(rates.covariance[i, i] + between**2)
-        low, middle, high = (
-            float(1 / (1 + np.exp(-(rates.mean[i] + k * _NORMAL_90 * sd)))) for k in (-1, 0, 1)
-        )
+        low, high = (float(expit(rates.mean[i] + k * _NORMAL_90 * sd)) for k in (-1, 1))
         rows = rates.rows[i]
         cells.append(
             Cell(
                 product=product,
                 disease=disease,
-                base_rate=middle,
+                base_rate=float(expit(rates.expected[i])),
                 low=low,
                 high=high,
                 patients=sum(row.n_treated or 0 for row in rows),

@@ -64,7 +64,7 @@ class Recipe:
         if self.effects is Effects.PUBLISHED:
             return published
         if self.effects is Effects.PUBLISHED_AND_FROZEN:
-            return replace(published, covariance=_spread(published.covariance, effect, _FROZEN))
+            return published.with_held_effects()
         spread = FREE_SPREAD**2 if self.effects is Effects.FREE else _FROZEN
         covariance = np.where(np.outer(~effect, ~effect), published.covariance, 0.0)
         mean = np.concatenate([[0.0], mean_rates, np.zeros(int(effect.sum()))])
@@ -73,11 +73,6 @@ class Recipe:
             covariance[0, 0] = LOCAL_INTERCEPT**2
         covariance[effect, effect] = spread
         return replace(published, mean=mean, covariance=covariance)
-
-
-def _spread(covariance: np.ndarray, effect: np.ndarray, factor: float) -> np.ndarray:
-    scale = np.where(effect, np.sqrt(factor), 1.0)
-    return covariance * np.outer(scale, scale)
 
 
 DEFAULT = "anchored"

@@ -339,6 +339,7 @@ def test_a_model_of_simulated_patients_says_so_in_every_answer(answers: list[Ans
         for outcome in answer["outcomes"]:
             assert outcome["model"]["fitted_on_real_patients"] == 0
             assert outcome["model"]["fitted_on_simulated_patients"] > 900
+            assert "events: local deviation fitted" in outcome["model"]["local_deviation"]
             assert "Fitted on 0 real patients and 9" in outcome["model"]["statement"]
 
 

@@ -183,3 +183,20 @@ def test_the_typical_patient_is_at_less_risk_than_the_mean_of_a_rare_event() -> 
     typical = typical_log_odds(np.full(3, logit(0.08)), np.array([0.0, 0.7, 1.4]))
     assert typical[0] == pytest.approx(logit(0.08), abs=1e-6)
     assert typical[2] < typical[1] < typical[0]
+
+
+@pytest.mark.parametrize("outcome", ["severe_crs", "severe_icans"])
+def test_the_expected_rate_is_the_mean_over_studies_not_the_middle_one(
+    evidence: Evidence, outcome: str
+) -> None:
+    rates = base_rates(evidence, outcome)
+    rng = np.random.default_rng(5)
+    studies = rng.multivariate_normal(rates.mean, rates.covariance, 200_000, method="cholesky")
+    studies += rates.between_centres * rng.standard_normal(studies.shape)
+    np.testing.assert_allclose(expit(rates.expected), expit(studies).mean(axis=0), rtol=0.02)
+    assert (rates.expected > rates.mean).all()
+
+
+def test_only_the_two_published_outcomes_have_base_rates(evidence: Evidence) -> None:
+    with pytest.raises(KeyError):
+        base_rates(evidence, "in_hospital_death")

@@ -5,7 +5,17 @@ import pytest
 import xgboost
 from scipy.special import expit
 
-from training.boosting import GrownTrees, Growth, as_arrays, grow, margins_by_rounds, parameters
+from training.boosting import (
+    Fold,
+    GrownTrees,
+    Growth,
+    as_arrays,
+    grow,
+    left_out_by_rounds,
+    parameters,
+    plan_trees,
+)
+from training.recipes import RECIPES
 
 Array = np.ndarray
 DIRECTION = np.array([1, -1, 0])
@@ -34,7 +44,6 @@ def test_no_rounds_are_no_trees(cohort: tuple[Array, Array, Array]) -> None:
     assert nothing.ubj is None
     assert len(nothing.trees) == 0
     np.testing.assert_array_equal(nothing.trees.log_odds(values), 0.0)
-    assert list(margins_by_rounds(nothing, values)) == [0]
 
 
 def test_parameters_never_weight_a_class_and_keep_trees_shallow() -> None:
@@ -115,15 +124,38 @@ def test_trees_learn_what_the_linear_part_left_over(
     assert after < before - 0.03
 
 
-def test_the_margins_of_fewer_rounds_are_those_of_a_shorter_run(
-    cohort: tuple[Array, Array, Array], grown: GrownTrees
-) -> None:
+@pytest.fixture(scope="module")
+def folds(cohort: tuple[Array, Array, Array]) -> list[Fold]:
     values, y, margin = cohort
-    by_rounds = margins_by_rounds(grown, values)
-    assert list(by_rounds) == [0, 10, 20, 40, 80]
-    np.testing.assert_array_equal(by_rounds[0], 0.0)
-    short = grow(values, y, margin, DIRECTION, 20, Growth(3))
-    np.testing.assert_allclose(by_rounds[20], short.trees.log_odds(values), atol=1e-9)
+    order = np.arange(len(y))
+    return [Fold(order[order % 3 != k], order[order % 3 == k], values, y, margin) for k in range(3)]
+
+
+def test_a_rung_of_the_climb_is_a_whole_run_of_as_many_rounds(folds: list[Fold]) -> None:
+    climb = dict(left_out_by_rounds(folds, DIRECTION, 0.5, Growth(3)))
+    assert list(climb) == [0, 10, 20, 40, 80, 160, 320]
+    np.testing.assert_array_equal(climb[0], folds[0].margin)
+    for rounds in (10, 160):
+        for fold in folds:
+            seen = fold.values[fold.train], fold.y[fold.train], fold.margin[fold.train]
+            whole = grow(*seen, DIRECTION, rounds, Growth(3)).trees
+            expected = fold.margin[fold.test] + 0.5 * whole.log_odds(fold.values[fold.test])
+            np.testing.assert_allclose(climb[rounds][fold.test], expected, atol=5e-6)
+
+
+def test_without_weight_no_tree_is_tried(folds: list[Fold]) -> None:
+    assert [rounds for rounds, _ in left_out_by_rounds(folds, DIRECTION, 0.0, Growth(3))] == [0]
+
+
+def test_trees_are_chosen_where_they_help_and_not_where_nothing_is_left_to_say(
+    folds: list[Fold],
+) -> None:
+    anchored = RECIPES["anchored"]
+    helped = plan_trees(folds, DIRECTION, anchored, 3)
+    noise = np.random.default_rng(7).permutation(folds[0].y)
+    nothing_left = [Fold(f.train, f.test, f.values, noise, f.margin) for f in folds]
+    assert helped.rounds >= 40
+    assert plan_trees(nothing_left, DIRECTION, anchored, 3).rounds == 0
 
 
 def test_the_same_seed_grows_the_same_trees(

@@ -64,21 +64,58 @@ def assert_finite(learnt: Learnt, cohort: LearningCohort) -> None:
 
 
 @pytest.mark.parametrize("events", [0, EVENTS_FOR_DEVIATION - 1])
-def test_with_few_events_the_evidence_stands_alone_and_says_so(
+def test_few_events_move_the_level_and_no_single_effect(
     believed: ModelPrior, cohort_of: Build, events: int
 ) -> None:
     cohort = cohort_of(np.arange(150) < events, **patients(150))
     learnt, alone = learn(believed, cohort, 1), learn(believed, None, 1)
-    np.testing.assert_array_equal(learnt.model.posterior.mean, alone.model.posterior.mean)
+    slopes = learnt.model.coefficients[published(believed)]
+    slopes /= alone.model.coefficients[published(believed)]
+    np.testing.assert_allclose(slopes, slopes[0], rtol=1e-3)
+    assert learnt.model.posterior.mean[0] != alone.model.posterior.mean[0]
     assert (learnt.model.recalibration.intercept, learnt.model.recalibration.slope) == (0.0, 1.0)
     assert (learnt.rounds, learnt.booster, learnt.released) == (0, None, ())
-    assert f"{events} events" in learnt.local_deviation
-    assert "evidence only" in learnt.local_deviation
+    assert f"{events} events of 150 patients" in learnt.local_deviation
+    assert "no local deviation fitted" in learnt.local_deviation
+
+
+def published(believed: ModelPrior) -> Array:
+    return np.array([effect.mean != 0 for effect in believed.effects])
+
+
+def test_few_events_leave_each_effect_as_uncertain_as_it_was(
+    believed: ModelPrior, cohort_of: Build
+) -> None:
+    cohort = cohort_of(np.arange(150) < EVENTS_FOR_DEVIATION - 1, **patients(150))
+    n_free = believed.prior.n_free
+    before = np.diag(believed.prior.covariance)[n_free:]
+    after = np.diag(learn(believed, cohort, 1).model.posterior.covariance)[n_free:]
+    assert (after >= before).all()
+
+
+def test_few_events_against_the_evidence_flatten_it(believed: ModelPrior, cohort_of: Build) -> None:
+    """Nine events among those whom the evidence thinks safest."""
+    columns = patients(300)
+    alone = learn(believed, None, 1)
+    risk = alone.model.predict(cohort_of(np.zeros(300), **columns).columns).risk
+    safest = np.argsort(np.argsort(risk)) < EVENTS_FOR_DEVIATION - 1
+    learnt = learn(believed, cohort_of(safest, **columns), 1)
+    effects = published(believed)
+    slopes = learnt.model.coefficients[effects] / alone.model.coefficients[effects]
+    assert slopes.max() < 0.3
+
+
+def test_no_event_at_all_lowers_the_risk(believed: ModelPrior, cohort_of: Build) -> None:
+    none = cohort_of(np.zeros(400), **patients(400))
+    before, after = (
+        learn(believed, seen, 1).model.predict(none.columns).risk for seen in (None, none)
+    )
+    assert after.mean() < 0.3 * before.mean()
 
 
 def test_few_patients_without_the_event_are_as_few(believed: ModelPrior, cohort_of: Build) -> None:
     cohort = cohort_of(np.arange(100) >= EVENTS_FOR_DEVIATION - 1, **patients(100))
-    assert "evidence only" in learn(believed, cohort, 1).local_deviation
+    assert "no local deviation fitted" in learn(believed, cohort, 1).local_deviation
 
 
 def test_with_enough_events_the_cohort_speaks(believed: ModelPrior, cohort_of: Build) -> None:

@@ -109,6 +109,35 @@ def test_the_mode_is_ridge_regression_around_the_evidence() -> None:
     np.testing.assert_allclose(posterior_mode(X, y, believed), reference, atol=1e-4)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_the_mode_under_directions_is_that_of_a_bounded_minimiser(seed: int) -> None:
+    """Against SciPy's L-BFGS-B, which knows nothing of the curvature."""
+    rng = np.random.default_rng(seed)
+    p = 12
+    root = rng.standard_normal((p, p)) / 4
+    believed = Prior(
+        np.concatenate([[-1.0, 0.0], rng.normal(0, 0.4, p - 2)]),
+        root @ root.T + 0.05 * np.eye(p),
+        np.concatenate([[0, 0], rng.integers(-1, 2, p - 2)]),
+        n_free=2,
+    )
+    X = np.column_stack([np.ones(150), rng.standard_normal((150, p - 1))])
+    y = (rng.random(150) < expit(X @ rng.normal(0, 0.7, p))).astype(float)
+    precision = np.linalg.inv(believed.covariance)
+
+    def loss(theta: Array) -> float:
+        z, away = X @ theta, theta - believed.mean
+        return float(np.logaddexp(0, z).sum() - y @ z + 0.5 * away @ precision @ away)
+
+    bounds = [(0 if d > 0 else None, 0 if d < 0 else None) for d in believed.direction]
+    options = {"maxiter": 5000, "maxfun": 500_000, "ftol": 1e-15, "gtol": 1e-9}
+    oracle = minimize(loss, np.zeros(p), method="L-BFGS-B", bounds=bounds, options=options)
+    mode = posterior_mode(X, y, believed)
+    assert loss(mode) <= oracle.fun + 1e-8
+    np.testing.assert_allclose(mode, oracle.x, atol=1e-3)
+    assert (mode * believed.direction >= 0).all()
+
+
 def test_a_few_patients_move_little_and_more_move_more() -> None:
     truth = np.array([1.2, 0.3, -0.3])
     away = []
