@@ -37,6 +37,7 @@ name = "anchored_ridge"
 
 [validation]
 folds = 2
+repeats = 1
 bootstrap_refits = 3
 simulated_centres = 1
 simulated_patients = 60

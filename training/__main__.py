@@ -5,6 +5,7 @@ Each command imports what it needs: nobody waits for MLflow who asks for help.
 
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from data_schemas.evidence import load_evidence
-from data_schemas.model_manifest import ModelManifest
 from data_schemas.refusal import Refused
-from serving.artefact import load_current, make_current
+from serving.artefact import Artefact, load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
 from training.tracking import CHALLENGER, Registry
@@ -40,6 +40,10 @@ _DEFAULT_EXPERIMENTS = ("severe_crs", "severe_icans")
 ModelsOption = Annotated[
     Path | None, typer.Option("--models", help="A directory of its own, apart from the service.")
 ]
+ModelOption = Annotated[
+    str, typer.Option(help="An artefact's folder, an outcome, or a version: severe_crs@challenger.")
+]
+CohortOption = Annotated[Path, typer.Option(help="A cohort table with the model's outcome.")]
 
 
 @contextmanager
@@ -81,15 +85,67 @@ def train_command(
     models: ModelsOption = None,
 ) -> None:
     """Train one experiment; the model becomes a challenger, or current in ``--models``."""
+    from training.terminal import show_notices, show_trained
+
     with _said_plainly():
         run = _train(experiment, cohort, models or _TRAINED)
         registered = Registry(models or _registry_home()).record(run.artefact, run.figures)
         if models is not None:
             make_current(models, run.artefact)
-    for notice in run.notices:
-        _screen.print(f"note: {notice}", markup=False)
-    _show_trained([run])
+    show_notices(_screen, run.notices)
+    show_trained(_screen, [run])
     _screen.print(f"artefact {run.artefact.folder}, registered as version {registered.number}")
+
+
+@app.command("evaluate")
+def evaluate_command(
+    model: ModelOption,
+    cohort: CohortOption,
+    out: Annotated[
+        Path | None, typer.Option(help="A directory for every number and what it was made of.")
+    ] = None,
+    models: ModelsOption = None,
+) -> None:
+    """Judge a finished model on the patients of another centre; nothing is fitted to them."""
+    from training.external_validation import evaluate_on, external_cohort
+    from training.saving import write_evaluation
+    from training.terminal import show_external, show_notices
+
+    with _said_plainly():
+        artefact = _meant(model, models)
+        found = evaluate_on(artefact, external_cohort(artefact, cohort))
+        if out is not None:
+            write_evaluation(out, found.scored, found.evaluation)
+    show_notices(_screen, found.cohort.notices)
+    show_external(_screen, artefact, found)
+
+
+@app.command("recalibrate")
+def recalibrate_command(
+    model: ModelOption, cohort: CohortOption, models: ModelsOption = None
+) -> None:
+    """Update a model by a centre's own patients as far as their events allow, or keep it.
+
+    Intercept and slope only; new effects need `train`. The new version becomes a challenger.
+    """
+    from training.external_validation import external_cohort
+    from training.recalibration import recalibrate
+    from training.terminal import show_notices, show_recalibration
+
+    with _said_plainly():
+        artefact = _meant(model, models)
+        found = recalibrate(artefact, external_cohort(artefact, cohort), models or _TRAINED)
+        registered = None
+        if found.artefact is not None:
+            registered = Registry(models or _registry_home()).record(found.artefact, {})
+            if models is not None:
+                make_current(models, found.artefact)
+    show_notices(_screen, found.before.cohort.notices)
+    show_recalibration(_screen, artefact, found)
+    if found.artefact is not None and registered is not None:
+        _screen.print(
+            f"artefact {found.artefact.folder}, registered as version {registered.number}"
+        )
 
 
 @app.command("score")
@@ -202,11 +258,13 @@ def prepare_command(
         missing = [name for name in _DEFAULT_EXPERIMENTS if name not in load_current(store)]
         runs = [_train(experiments / f"{name}.toml", None, _TRAINED) for name in missing]
         if runs:
+            from training.terminal import show_trained
+
             registry = Registry(_registry_home())
             for run in runs:
                 registry.record(run.artefact, run.figures)
                 promote(registry, store, run.experiment.outcome.name, reason="default model")
-            _show_trained(runs)
+            show_trained(_screen, runs)
     body = json.dumps(EXAMPLE_PATIENT)
     print(
         "Once the service is up, try (an invented patient):\n\n"
@@ -220,6 +278,14 @@ def _registry_home() -> Path:
     return Settings.from_environment().store.parent
 
 
+def _meant(model: str, models: Path | None) -> Artefact:
+    from training.model_lookup import find_model
+
+    store = models or Settings.from_environment().store
+    with tempfile.TemporaryDirectory() as fetched:
+        return find_model(model, store, Registry(models or _registry_home()), Path(fetched))
+
+
 def _train(experiment: Path, cohort: Path | None, store: Path) -> "Run":
     from training.pipeline import train
 
@@ -231,29 +297,6 @@ def _train(experiment: Path, cohort: Path | None, store: Path) -> "Run":
             bar.update(task, description=f"{experiment.stem}: {doing}", completed=share)
 
         return train(experiment, cohort, store, progress)
-
-
-def _show_trained(runs: "list[Run]") -> None:
-    table = Table(title="What was trained")
-    table.add_column("", overflow="fold", min_width=24)
-    for run in runs:
-        table.add_column(run.experiment.outcome.name, overflow="fold")
-    manifests = [run.artefact.manifest for run in runs]
-    table.add_row("version", *(run.artefact.version for run in runs))
-    table.add_row("real patients", *(str(m.cohort.real_patients) for m in manifests))
-    table.add_row("simulated patients", *(str(m.cohort.simulated_patients) for m in manifests))
-    table.add_row("local deviation", *(m.local_deviation for m in manifests))
-    table.add_section()
-    for name in dict.fromkeys(m.name for manifest in manifests for m in manifest.performance):
-        table.add_row(name, *(_measured(manifest, name) for manifest in manifests))
-    judged_on = {m.on for manifest in manifests for m in manifest.performance}
-    table.caption = "measured on " + "; ".join(sorted(judged_on)) if judged_on else "not measured"
-    _screen.print(table)
-
-
-def _measured(manifest: ModelManifest, name: str) -> str:
-    values = [m.value for m in manifest.performance if m.name == name]
-    return f"{values[0]:.3f}" if values else ""
 
 
 if __name__ == "__main__":

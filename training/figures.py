@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest
 
 from serving.risk_model import RiskModel
-from training.performance import Judged
+from training.evaluation.scored_cohort import ScoredCohort
 from training.prior import ModelPrior
 
 Array = np.ndarray
@@ -47,14 +47,19 @@ def effects_figure(model_prior: ModelPrior, model: RiskModel) -> bytes:
     return _png(figure)
 
 
-def calibration_figure(judged: Judged, on: str) -> bytes:
-    """Return a PNG of observed against expected risk in tenths, with 90 % intervals."""
-    risk = 1 / (1 + np.exp(-judged.log_odds))
+def calibration_figure(scored: ScoredCohort) -> bytes:
+    """Return a PNG of observed against expected risk in tenths, with 90 % intervals.
+
+    Risks are those of the first repeat of cross-validation where the model was fitted here.
+    """
+    log_odds = scored.left_out[0] if scored.fitted_here else scored.model
+    known = np.isfinite(log_odds)
+    risk, outcome = 1 / (1 + np.exp(-log_odds[known])), scored.outcome[known]
     order = np.argsort(risk, kind="stable")
     groups = [g for g in np.array_split(order, _GROUPS) if len(g)]
     expected = np.array([risk[g].mean() for g in groups])
-    observed = np.array([judged.outcome[g].mean() for g in groups])
-    interval = np.array([_wilson(judged.outcome[g]) for g in groups]).T
+    observed = np.array([outcome[g].mean() for g in groups])
+    interval = np.array([_wilson(outcome[g]) for g in groups]).T
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
     most = 1.05 * float(max(expected.max(), interval.max()))
@@ -62,7 +67,8 @@ def calibration_figure(judged: Judged, on: str) -> bytes:
     axes.plot([0, most], [0, most], color="#595959", linestyle="--", label="perfect calibration")
     axes.errorbar(expected, observed, yerr=error, fmt="o", color=_FITTED, capsize=2, label="tenths")
     axes.set(xlabel="expected risk", ylabel="observed share", xlim=(0, most), ylim=(0, most))
-    axes.set_title(on, fontsize=8, wrap=True)
+    left_out = "patients left out in cross-validation, " if scored.fitted_here else ""
+    axes.set_title(left_out + scored.on, fontsize=8, wrap=True)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return _png(figure)

@@ -7,39 +7,23 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from data_schemas.cohort_table import predictor_columns
 from data_schemas.evidence import Evidence, load_evidence
 from data_schemas.outcomes import OUTCOMES, Outcome
-from serving.artefact import (
-    CARD_FILE,
-    MODEL_FILE,
-    PRIOR_FILE,
-    SELF_TEST_FILE,
-    Artefact,
-    canonical_json,
-    load_artefact,
-    model_from_json,
-    model_to_json,
-    save_artefact,
-    self_test,
-)
-from serving.assess import model_statement
+from serving.artefact import Artefact, canonical_json, model_from_json, model_to_json
 from serving.joint_risk import Association
-from serving.risk_model import Cell, RiskModel
+from serving.risk_model import RiskModel
 from training.association import known_in, published_association, with_cohort
 from training.cohort import LearningCohort, learning_cohort, within
 from training.experiment import Experiment, OutcomeSection, read_experiment
 from training.figures import calibration_figure, effects_figure
 from training.judgement import Judgement, Progress, judge
 from training.learner import Learnt, learn, rows_of
-from training.model_card import model_card, prior_table
+from training.model_card import prior_table
 from training.prior import ModelPrior, experiment_prior
 from training.recipes import RECIPES
 from training.run_manifest import run_manifest
+from training.saving import BOOSTER_FILE, EVALUATIONS, save_model, write_evaluation
 from training.verification import verify_trees
-
-Array = np.ndarray
-BOOSTER_FILE = "booster.ubj"
 
 
 @dataclass(frozen=True)
@@ -51,6 +35,9 @@ class Run:
     notices: tuple[str, ...]
     figures: dict[str, bytes]
     """PNG by file name, for people; not part of the artefact."""
+    judgement: Judgement
+    evaluation_folder: Path
+    """Where the scored cohort and everything measured of it lie."""
 
 
 def silent(_doing: str, _share: float) -> None:
@@ -87,9 +74,11 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
     learnt = learn(model_prior, cohort, experiment.seed, RECIPES[experiment.learner.name])
     association = _associated(evidence, experiment, learnt, cohort)
     learnt = replace(learnt, model=_read_back(replace(learnt.model, association=association)))
-    judgement = judge(evidence, experiment, model_prior, learnt, cohort, progress)
+    judgement = judge(experiment, model_prior, learnt, cohort, progress)
     progress("saving", 0.9)
     artefact = _save(store, experiment, outcome, evidence, model_prior, learnt, cohort, judgement)
+    folder = store / EVALUATIONS / artefact.version
+    write_evaluation(folder, judgement.scored, judgement.evaluation)
     if cohort is not None and learnt.booster is not None:
         progress("verifying the explanations", 0.95)
         values = rows_of(artefact.model, cohort).values
@@ -97,9 +86,9 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
         verify_trees(artefact, artefact.folder / BOOSTER_FILE, values, weight)
     progress("done", 1.0)
     figures = {"effects.png": effects_figure(model_prior, artefact.model)}
-    if judgement.judged is not None:
-        figures["calibration.png"] = calibration_figure(judgement.judged, judgement.on)
-    return Run(experiment, artefact, cohort.notices if cohort else (), figures)
+    if judgement.evaluation.leading is not None:
+        figures["calibration.png"] = calibration_figure(judgement.scored)
+    return Run(experiment, artefact, cohort.notices if cohort else (), figures, judgement, folder)
 
 
 def _read_back(model: RiskModel) -> RiskModel:
@@ -138,29 +127,5 @@ def _save(
 ) -> Artefact:
     model = replace(learnt.model, outcome=outcome.name)
     manifest = run_manifest(experiment, outcome, model_prior, learnt, cohort, judgement.measures)
-    table = prior_table(model_prior, evidence)
-    card = model_card(manifest, model, table, model_statement(manifest))
-    files = {
-        MODEL_FILE: canonical_json(model_to_json(model)),
-        SELF_TEST_FILE: canonical_json(self_test(model, _invented_patients(model.cells[0]))),
-        PRIOR_FILE: canonical_json(table),
-        CARD_FILE: card.encode(),
-    }
-    if learnt.booster is not None:
-        files[BOOSTER_FILE] = bytes(learnt.booster.save_raw("ubj"))
-    folder = save_artefact(store, model, manifest, files)
-    return load_artefact(folder)
-
-
-def _invented_patients(cell: Cell) -> dict[str, Array]:
-    """Return three invented patients for the self-test: typical, inflamed, and half unmeasured."""
-    given = {
-        "product": np.array([cell.product] * 3, dtype=object),
-        "disease": np.array([cell.disease] * 3, dtype=object),
-        "age": np.array([60.0, 71.0, 45.0]),
-        "crp": np.array([12.0, 140.0, np.nan]),
-        "ferritin": np.array([400.0, 4200.0, np.nan]),
-        "ldh": np.array([230.0, 900.0, 310.0]),
-        "platelets": np.array([160.0, 35.0, np.nan]),
-    }
-    return dict(predictor_columns(given, 3))
+    booster = None if learnt.booster is None else bytes(learnt.booster.save_raw("ubj"))
+    return save_model(store, model, manifest, prior_table(model_prior, evidence), booster)

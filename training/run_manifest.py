@@ -46,10 +46,15 @@ def run_manifest(
         local_deviation=learnt.local_deviation,
         directions_released=learnt.released,
         performance=performance,
-        software={name: version(name) for name in _PACKAGES}
-        | {"python": ".".join(platform.python_version_tuple()[:2])},
+        software=software(),
         files={},
     )
+
+
+def software() -> dict[str, str]:
+    """Return the versions that a model was made by."""
+    python = {"python": ".".join(platform.python_version_tuple()[:2])}
+    return {name: version(name) for name in _PACKAGES} | python
 
 
 def _cohort_statement(cohort: LearningCohort | None, learnt: Learnt) -> CohortStatement:

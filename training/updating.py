@@ -48,6 +48,14 @@ class Update:
         """Tell whether anything is updated at all."""
         return (self.intercept, self.slope) != (0.0, 1.0)
 
+    @property
+    def in_words(self) -> str:
+        """Say what is updated, by how much, and by which rule."""
+        if not self.changes:
+            return f"none ({self.how})"
+        said = f"{self.how}, {self.intercept:+.2f} (sd {self.covariance[0, 0] ** 0.5:.2f}) log-odds"
+        return said if self.slope == 1.0 else f"{said}, slope {self.slope:.2f}"
+
 
 def unchanged(why: str) -> Update:
     """Return the update that leaves a model as it is."""

@@ -73,6 +73,7 @@ def quick_experiments(workplace: Path) -> Path:
     copies.mkdir()
     shorter = (
         ("folds = 5", "folds = 2"),
+        ("repeats = 5", "repeats = 1"),
         ("bootstrap_refits = 200", "bootstrap_refits = 5"),
         ("simulated_centres = 20", "simulated_centres = 2"),
         ("simulated_patients = 400", "simulated_patients = 100"),

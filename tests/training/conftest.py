@@ -30,7 +30,7 @@ def experiment_text(
         f"predictors = [{listed}]\nseed = {seed}\n{top}\n"
         f'[outcome]\nname = "{outcome}"\n'
         '[learner]\nname = "anchored_ridge"\n'
-        "[validation]\nfolds = 2\nbootstrap_refits = 3\n"
+        "[validation]\nfolds = 2\nrepeats = 1\nbootstrap_refits = 3\n"
         f"simulated_centres = 1\nsimulated_patients = 120\n{sections}"
     )
 

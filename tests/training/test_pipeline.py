@@ -17,7 +17,7 @@ from data_schemas.patient_request import read_patient
 from serving.artefact import ArtefactRefused, load_artefact, load_current, make_current
 from serving.assess import assess
 from serving.openapi import EXAMPLE_PATIENT
-from training import judgement
+from training import rehearsal
 from training.experiment import ExperimentRefused
 from training.pipeline import Run, train
 from training.synthetic_cohort import SimulatedCohort, simulate
@@ -92,7 +92,7 @@ def test_a_model_of_the_evidence_says_no_patient(evidence_run: Run) -> None:
     assert cohort.fingerprint == ""
     assert manifest.validated_on_real_patients == 0
     assert manifest.local_deviation == "no cohort: evidence only"
-    assert {m.on for m in manifest.performance} == {judgement.SIMULATED}
+    assert {m.on for m in manifest.performance} == {rehearsal.SIMULATED}
     assert manifest.evidence.rows > 10
 
 
@@ -206,7 +206,7 @@ def test_a_rehearsal_without_events_is_not_measured(
         cohort = simulate(*arguments)
         return replace(cohort, truth=cohort.truth.assign(severe_icans=1e-9))
 
-    monkeypatch.setattr(judgement, "simulate", harmless)
+    monkeypatch.setattr(rehearsal, "simulate", harmless)
     run = train(experiment_file(), None, tmp_path)
     assert not {"auroc", "calibration_slope"} & {m.name for m in run.artefact.manifest.performance}
 

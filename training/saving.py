@@ -1,0 +1,91 @@
+"""A finished model written down: its files, its card, its self-test, reloaded as it will answer."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_schemas.cohort_table import predictor_columns
+from data_schemas.model_manifest import ModelManifest
+from serving.artefact import (
+    CARD_FILE,
+    MODEL_FILE,
+    PRIOR_FILE,
+    SELF_TEST_FILE,
+    Artefact,
+    canonical_json,
+    load_artefact,
+    model_to_json,
+    save_artefact,
+    self_test,
+)
+from serving.assess import model_statement
+from serving.risk_model import Cell, RiskModel
+from training.evaluation.record import Evaluation
+from training.evaluation.scored_cohort import ScoredCohort
+from training.model_card import model_card
+from training.scored_file import save as save_scored
+
+Array = np.ndarray
+BOOSTER_FILE = "booster.ubj"
+EVALUATION_FILE = "evaluation.json"
+EVALUATIONS = "evaluations"
+"""Beside the models of a store: how each version was judged, and on what."""
+
+
+def save_model(
+    store: Path,
+    model: RiskModel,
+    manifest: ModelManifest,
+    prior_table: dict[str, Any],
+    booster: bytes | None,
+) -> Artefact:
+    """Write a model under ``store`` and return it as its own bytes tell it.
+
+    Parameters
+    ----------
+    prior_table
+        What was believed before any patient, as plain data.
+    booster
+        XGBoost's own file of the trees, None where none grew.
+    """
+    card = model_card(manifest, model, prior_table, model_statement(manifest))
+    files = {
+        MODEL_FILE: canonical_json(model_to_json(model)),
+        SELF_TEST_FILE: canonical_json(self_test(model, _invented_patients(model.cells[0]))),
+        PRIOR_FILE: canonical_json(prior_table),
+        CARD_FILE: card.encode(),
+    }
+    if booster is not None:
+        files[BOOSTER_FILE] = booster
+    return load_artefact(save_artefact(store, model, manifest, files))
+
+
+def write_evaluation(folder: Path, scored: ScoredCohort, evaluation: Evaluation) -> None:
+    """Write a scored cohort, and all that was measured of it, into a folder.
+
+    The scored cohort holds a row for each patient, without identifier; its owner alone may read it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    save_scored(scored, folder)
+    draft = folder / f".{EVALUATION_FILE}.{os.getpid()}.draft"
+    try:
+        draft.write_bytes(canonical_json(evaluation.model_dump(mode="json")))
+        draft.replace(folder / EVALUATION_FILE)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _invented_patients(cell: Cell) -> dict[str, Array]:
+    """Return three invented patients for the self-test: typical, inflamed, and half unmeasured."""
+    given = {
+        "product": np.array([cell.product] * 3, dtype=object),
+        "disease": np.array([cell.disease] * 3, dtype=object),
+        "age": np.array([60.0, 71.0, 45.0]),
+        "crp": np.array([12.0, 140.0, np.nan]),
+        "ferritin": np.array([400.0, 4200.0, np.nan]),
+        "ldh": np.array([230.0, 900.0, 310.0]),
+        "platelets": np.array([160.0, 35.0, np.nan]),
+    }
+    return dict(predictor_columns(given, 3))

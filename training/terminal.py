@@ -1,0 +1,103 @@
+"""What the command line shows of a run, of an external validation and of an update."""
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+
+from data_schemas.model_manifest import ModelManifest
+from serving.artefact import Artefact
+from training.evaluation.estimate import Estimate
+from training.evaluation.record import Evaluation
+from training.external_validation import ExternalValidation
+from training.judgement import HEADLINE
+from training.pipeline import Run
+from training.recalibration import Recalibration
+from training.updating import EVENTS_FOR_CLOSED_TEST
+
+
+def show_notices(screen: Console, notices: Iterable[str]) -> None:
+    """Show what was noticed of a cohort."""
+    for notice in notices:
+        screen.print(f"note: {notice}", markup=False)
+
+
+def show_trained(screen: Console, runs: list[Run]) -> None:
+    """Show on whom each model rests and how well it does."""
+    table = Table(title="What was trained")
+    table.add_column("", overflow="fold", min_width=24)
+    for run in runs:
+        table.add_column(run.experiment.outcome.name, overflow="fold")
+    manifests = [run.artefact.manifest for run in runs]
+    table.add_row("version", *(run.artefact.version for run in runs))
+    table.add_row("real patients", *(str(m.cohort.real_patients) for m in manifests))
+    table.add_row("simulated patients", *(str(m.cohort.simulated_patients) for m in manifests))
+    table.add_row("local deviation", *(m.local_deviation for m in manifests))
+    table.add_section()
+    for name in dict.fromkeys(m.name for manifest in manifests for m in manifest.performance):
+        table.add_row(name, *(_measured(manifest, name) for manifest in manifests))
+    judged_on = {m.on for manifest in manifests for m in manifest.performance}
+    table.caption = "measured on " + "; ".join(sorted(judged_on)) if judged_on else "not measured"
+    screen.print(table)
+
+
+def _measured(manifest: ModelManifest, name: str) -> str:
+    values = [m.value for m in manifest.performance if m.name == name]
+    return f"{values[0]:.3f}" if values else ""
+
+
+def show_external(screen: Console, artefact: Artefact, found: ExternalValidation) -> None:
+    """Show how a finished model did on patients whom it had not seen, and what may be updated."""
+    evaluation = found.evaluation
+    screen.print(_measured_table(artefact, evaluation))
+    if evaluation.comparisons:
+        screen.print(_comparisons_table(evaluation))
+    if not evaluation.sample_size.met:
+        screen.print(
+            "fewer patients than guidance asks for a validation: read the intervals, not the values"
+        )
+    screen.print(f"an update would be: {found.update.in_words}", soft_wrap=True)
+    if not found.update.changes:
+        advisory = found.advisory.in_words
+        screen.print(f"what the events point to, not to be applied: {advisory}", soft_wrap=True)
+    if evaluation.events >= EVENTS_FOR_CLOSED_TEST:
+        screen.print("with so many events `cart-risk train` may learn new effects from them, too")
+
+
+def _measured_table(artefact: Artefact, evaluation: Evaluation) -> Table:
+    title = f"{artefact.model.outcome} {artefact.version} on {evaluation.on}"
+    caption = f"{evaluation.patients} patients, {evaluation.events} events; 95 % intervals"
+    table = Table("measure", "value", "interval", title=title, caption=caption)
+    assert evaluation.headline is not None
+    estimates = evaluation.headline.measures.estimates()
+    for name in HEADLINE:
+        table.add_row(name, *_in_cells(estimates[name]))
+    return table
+
+
+def _comparisons_table(evaluation: Evaluation) -> Table:
+    caption = "log-loss of the model less that of the other; below 0 is for the model"
+    table = Table("beside", "patients", "difference", "interval", caption=caption)
+    for beside in evaluation.comparisons:
+        cells = _in_cells(beside.log_loss_difference)
+        table.add_row(beside.comparator, str(beside.patients), *cells)
+    return table
+
+
+def _in_cells(estimate: Estimate) -> tuple[str, str]:
+    if estimate.value is None:
+        return "", estimate.reason or ""
+    value = f"{estimate.value:.3f}"
+    if estimate.low is None or estimate.high is None:
+        return value, estimate.reason or ""
+    return value, f"{estimate.low:.3f} to {estimate.high:.3f}"
+
+
+def show_recalibration(screen: Console, artefact: Artefact, found: Recalibration) -> None:
+    """Show whether a model was updated, by which numbers."""
+    screen.print(_measured_table(artefact, found.before.evaluation))
+    update, loss = found.before.update.in_words, f"log-loss {found.log_loss_before:.4f}"
+    if found.log_loss_after is not None:
+        loss += f", updated {found.log_loss_after:.4f} after correction for optimism"
+    kept = "kept, no update" if found.artefact is None else "updated"
+    screen.print(f"{kept}: {update}; {loss}", soft_wrap=True)
