@@ -65,7 +65,8 @@ def optimism_corrected(scored: ScoredCohort, asked: Asked) -> OptimismCorrected 
     seen, outcome = boot.seen, boot.seen.outcome
     if len(boot.refits) < FEWEST_REFITS or seen.one_class:
         return None
-    rows = [_inside_and_on_all(z, outcome, w) for z, w in zip(boot.refits, boot.drawn, strict=True)]
+    pairs = zip(boot.refits, boot.drawn, strict=True)
+    rows = [_drawn_all_and_missed(z, outcome, drawn) for z, drawn in pairs]
     apparent = view(seen, asked).measures.estimates()
     corrected = {
         name: _corrected(apparent[name], np.array([row[name] for row in rows]))
@@ -81,26 +82,36 @@ def optimism_corrected(scored: ScoredCohort, asked: Asked) -> OptimismCorrected 
     )
 
 
-def _inside_and_on_all(log_odds: Array, outcome: Array, drawn: Array) -> dict[str, float]:
-    """Return how much better a refit does on the patients it drew than on all, by measure."""
-    weights = np.stack([drawn, np.ones_like(drawn)])
-    both = {name: measure(log_odds, outcome, weights) for name, measure in CORRECTED.items()}
-    return {name: float(inside - on_all) for name, (inside, on_all) in both.items()}
+def _drawn_all_and_missed(log_odds: Array, outcome: Array, drawn: Array) -> dict[str, Array]:
+    """Return how a refit does on the patients it drew, on all, and on those it missed, (3,)."""
+    missed = drawn == 0
+    weights = np.stack([drawn, np.ones_like(drawn), missed][: 3 if missed.any() else 2])
+    measured = {name: measure(log_odds, outcome, weights) for name, measure in CORRECTED.items()}
+    return {name: np.r_[each, np.nan][:3] for name, each in measured.items()}
 
 
-def _corrected(apparent: Estimate, gains: Array) -> Corrected:
-    known = gains[np.isfinite(gains)]
-    if apparent.value is None or len(known) < 0.9 * len(gains):
+def _corrected(apparent: Estimate, measured: Array) -> Corrected:
+    """Correct one measure by what refits say of it, (B, 3)."""
+    optimism = _mean_of_most(measured[:, 0] - measured[:, 1])
+    missed = _mean_of_most(measured[:, 2])
+    if apparent.value is None or optimism is None:
         absent = missing(apparent.reason or _NOT_MEASURED)
-        return Corrected(apparent=apparent.value, optimism=None, corrected=absent)
-    optimism = float(known.mean())
+        return Corrected(
+            apparent=apparent.value, optimism=None, corrected=absent, out_of_bag=missed
+        )
     value = apparent.value - optimism
     if apparent.low is None or apparent.high is None:
         moved = Estimate(value=value, reason=apparent.reason)
     else:
         low, high = apparent.low - optimism, apparent.high - optimism
         moved = Estimate(value=value, low=low, high=high, method="shifted_apparent")
-    return Corrected(apparent=apparent.value, optimism=optimism, corrected=moved)
+    return Corrected(apparent=apparent.value, optimism=optimism, corrected=moved, out_of_bag=missed)
+
+
+def _mean_of_most(each: Array) -> float | None:
+    """Return the mean of what could be measured, None if that is less than 9 in 10."""
+    known = each[np.isfinite(each)]
+    return float(known.mean()) if len(known) >= 0.9 * len(each) else None
 
 
 def _net_benefit(boot: Bootstrapped, thresholds: Array) -> Array:

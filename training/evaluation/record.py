@@ -26,6 +26,9 @@ class Corrected(Record):
     """Mean over refits of (on the patients it drew) - (on all patients)."""
     corrected: Estimate
     """Its interval is the apparent one moved by the optimism, a lower bound of the uncertainty."""
+    out_of_bag: float | None
+    """Mean over refits on the patients whom each did not draw. Somewhat too modest, as a refit
+    learns from fewer patients; far from ``corrected``, it says that the correction fails."""
 
 
 class OptimismCorrected(Record):
