@@ -11,17 +11,13 @@ Examples
 (22.0, 'Penn2014', 'read', 'unread')
 """
 
+from data_schemas.evidence.association_row import Association
+from data_schemas.evidence.distribution_row import Distribution
+from data_schemas.evidence.incidence_row import Incidence
 from data_schemas.evidence.loading import Evidence, EvidenceError, Problem, load_evidence
-from data_schemas.evidence.records import (
-    Association,
-    Distribution,
-    EvidenceRow,
-    Incidence,
-    Mark,
-    Performance,
-    Reference,
-    Verified,
-)
+from data_schemas.evidence.performance_row import Performance
+from data_schemas.evidence.row import EvidenceRow, Reference
+from data_schemas.evidence.words import Mark, Verified
 
 __all__ = [
     "Association",

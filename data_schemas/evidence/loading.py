@@ -14,14 +14,11 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from data_schemas.evidence.records import (
-    Association,
-    Distribution,
-    EvidenceRow,
-    Incidence,
-    Performance,
-    Reference,
-)
+from data_schemas.evidence.association_row import Association
+from data_schemas.evidence.distribution_row import Distribution
+from data_schemas.evidence.incidence_row import Incidence
+from data_schemas.evidence.performance_row import Performance
+from data_schemas.evidence.row import EvidenceRow, Reference
 from data_schemas.refusal import Refused
 
 RawRow: TypeAlias = Mapping[str, Any]
