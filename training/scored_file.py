@@ -25,7 +25,7 @@ _OWNER_ONLY = 0o600
 
 
 class NoScoredCohort(Refused):
-    """The folder holds no scored cohort."""
+    """The folder holds no scored cohort that can be read."""
 
 
 def save(scored: ScoredCohort, folder: Path) -> Path:
@@ -68,13 +68,16 @@ def load(folder: Path) -> ScoredCohort:
     Raises
     ------
     NoScoredCohort
-        If the folder holds none.
+        If the folder holds none, or another kind of file by its name.
     """
     path = folder / SCORED_FILE
     if not path.is_file():
         raise NoScoredCohort(f"the folder has no {SCORED_FILE}: is it that of an evaluation?")
-    table = pq.read_table(path)
-    said = json.loads(table.schema.metadata[_SAID])
+    try:
+        table = pq.read_table(path)
+        said = json.loads((table.schema.metadata or {})[_SAID])
+    except (pa.ArrowInvalid, KeyError):
+        raise NoScoredCohort(f"{SCORED_FILE} is not what an evaluation wrote") from None
     columns = {name: table[name].to_numpy() for name in table.column_names}
 
     def named(kind: str) -> dict[str, Array]:
