@@ -4,7 +4,7 @@ It imports ``serving`` because what is trained here is what will be served, byte
 The order of the room:
 
 - believed: effect_conversions, published_effects, base_rates, recipes, experiment, prior
-- learnt: cohort, centres, posterior, boosting, learner, association
+- learnt: cohort, centres, folds, posterior, boosting, learner, association
 - judged: subgroups, resampling, comparators, rehearsal, evaluation, judgement, verification
 - run: figures, run_manifest, model_card, saving, pipeline, tracking, promotion, scoring
 - elsewhere: updating, external_validation, recalibration, model_lookup

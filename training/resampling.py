@@ -18,12 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from data_schemas.refusal import Refused
 from training.cohort import LearningCohort
 from training.experiment import ValidationSection
+from training.folds import patient_folds
 
 Array = np.ndarray
 Learner = Callable[[LearningCohort, LearningCohort], Array]
@@ -104,19 +104,8 @@ def cross_validation_folds(
 
     All rows of a patient lie in the same fold.
     """
-    _, person = np.unique(cohort.patient, return_inverse=True)
-    had = np.zeros(person.max() + 1)
-    np.maximum.at(had, person, cohort.outcome)
-    if min(had.sum(), len(had) - had.sum()) < k:
-        return []
-    splitters = [StratifiedKFold(k, shuffle=True, random_state=seed + r) for r in range(repeats)]
-    return [
-        [_rows_of(person, *people) for people in splitter.split(had, had)] for splitter in splitters
-    ]
-
-
-def _rows_of(person: Array, seen: Array, scored: Array) -> Fit:
-    return Fit(*(np.flatnonzero(np.isin(person, people)) for people in (seen, scored)))
+    repeated = (patient_folds(cohort.patient, cohort.outcome, k, seed + r) for r in range(repeats))
+    return [[Fit(*rows) for rows in folds] for folds in repeated if folds]
 
 
 def internal_external(cohort: LearningCohort) -> dict[str, list[Fit]]:
