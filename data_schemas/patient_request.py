@@ -5,9 +5,10 @@ because each of them may hold a patient's data.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from typing import NamedTuple
 
 from data_schemas.predictors import (
     DERIVED,
@@ -16,16 +17,18 @@ from data_schemas.predictors import (
     REQUIRED,
     BaselinePredictors,
     Category,
-    Flag,
+    Predictor,
     Quantity,
 )
 from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.refusal import Refused
-from data_schemas.units import LARGEST, normalise_unit
+from data_schemas.units import IDENTITY, LARGEST, normalise_unit
 
 UNKNOWN = "unknown"
 _QUANTITY_KEYS = frozenset({"value", "unit", "measured_at"})
 _OTHER_FIELDS = frozenset({"infusion_date"})
+_REQUIRED = frozenset(REQUIRED)
+_KNOWN = PREDICTORS.keys() | _OTHER_FIELDS
 _NAMES_COMPARED = 20
 """Only so many unknown names are compared with known ones: thousands of them would cost seconds."""
 _COLUMN_TO_NAME = {
@@ -54,12 +57,10 @@ class RequestProblems(Refused):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """A quantity as it came and as it is used."""
+class Measurement(NamedTuple):
+    """A quantity as it came and as it is used; ``value`` is in the predictor's canonical unit."""
 
     value: float
-    """In the predictor's canonical unit."""
     original_value: float
     original_unit: str
     measured_on: date | None = None
@@ -67,11 +68,19 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class PatientRequest:
-    """A patient whose every field has passed the contract."""
+    """A patient whose every field has passed the contract.
 
-    predictors: BaselinePredictors
+    ``values`` holds what was given, in canonical units and in the contract's order.
+    """
+
+    values: Mapping[str, float | str | bool]
     measurements: Mapping[str, Measurement]
     infusion_date: date | None
+
+    @property
+    def predictors(self) -> BaselinePredictors:
+        """Every predictor by name, ``None`` where it was not given."""
+        return BaselinePredictors(**self.values)  # type: ignore[arg-type]  # typed by name
 
     def age_in_days(self, name: str) -> int | None:
         """Return how many days before infusion a predictor was measured, if that is known."""
@@ -96,33 +105,57 @@ class _Reader:
     def refuse(self, field: str, code: str, message: str, accepted: tuple[str, ...] = ()) -> None:
         self.problems.append(Problem(field, code, message, accepted))
 
+    def read(self, name: str, declared: Predictor, given: object) -> None:
+        if given is None:
+            hint = ' (or the word "unknown": no risk is then given)' if name == "age" else ""
+            self.refuse(name, "required", f"{name} is required{hint}")
+        elif isinstance(declared, Quantity):
+            if not (name == "age" and given == UNKNOWN):
+                self.quantity(name, declared, given)
+        elif isinstance(declared, Category):
+            self.category(name, declared, given)
+        else:
+            self.flag(name, given)
+
     def quantity(self, name: str, declared: Quantity, given: object) -> None:
-        units = tuple(declared.conversions)
         if not isinstance(given, Mapping):
+            units = tuple(declared.conversions)
             self.refuse(name, "not_a_quantity", "send an object with value and unit", units)
             return
-        if set(given) - _QUANTITY_KEYS:
+        if not given.keys() <= _QUANTITY_KEYS:
             self.refuse(name, "unknown_key", "a quantity has value, unit and measured_at only")
         unit = _accepted_unit(given.get("unit"), declared)
         value = given.get("value")
         if unit is None:
+            units = tuple(declared.conversions)
             self.refuse(name, "unknown_unit", "give one of the accepted units", units)
         if not _is_finite_number(value):
             self.refuse(name, "not_a_number", "the value must be a finite number")
-        measured_on = self._measured_on(name, given.get("measured_at"))
-        if unit is None or not _is_finite_number(value):
+            value = None
+        measured_at = given.get("measured_at")
+        measured_on = None if measured_at is None else self._measured_on(name, measured_at)
+        if unit is None or value is None:
             return
-        canonical = declared.conversions[unit](value)  # type: ignore[arg-type]  # just checked
+        canonical = self._canonical(name, declared, unit, value)
+        if canonical is not None:
+            self.values[name] = canonical
+            self.measurements[name] = Measurement(canonical, float(value), unit, measured_on)
+
+    def _canonical(self, name: str, declared: Quantity, unit: str, value: float) -> float | None:
+        rule = declared.conversions[unit]
+        # Adding zero makes minus zero plain zero, as every other conversion does.
+        canonical = float(value) + 0.0 if rule is IDENTITY else rule(value)
         low, high = declared.hard
         if not low <= canonical <= high:
             hint = f"; {declared.note}" if declared.note else ""
             limits = f"must lie between {low:g} and {high:g} {declared.unit}"
+            units = tuple(declared.conversions)
             self.refuse(name, "outside_limits", limits + hint, units)
         elif declared.whole and canonical != int(canonical):
             self.refuse(name, "not_whole", "must be a whole number")
         else:
-            self.values[name] = canonical
-            self.measurements[name] = Measurement(canonical, float(value), unit, measured_on)  # type: ignore[arg-type]  # just checked
+            return canonical
+        return None
 
     def category(self, name: str, declared: Category, given: object) -> None:
         word = given
@@ -133,7 +166,7 @@ class _Reader:
         else:
             self.refuse(name, "not_a_choice", "must be one of the accepted words", declared.choices)
 
-    def flag(self, name: str, _declared: Flag, given: object) -> None:
+    def flag(self, name: str, given: object) -> None:
         if isinstance(given, bool):
             self.values[name] = given
         elif given in ("yes", "no"):
@@ -142,8 +175,6 @@ class _Reader:
             self.refuse(name, "not_a_choice", "must be yes, no or unknown", ("yes", "no", UNKNOWN))
 
     def _measured_on(self, name: str, given: object) -> date | None:
-        if given is None:
-            return None
         measured = _read_clock(given)
         if measured is None:
             self.refuse(name, "not_a_date", "measured_at must be an ISO 8601 date or date-time")
@@ -169,30 +200,22 @@ def read_patient(body: object) -> PatientRequest:
         message = "send one JSON object with the patient's predictors"
         raise RequestProblems((Problem("(body)", "not_an_object", message),))
     reader = _Reader(body.get("infusion_date"))
-    readers: dict[type, Callable[..., None]] = {
-        Quantity: reader.quantity,
-        Category: reader.category,
-        Flag: reader.flag,
-    }
     for name, declared in PREDICTORS.items():
         given = body.get(name)
-        if given is None and name in REQUIRED:
-            hint = ' (or the word "unknown": no risk is then given)' if name == "age" else ""
-            reader.refuse(name, "required", f"{name} is required{hint}")
-        elif given is not None and not (name == "age" and given == UNKNOWN):
-            readers[type(declared)](name, declared, given)
-    _refuse_unknown_names(reader, [str(key) for key in body])
+        if given is not None or name in _REQUIRED:
+            reader.read(name, declared, given)
+    if not body.keys() <= _KNOWN:
+        _refuse_unknown_names(reader, map(str, body))
     if reader.problems:
         raise RequestProblems(tuple(dict.fromkeys(reader.problems)))
-    predictors = BaselinePredictors(**reader.values)  # type: ignore[arg-type]  # typed by name
     infusion_date = reader.infusion.date() if reader.infusion else None
-    return PatientRequest(predictors, reader.measurements, infusion_date)
+    return PatientRequest(reader.values, reader.measurements, infusion_date)
 
 
-def _refuse_unknown_names(reader: _Reader, names: list[str]) -> None:
+def _refuse_unknown_names(reader: _Reader, names: Iterable[str]) -> None:
     compared = 0
     for name in names:
-        if name in PREDICTORS or name in _OTHER_FIELDS:
+        if name in _KNOWN:
             continue
         if name in DERIVED:
             reader.refuse(name, "derived", f"computed here from {DERIVED[name]}; leave it out")
@@ -212,6 +235,8 @@ def _refuse_unknown_names(reader: _Reader, names: list[str]) -> None:
 def _accepted_unit(given: object, declared: Quantity) -> str | None:
     if not isinstance(given, str) or len(given) > 40:
         return None
+    if given in declared.conversions:
+        return given
     unit = normalise_unit(given)
     if unit in declared.conversions:
         return unit

@@ -9,6 +9,8 @@ the same number and not merely close.
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from math import lcm
 
 PURE_NUMBERS = frozenset({"{INR}", "{ratio}", "{score}", "{count}"})
 
@@ -101,7 +103,7 @@ _SUFFIXES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Conversion:
     """``canonical = value * factor + offset``, both exact fractions."""
 
@@ -110,7 +112,19 @@ class Conversion:
 
     def __call__(self, value: float) -> float:
         """Convert one value, rounding once, at the end."""
-        return float(Fraction(str(value)) * self.factor + self.offset)
+        written = str(value)
+        whole, _, decimals = written.partition(".")
+        if not (decimals.isdecimal() or decimals == "") or "e" in whole:
+            return float(Fraction(written) * self.factor + self.offset)
+        # The same fraction in whole numbers: their quotient is rounded once, and correctly.
+        slope, constant, divisor = self._whole_numbers
+        tens = 10 ** len(decimals)
+        return (int(whole + decimals) * slope + constant * tens) / (divisor * tens)
+
+    @cached_property
+    def _whole_numbers(self) -> tuple[int, int, int]:
+        divisor = lcm(self.factor.denominator, self.offset.denominator)
+        return int(self.factor * divisor), int(self.offset * divisor), divisor
 
 
 IDENTITY = Conversion(Fraction(1))

@@ -78,7 +78,7 @@ def columns_of(request: PatientRequest) -> dict[str, Array]:
     """Return the patient as contract columns of one row."""
     columns: dict[str, Array] = {}
     for name, declared in PREDICTORS.items():
-        value = getattr(request.predictors, name)
+        value = request.values.get(name)
         if isinstance(declared, Category):
             columns[name] = np.array([value], dtype=object)
         else:
@@ -226,7 +226,7 @@ def _burden(artefacts: Mapping[str, Artefact], columns: Columns) -> TumourBurden
 def _values_used(request: PatientRequest, used: set[str]) -> tuple[ValueUsed, ...]:
     values = []
     for name, declared in PREDICTORS.items():
-        value = getattr(request.predictors, name)
+        value = request.values.get(name)
         if value is None:
             continue
         by_model = name in used | {"product", "disease", "ldh_uln"} and not _is_absent(value)

@@ -132,6 +132,16 @@ def test_the_unit_that_was_used_makes_no_difference(
     assert getattr(request.predictors, name) == pytest.approx(canonical, rel=1e-12)
 
 
+def test_values_stand_in_the_order_of_the_contract_however_they_were_sent() -> None:
+    crp = {"crp": {"value": 1, "unit": "mg/dL"}, "bulky_disease": "no", "sex": "unknown"}
+    request = read_patient(dict(reversed((crp | MINIMAL).items())))
+    assert list(request.values) == [name for name in PREDICTORS if name in request.values]
+    assert {name: getattr(request.predictors, name) for name in PREDICTORS} == (
+        dict.fromkeys(PREDICTORS) | request.values
+    )
+    assert request.values.keys() == {*MINIMAL, *crp}
+
+
 # ---- what is refused
 
 

@@ -124,6 +124,18 @@ def test_a_power_of_ten_only_moves_the_decimal_point(digits: int, places: int, r
     assert float(f"{digits * int(rule)}e-{places}") == conversion(rule)(written)
 
 
+@given(
+    st.floats(-LARGEST / 10**9, LARGEST / 10**9)
+    | st.integers(-(10**30), 10**30)
+    | st.decimals(-(10**6), 10**6, places=3).map(float),
+    st.sampled_from(PAIRS),
+)
+def test_a_conversion_is_the_fraction_rounded_once(value: float, pair: tuple[str, str]) -> None:
+    rule = QUANTITIES[pair[0]].conversions[pair[1]]
+    exact = Fraction(str(value)) * rule.factor + rule.offset
+    assert rule(value) == float(exact)
+
+
 @given(st.floats(0, LARGEST, exclude_max=True), st.sampled_from(PAIRS))
 def test_no_number_that_is_read_overflows(value: float, pair: tuple[str, str]) -> None:
     assert to_canonical(*pair, value) < float("inf")
