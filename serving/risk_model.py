@@ -132,7 +132,7 @@ class RiskModel:
             high=logit + half_width,
             base=base,
             contributions=contributions,
-            missing_weight=(self._shares(columns["disease"]) * design_.missing).sum(axis=1),
+            missing_weight=(self.weight_shares(columns["disease"]) * design_.missing).sum(axis=1),
             in_scope=in_scope,
         )
 
@@ -174,14 +174,14 @@ class RiskModel:
     ) -> dict[str, Array]:
         """Return, by predictor, which patients lack it although it carries ``least_weight``."""
         design_ = design(columns, self.terms, self.burden_scale)
-        share = self._shares(columns["disease"]) * design_.missing
+        share = self.weight_shares(columns["disease"]) * design_.missing
         by_predictor: dict[str, Array] = {}
         for j, term in enumerate(self.terms):
             before = by_predictor.get(term.predictor, np.zeros(len(share)))
             by_predictor[term.predictor] = before + share[:, j]
         return {name: total > least_weight for name, total in by_predictor.items()}
 
-    def _shares(self, disease: Array) -> Array:
+    def weight_shares(self, disease: Array) -> Array:
         """Return each term's share of the model's weight in each patient, shape (n, n_terms).
 
         The weight is what a term adds to the variance of the log-odds between patients, so that

@@ -37,6 +37,9 @@ class LearningCohort:
     fingerprint: str
     without_outcome: int
     notices: tuple[str, ...]
+    outside_model: int = 0
+    """How many were left out, their outcome known, because the model knows no product in a disease
+    like theirs."""
 
     def __len__(self) -> int:
         """Return the number of patients."""
@@ -133,11 +136,12 @@ def within(
         return cohort
     kept = cohort.take(np.flatnonzero(inside))
     _refuse_unlearnable(kept.outcome, outcome)
+    outside = int((~inside).sum())
     notice = (
-        f"{int((~inside).sum())} patients were given a product in a disease that it has no "
-        "evidence in: they are left out"
+        f"{outside} patients were given a product in a disease that it has no evidence in: they "
+        "are left out"
     )
-    return replace(kept, notices=(*cohort.notices, notice))
+    return replace(kept, notices=(*cohort.notices, notice), outside_model=outside)
 
 
 def _refuse_unlearnable(y: Array, outcome: Outcome) -> None:
