@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import Result
@@ -12,9 +13,13 @@ from typer.testing import CliRunner
 from data_schemas.evidence import load_evidence
 from serving.artefact import load_current
 from training.__main__ import app
+from training.evaluation.evaluate import evaluate
+from training.evaluation.record import Evaluation
 from training.experiment import read_experiment
 from training.prior import evidence_prior
 from training.promotion import Ledger
+from training.scored_file import load
+from training.synthetic_cohort import simulate
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 Invoke = Callable[..., Result]
@@ -127,6 +132,85 @@ def test_a_challenger_is_promoted_listed_and_rolled_back(
         invoke("promote", "severe_icans", "--reason", "x", "--version", "0000"), "NotRegistered"
     )
     assert "0000" in said
+
+
+# ---- Another centre ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def elsewhere(invoke: Invoke, home: Path) -> Path:
+    """A centre where every risk is far higher than published."""
+    simulate(160, 2, 31, truth="shifted").table.to_parquet(home / "elsewhere.parquet")
+    return home / "elsewhere.parquet"
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_model_is_evaluated_at_another_centre(
+    invoke: Invoke, home: Path, elsewhere: Path
+) -> None:
+    asked = ("--model", "severe_icans", "--cohort", elsewhere, "--models", home / "models")
+    result = invoke("evaluate", *asked, "--out", home / "judged")
+    assert result.exit_code == 0, result.output
+    said = words(result)
+    assert "on simulated patients, never clinical performance" in said
+    assert "an update would be: Bayesian intercept" in said
+    assert "without a known outcome are left out" in said
+    evaluation = Evaluation.model_validate_json((home / "judged/evaluation.json").read_bytes())
+    assert evaluate(load(home / "judged"), evaluation.asked) == evaluation
+    assert f"{evaluation.patients} patients, {evaluation.events} events" in said
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_centre_recalibrates_a_model(invoke: Invoke, home: Path, elsewhere: Path) -> None:
+    folder = load_current(home / "models")["severe_icans"].folder
+    result = invoke("recalibrate", "--model", folder, "--cohort", elsewhere, "--models", "updated")
+    assert result.exit_code == 0, result.output
+    new = load_current(home / "updated")["severe_icans"]
+    said = words(result)
+    assert "updated: Bayesian intercept" in said
+    assert "after correction for optimism" in said
+    assert "registered as version 1" in said
+    assert new.manifest.lineage[0].parent_version == folder.name
+    again = invoke("recalibrate", "--model", new.folder, "--cohort", elsewhere)
+    assert "fitted on this very cohort" in refused(again, "NotExternal")
+
+
+@pytest.mark.usefixtures("trained")
+def test_few_events_keep_the_model_and_say_why(invoke: Invoke, home: Path) -> None:
+    few = simulate(60, 1, 8).table
+    few["icans_grade"] = np.where(np.arange(60) < 4, 3.0, 1.0)
+    few.dropna(axis="columns", how="all").to_parquet(home / "few.parquet")
+    asked = ("--model", "severe_icans", "--cohort", "few.parquet", "--models", home / "models")
+    before = load_current(home / "models")["severe_icans"].version
+    result = invoke("recalibrate", *asked)
+    assert result.exit_code == 0, result.output
+    assert "kept, no update: none (4 events, fewer than 10" in words(result)
+    assert load_current(home / "models")["severe_icans"].version == before
+    said = words(invoke("evaluate", *asked))
+    assert "not to be applied: Bayesian intercept" in said
+    assert "fewer patients than guidance asks for" in said
+
+
+@pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize("command", ["evaluate", "recalibrate"])
+def test_a_model_or_cohort_that_is_not_there(
+    invoke: Invoke, home: Path, elsewhere: Path, command: str
+) -> None:
+    models = ("--models", home / "models")
+    nobody = invoke(command, "--model", "nobody", "--cohort", elsewhere, *models)
+    assert "nobody is neither" in refused(nobody, "NotRegistered")
+    nowhere = invoke(command, "--model", "severe_icans", "--cohort", "nowhere.csv", *models)
+    assert "[no_such_file]" in refused(nowhere, "CohortRefused")
+
+
+@pytest.mark.usefixtures("trained")
+def test_an_evaluation_cannot_be_written_into_a_file(
+    invoke: Invoke, home: Path, elsewhere: Path
+) -> None:
+    (home / "taken").write_text("a file", "utf-8")
+    asked = ("--model", "severe_icans", "--cohort", elsewhere, "--models", home / "models")
+    refused(invoke("evaluate", *asked, "--out", home / "taken"), "FileExistsError")
+    assert (home / "taken").read_text("utf-8") == "a file"
 
 
 # ---- What went wrong -----------------------------------------------------------------------------
@@ -252,6 +336,8 @@ def test_without_a_command_the_commands_are_listed(invoke: Invoke) -> None:
     for command in (
         "simulate",
         "train",
+        "evaluate",
+        "recalibrate",
         "score",
         "promote",
         "rollback",
