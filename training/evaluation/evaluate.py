@@ -1,5 +1,7 @@
 """All measures of one model on one scored cohort."""
 
+from threadpoolctl import threadpool_limits
+
 from training.evaluation.across_groups import across_groups
 from training.evaluation.asked import Asked
 from training.evaluation.bootstrapped import FEWEST_REFITS
@@ -31,6 +33,12 @@ def evaluate(scored: ScoredCohort, asked: Asked) -> Evaluation:
         If the scored cohort's arrays do not fit together or hold impossible numbers.
     """
     check(scored)
+    # Sums split over threads differ in their last bits from machine to machine.
+    with threadpool_limits(limits=1):
+        return _measured(scored, asked)
+
+
+def _measured(scored: ScoredCohort, asked: Asked) -> Evaluation:
     here = scored.fitted_here
     events = int(scored.outcome.sum())
     lead = _leading(scored)

@@ -10,7 +10,7 @@ class Measures(Record):
     """Patients with an outcome and a log-odds; the others are not measured."""
     events: int
     without_answer: int
-    """Patients left aside because their log-odds is missing (in any repeat) or infinite."""
+    """Patients left aside because they have no log-odds, be it in one of the repeats used."""
     prevalence: float | None
     auroc: Estimate
     auprc: Estimate
@@ -94,12 +94,14 @@ class View(Record):
     """Everything measured of one set of risks.
 
     Where the patients were predicted several times (repeats of cross-validation), each repeat is
-    measured alone and every number, ends of intervals and points of curves included, is the mean
-    over the repeats: repeats share their patients, so more of them make a number less noisy and
-    its interval no narrower.
+    measured alone and every number, ends of closed intervals and points of curves included, is the
+    mean over the repeats; bootstrap draws are of patients, and remeasure that mean.
+    Repeats share their patients, so more of them make a number less noisy and its interval no
+    narrower.
     """
 
     repeats: int
+    """Repeats used: those that lack at most 1 in 20 of the patients whom any answers."""
     measures: Measures
     calibration_curve: CalibrationCurve
     risk_distribution: RiskDistribution
