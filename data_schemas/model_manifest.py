@@ -99,6 +99,8 @@ class ModelManifest(_Record):
     performance: tuple[Measure, ...] = ()
     lineage: tuple[UpdateStatement, ...] = ()
     """How the model came from the one that was first trained, oldest update first."""
+    limitations: tuple[str, ...] = ()
+    """What the model does not know, in words."""
     intended_use: str = INTENDED_USE
     software: dict[str, str]
     files: dict[str, str]

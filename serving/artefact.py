@@ -28,6 +28,8 @@ MODEL_FILE = "model.json"
 PRIOR_FILE = "prior.json"
 CARD_FILE = "model_card.md"
 SELF_TEST_FILE = "self_test.json"
+VERDICT_FILE = "verdict.json"
+"""May be absent: older models, and those of tests, were never judged."""
 _REQUIRED = (MODEL_FILE, PRIOR_FILE, CARD_FILE, SELF_TEST_FILE)
 CURRENT_FILE = "current.json"
 VERSION_LENGTH = 12

@@ -17,7 +17,14 @@ from starlette.routing import Route
 from data_schemas.evidence import Evidence, load_evidence
 from data_schemas.patient_request import Problem, RequestProblems, read_patient
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Declared, Quantity
-from serving.artefact import CARD_FILE, PRIOR_FILE, Artefact, ArtefactRefused, load_current
+from serving.artefact import (
+    CARD_FILE,
+    PRIOR_FILE,
+    VERDICT_FILE,
+    Artefact,
+    ArtefactRefused,
+    load_current,
+)
 from serving.assess import assess, model_statement
 from serving.openapi import openapi_document
 from serving.problem import problem_response
@@ -173,12 +180,14 @@ async def _model(request: Request) -> Response:
 
 
 def _describe_model(artefact: Artefact) -> dict[str, Any]:
+    ruling = artefact.files.get(VERDICT_FILE)
     return {
         "outcome": artefact.model.outcome,
         "version": artefact.version,
         "sha256": artefact.sha256,
         "statement": model_statement(artefact.manifest),
         "manifest": artefact.manifest.model_dump(mode="json"),
+        "verdict": None if ruling is None else json.loads(ruling)["verdict"],
         "prior": json.loads(artefact.files[PRIOR_FILE]),
         "model_card": artefact.files[CARD_FILE].decode(),
     }

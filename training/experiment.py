@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from data_schemas.outcomes import OUTCOMES, Outcome
 from data_schemas.predictors import PREDICTORS
 from data_schemas.refusal import Refused
+from training.acceptance import Acceptance
 from training.published_effects import TUMOUR_BURDEN
 from training.recipes import DEFAULT, RECIPES
 
@@ -112,6 +113,7 @@ class Experiment(_Section):
     together: TogetherSection | None = None
     learner: LearnerSection = LearnerSection()
     validation: ValidationSection = ValidationSection()
+    acceptance: Acceptance = Acceptance()
 
     @field_validator("predictors")
     @classmethod

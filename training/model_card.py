@@ -3,10 +3,11 @@
 from typing import Any
 
 from data_schemas.evidence import Evidence
-from data_schemas.model_manifest import ModelManifest
+from data_schemas.model_manifest import Measure, ModelManifest
 from data_schemas.typical_values import burden_measures, typical_values
 from serving.risk_model import RiskModel
 from training.prior import ModelPrior
+from training.verdict import Verdict
 
 
 def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:
@@ -59,9 +60,17 @@ def _source(row_id: str, evidence: Evidence) -> dict[str, str]:
 
 
 def model_card(
-    manifest: ModelManifest, model: RiskModel, table: dict[str, Any], statement: str
+    manifest: ModelManifest, table: dict[str, Any], statement: str, verdict: Verdict
 ) -> str:
-    """Return the card in Markdown."""
+    """Return the card in Markdown.
+
+    Parameters
+    ----------
+    table
+        What was believed before any patient (`prior_table`).
+    statement
+        On whom the model rests, in a sentence.
+    """
     cohort = manifest.cohort
     sections = [
         f"# {manifest.outcome.label}: model card",
@@ -70,11 +79,13 @@ def model_card(
         f"Outcome: {manifest.outcome.definition} ({manifest.outcome.reference}).",
         f"Intended use: {manifest.intended_use}",
         "## On whom it rests\n\n" + _on_whom(manifest),
+        *(["## How it came about\n\n" + _lineage(manifest)] if manifest.lineage else []),
         "## How well it does\n\n" + _performance(manifest),
+        "## Verdict\n\n" + _verdict(verdict),
         "## What was believed before any patient\n\n" + _effects(table),
         "## Base rates\n\n" + _base_rates(table),
         "## What was assumed\n\n" + "\n".join(f"- {line}" for line in table["assumed"]),
-        "## What it does not know\n\n" + _limits(manifest, model),
+        "## What it does not know\n\n" + "\n".join(f"- {said}" for said in manifest.limitations),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -98,9 +109,33 @@ def _on_whom(manifest: ModelManifest) -> str:
 def _performance(manifest: ModelManifest) -> str:
     if not manifest.performance:
         return "Not measured."
-    lines = ["| measure | value | on | patients |", "|---|---|---|---|"]
-    lines += [f"| {m.name} | {m.value:.3f} | {m.on} | {m.patients} |" for m in manifest.performance]
+    lines = ["| measure | value | 95 % interval | on | patients |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {m.name} | {m.value:.3f} | {_interval(m)} | {m.on} | {m.patients} |"
+        for m in manifest.performance
+    ]
     return "\n".join(lines)
+
+
+def _interval(measure: Measure) -> str:
+    if measure.low is None or measure.high is None:
+        return "none"
+    return f"{measure.low:.3f} to {measure.high:.3f}"
+
+
+def _verdict(verdict: Verdict) -> str:
+    lines = [f"**{verdict.in_words}**", ""]
+    lines += [f"- {'kept' if x.met else 'NOT KEPT'}: {x.in_words}" for x in verdict.limits]
+    return "\n".join(lines)
+
+
+def _lineage(manifest: ModelManifest) -> str:
+    return "\n".join(
+        f"- {step.change}, from version {step.parent_version}: log-odds {step.intercept:.2f} + "
+        f"{step.slope:.2f} x those before; {step.patients} patients ({step.real_patients} real) "
+        f"with {step.events} events of {step.sites} sites"
+        for step in manifest.lineage
+    )
 
 
 def _effects(table: dict[str, Any]) -> str:
@@ -141,13 +176,14 @@ def _cited(sources: list[dict[str, str]]) -> str:
     return "; ".join(f"{s['id']} ({s['verified']})" for s in sources)
 
 
-def _limits(manifest: ModelManifest, model: RiskModel) -> str:
-    lines = [
-        "- Risks hold under current practice; products were not randomised against each other.",
-        "- Cell expansion, the strongest driver of toxicity, is not known before infusion.",
-        "- Published effects come from lymphoma above all; in other diseases they are borrowed.",
-        f"- Intervals carry {model.misfit_sd:.2f} log-odds for what a sum of terms cannot say.",
+def limitations(manifest: ModelManifest, model: RiskModel) -> tuple[str, ...]:
+    """Return what a model does not know, in words."""
+    said = [
+        "Risks hold under current practice; products were not randomised against each other.",
+        "Cell expansion, the strongest driver of toxicity, is not known before infusion.",
+        "Published effects come from lymphoma above all; in other diseases they are borrowed.",
+        f"Intervals carry {model.misfit_sd:.2f} log-odds for what a sum of terms cannot say.",
     ]
     if manifest.validated_on_real_patients == 0:
-        lines.append("- It has been validated on no patient.")
-    return "\n".join(lines)
+        said.append("It has been validated on no patient.")
+    return tuple(said)

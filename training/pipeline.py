@@ -21,6 +21,7 @@ from training.learner import Learnt, learn, rows_of
 from training.model_card import prior_table
 from training.prior import ModelPrior, experiment_prior
 from training.recipes import RECIPES
+from training.ruling import rule
 from training.run_manifest import run_manifest
 from training.saving import BOOSTER_FILE, EVALUATIONS, save_model, write_evaluation
 from training.verification import verify_trees
@@ -128,4 +129,6 @@ def _save(
     model = replace(learnt.model, outcome=outcome.name)
     manifest = run_manifest(experiment, outcome, model_prior, learnt, cohort, judgement.measures)
     booster = None if learnt.booster is None else bytes(learnt.booster.save_raw("ubj"))
-    return save_model(store, model, manifest, prior_table(model_prior, evidence), booster)
+    acceptance = experiment.acceptance.of(outcome.name)
+    ruling = rule(acceptance, judgement.evaluation, judgement.measures, cohort)
+    return save_model(store, model, manifest, prior_table(model_prior, evidence), booster, ruling)

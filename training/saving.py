@@ -13,6 +13,7 @@ from serving.artefact import (
     MODEL_FILE,
     PRIOR_FILE,
     SELF_TEST_FILE,
+    VERDICT_FILE,
     Artefact,
     canonical_json,
     load_artefact,
@@ -24,7 +25,8 @@ from serving.assess import model_statement
 from serving.risk_model import Cell, RiskModel
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
-from training.model_card import model_card
+from training.model_card import limitations, model_card
+from training.ruling import Ruling, evaluation_json
 from training.scored_file import save as save_scored
 
 Array = np.ndarray
@@ -40,6 +42,7 @@ def save_model(
     manifest: ModelManifest,
     prior_table: dict[str, Any],
     booster: bytes | None,
+    ruling: Ruling,
 ) -> Artefact:
     """Write a model under ``store`` and return it as its own bytes tell it.
 
@@ -50,12 +53,14 @@ def save_model(
     booster
         XGBoost's own file of the trees, None where none grew.
     """
-    card = model_card(manifest, model, prior_table, model_statement(manifest))
+    manifest = manifest.model_copy(update={"limitations": limitations(manifest, model)})
+    card = model_card(manifest, prior_table, model_statement(manifest), ruling.verdict)
     files = {
         MODEL_FILE: canonical_json(model_to_json(model)),
         SELF_TEST_FILE: canonical_json(self_test(model, _invented_patients(model.cells[0]))),
         PRIOR_FILE: canonical_json(prior_table),
         CARD_FILE: card.encode(),
+        VERDICT_FILE: canonical_json(ruling.model_dump(mode="json")),
     }
     if booster is not None:
         files[BOOSTER_FILE] = booster
@@ -71,7 +76,7 @@ def write_evaluation(folder: Path, scored: ScoredCohort, evaluation: Evaluation)
     save_scored(scored, folder)
     draft = folder / f".{EVALUATION_FILE}.{os.getpid()}.draft"
     try:
-        draft.write_bytes(canonical_json(evaluation.model_dump(mode="json")))
+        draft.write_bytes(evaluation_json(evaluation))
         draft.replace(folder / EVALUATION_FILE)
     finally:
         draft.unlink(missing_ok=True)

@@ -8,9 +8,10 @@ import pytest
 from data_schemas.evidence import Evidence
 from data_schemas.model_manifest import ModelManifest
 from serving.assess import model_statement
-from training.model_card import model_card, prior_table
+from training.model_card import limitations, model_card, prior_table
 from training.pipeline import Run
 from training.prior import ModelPrior, evidence_prior
+from training.ruling import ruling_of
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +25,12 @@ def saved_card(run: Run) -> str:
 
 def written_card(run: Run, believed: ModelPrior, evidence: Evidence, **update: object) -> str:
     manifest: ModelManifest = run.artefact.manifest.model_copy(update=update)
+    known = limitations(manifest, run.artefact.model)
+    manifest = manifest.model_copy(update={"limitations": known})
     table = prior_table(believed, evidence)
-    return model_card(manifest, run.artefact.model, table, model_statement(manifest))
+    ruling = ruling_of(run.artefact)
+    assert ruling is not None
+    return model_card(manifest, table, model_statement(manifest), ruling.verdict)
 
 
 def test_the_saved_card_is_the_card_of_its_manifest(
@@ -72,8 +77,9 @@ def test_an_unmeasured_model_is_called_unmeasured(
 def test_every_measure_says_on_whom(cohort_run: Run) -> None:
     card = saved_card(cohort_run)
     for measure in cohort_run.artefact.manifest.performance:
-        row = f"| {measure.name} | {measure.value:.3f} | {measure.on} | {measure.patients} |"
-        assert row in card
+        interval = "none" if measure.low is None else f"{measure.low:.3f} to {measure.high:.3f}"
+        number = f"| {measure.name} | {measure.value:.3f} | {interval} |"
+        assert f"{number} {measure.on} | {measure.patients} |" in card
     assert "never clinical performance" in card
 
 
