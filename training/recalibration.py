@@ -14,6 +14,7 @@ import numpy as np
 from data_schemas.model_manifest import CohortStatement, ModelManifest, UpdateStatement
 from serving.artefact import PRIOR_FILE, Artefact
 from serving.risk_model import RiskModel
+from training.acceptance import Acceptance
 from training.cohort import LearningCohort
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
@@ -22,8 +23,9 @@ from training.experiment import ValidationSection
 from training.external_validation import ExternalValidation, asked_of, evaluate_on
 from training.judgement import headline, scored_by
 from training.resampling import resample
+from training.ruling import rule, ruling_of
 from training.run_manifest import software
-from training.saving import BOOSTER_FILE, save_model
+from training.saving import BOOSTER_FILE, EVALUATIONS, save_model, write_evaluation
 from training.updating import Update, by_policy, updated
 
 Array = np.ndarray
@@ -32,7 +34,7 @@ WITHOUT_UPDATE = "without_update"
 
 
 @dataclass(frozen=True)
-class Recalibration:
+class Recalibrated:
     """What a centre's patients say of a model, and the version that came of it, if any did."""
 
     before: ExternalValidation
@@ -46,7 +48,7 @@ class Recalibration:
     """The new version, None where the model is kept."""
 
 
-def recalibrate(artefact: Artefact, cohort: LearningCohort, store: Path) -> Recalibration:
+def recalibrate(artefact: Artefact, cohort: LearningCohort, store: Path) -> Recalibrated:
     """Update a model by a cohort read by `external_cohort`; save it under ``store`` if it improves.
 
     There is no new version where the events allow none, or the update does not improve.
@@ -54,7 +56,7 @@ def recalibrate(artefact: Artefact, cohort: LearningCohort, store: Path) -> Reca
     before = evaluate_on(artefact, cohort)
     loss = _log_loss(before.scored)
     if not before.update.changes:
-        return Recalibration(before, loss, None, None, None)
+        return Recalibrated(before, loss, None, None, None)
     model = updated(artefact.model, before.update)
     scored = _repeated(model, cohort, before.scored, artefact.manifest.seed)
     evaluation = evaluate(scored, asked_of(artefact))
@@ -62,11 +64,14 @@ def recalibrate(artefact: Artefact, cohort: LearningCohort, store: Path) -> Reca
     after = corrected.log_loss.corrected.value if corrected else None
     judged = (scored, evaluation)
     if after is None or after >= loss:
-        return Recalibration(before, loss, after, judged, None)
+        return Recalibrated(before, loss, after, judged, None)
     manifest = _manifest(artefact, cohort, before.update, evaluation)
     table, booster = json.loads(artefact.files[PRIOR_FILE]), artefact.files.get(BOOSTER_FILE)
-    saved = save_model(store, model, manifest, table, booster)
-    return Recalibration(before, loss, after, judged, saved)
+    limits = declared.acceptance if (declared := ruling_of(artefact)) else Acceptance()
+    ruling = rule(limits.of(model.outcome), evaluation, manifest.performance, cohort)
+    saved = save_model(store, model, manifest, table, booster, ruling)
+    write_evaluation(store / EVALUATIONS / saved.version, scored, evaluation)
+    return Recalibrated(before, loss, after, judged, saved)
 
 
 def _log_loss(scored: ScoredCohort) -> float:

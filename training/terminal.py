@@ -12,7 +12,7 @@ from training.evaluation.record import Evaluation
 from training.external_validation import ExternalValidation
 from training.judgement import HEADLINE
 from training.pipeline import Run
-from training.recalibration import Recalibration
+from training.recalibration import Recalibrated
 from training.updating import EVENTS_FOR_CLOSED_TEST
 
 
@@ -93,7 +93,7 @@ def _in_cells(estimate: Estimate) -> tuple[str, str]:
     return value, f"{estimate.low:.3f} to {estimate.high:.3f}"
 
 
-def show_recalibration(screen: Console, artefact: Artefact, found: Recalibration) -> None:
+def show_recalibration(screen: Console, artefact: Artefact, found: Recalibrated) -> None:
     """Show whether a model was updated, by which numbers."""
     screen.print(_measured_table(artefact, found.before.evaluation))
     update, loss = found.before.update.in_words, f"log-loss {found.log_loss_before:.4f}"
