@@ -11,7 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: serve test check coverage bench-learning lock clean
+.PHONY: serve test check coverage bench-learning bench-cost lock clean
 
 serve: $(VENV)/.installed
 	@$(BIN)/cart-risk prepare --port $(PORT)
@@ -31,6 +31,10 @@ coverage: $(VENV)/.installed-dev
 # Half an hour on two cores: the learner beside others, on simulated centres.
 bench-learning: $(VENV)/.installed-bench
 	$(BIN)/python tests/benchmarks/learning.py --out docs/learning-benchmark
+
+# Five minutes and 5 GB: what learning costs, up to a million simulated patients.
+bench-cost: $(VENV)/.installed
+	$(BIN)/python tests/benchmarks/learning_cost.py --out docs/learning-cost
 
 # uv installs the locked, hashed packages five times faster than pip; it is itself pinned by hash.
 $(BIN)/uv: requirements-uv.lock

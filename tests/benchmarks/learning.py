@@ -10,7 +10,9 @@ Nothing here is clinical performance.
 from pathlib import Path
 from typing import Annotated
 
+import learning_figure
 import learning_page
+import learning_table
 import pandas as pd
 import typer
 from joblib import Parallel, delayed
@@ -50,14 +52,14 @@ def main(
     table = out.with_suffix(".csv")
     if not redraw:
         rows = run_all(plan, workers)
-        summary = learning_page.summarise(rows, plan.slow_centres)
+        summary = learning_table.summarise(rows, plan.slow_centres)
         summary.to_csv(table, index=False, float_format="%.4g", lineterminator="\n")
     # One of the truths is called null.
     summary = pd.read_csv(table, keep_default_na=False, na_values=[""])
     out.with_suffix(".md").write_text(
         learning_page.page(summary, out, command(out, quick)), "utf-8"
     )
-    out.with_suffix(".png").write_bytes(learning_page.figure(summary))
+    out.with_suffix(".png").write_bytes(learning_figure.figure(summary))
 
 
 if __name__ == "__main__":

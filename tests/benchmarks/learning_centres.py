@@ -22,9 +22,10 @@ from data_schemas.evidence import load_evidence
 from data_schemas.outcomes import OUTCOMES
 from serving.terms import design
 from training.cohort import LearningCohort, with_outcome
+from training.evaluation.calibration import slope
+from training.evaluation.overall_accuracy import log_losses
 from training.experiment import read_experiment
 from training.learner import learn
-from training.performance import Judged, calibration_slope, log_loss
 from training.prior import ModelPrior, evidence_prior
 from training.recipes import RECIPES
 from training.synthetic_cohort import simulate
@@ -181,21 +182,29 @@ def simulated_centre(task: Task) -> Centre:
     known = table.outcomes[outcome.name].notna().to_numpy()
     learnable = with_outcome(table, outcome).take(np.arange(known[:-TEST_PATIENTS].sum()))
     columns = {name: column[-TEST_PATIENTS:] for name, column in table.columns().items()}
-    words = {name: sorted(set(table.columns()[name])) for name in ("product", "disease")}
-
-    def seen(of: dict[str, Array]) -> Array:
-        values = design(of, believed.terms, believed.burden_scale).values
-        held = [of[name] == word for name in words for word in words[name]]
-        return np.column_stack([values, *held]).astype(float)
-
+    words = words_of(table.columns())
     return Centre(
         prior=believed,
         cohort=learnable,
-        design=seen(learnable.columns),
+        design=seen_by_peers(learnable.columns, believed, words),
         columns=columns,
-        new=seen(columns),
+        new=seen_by_peers(columns, believed, words),
         true_risk=simulated.truth[task.outcome].to_numpy()[-TEST_PATIENTS:],
     )
+
+
+def words_of(columns: dict[str, Array]) -> dict[str, list[str]]:
+    """Return the products and diseases of a cohort."""
+    return {name: sorted(set(columns[name])) for name in ("product", "disease")}
+
+
+def seen_by_peers(
+    columns: dict[str, Array], believed: ModelPrior, words: dict[str, list[str]]
+) -> Array:
+    """Return the terms and one column for each product and disease, shape (n, p)."""
+    values = design(columns, believed.terms, believed.burden_scale).values
+    held = [columns[name] == word for name in words for word in words[name]]
+    return np.column_stack([values, *held]).astype(float)
 
 
 @cache
@@ -218,11 +227,12 @@ def judged(answer: Answer, true_risk: Array) -> dict[str, float]:
     covered = np.nan
     if answer.low is not None and answer.high is not None:
         covered = float(np.mean((answer.low <= true_log_odds) & (true_log_odds <= answer.high)))
+    lost = log_losses(z, true_risk) - log_losses(true_log_odds, true_risk)
     return {
-        "excess_log_loss": log_loss(z, true_risk) - log_loss(true_log_odds, true_risk),
+        "excess_log_loss": float(lost.mean()),
         "auroc": expected_auroc(z, true_risk),
         "best_auroc": expected_auroc(true_log_odds, true_risk),
-        "slope": calibration_slope(Judged(z, true_risk)) if differs else np.nan,
+        "slope": float(slope(z, true_risk, np.ones((1, len(z))))[0]) if differs else np.nan,
         "coverage": covered,
     }
 
