@@ -18,8 +18,11 @@ from serving.artefact import ArtefactRefused, load_artefact, load_current, make_
 from serving.assess import assess
 from serving.openapi import EXAMPLE_PATIENT
 from training import rehearsal
+from training.evaluation.evaluate import evaluate
+from training.evaluation.record import Evaluation
 from training.experiment import ExperimentRefused
 from training.pipeline import Run, train
+from training.scored_file import load
 from training.synthetic_cohort import SimulatedCohort, simulate
 
 ROOT = Path(__file__).parents[2]
@@ -177,6 +180,25 @@ def test_what_was_judged_is_what_was_saved(cohort_run: Run) -> None:
     names = {m.name for m in cohort_run.artefact.manifest.performance}
     assert {"auroc", "log_loss", "brier", "calibration_slope"} <= names
     assert all(0 < m.patients <= 300 for m in cohort_run.artefact.manifest.performance)
+
+
+def test_what_was_measured_can_be_measured_again_from_what_is_kept(
+    cohort_run: Run, evidence_run: Run
+) -> None:
+    for run in (cohort_run, evidence_run):
+        folder = run.evaluation_folder
+        assert folder.name == run.artefact.version
+        kept = Evaluation.model_validate_json((folder / "evaluation.json").read_bytes())
+        assert kept == run.judgement.evaluation
+        assert evaluate(load(folder), kept.asked) == kept
+
+
+def test_what_is_kept_names_no_patient(cohort_run: Run, simulated_file: Path) -> None:
+    identifiers = set(pd.read_parquet(simulated_file)["patient_id"].astype(str))
+    kept = pd.read_parquet(cohort_run.evaluation_folder / "scored.parquet")
+    assert not any(identifiers & set(kept[column].astype(str)) for column in kept)
+    said = (cohort_run.evaluation_folder / "evaluation.json").read_text("utf-8")
+    assert not any(identifier in said for identifier in identifiers)
 
 
 def test_a_tampered_artefact_is_not_trained_over(
