@@ -3,13 +3,15 @@
 Vectorised over patients, so that the service and batch scoring judge alike.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
 from data_schemas.predictors import PREDICTORS, Quantity
-from data_schemas.products import DISEASES, PRODUCTS, scope_problem
+from data_schemas.products import ADULT_YEARS, DISEASES, PRODUCTS, scope_problem
 from data_schemas.risk_assessment import CautionCode, Status
 from serving.risk_model import Prediction, RiskModel
 from serving.tumour_burden import NO_SOURCE, tumour_burden
@@ -23,7 +25,11 @@ MAIN_PREDICTOR_WEIGHT = 0.10
 """A missing predictor that carries more of the weight than this raises a caution."""
 
 BURDEN = "tumour_burden"
-_NOT_FOR_SOFT_LIMITS = frozenset({"ldh_uln"})
+AGE_UNKNOWN = "age is unknown"
+
+_STATUSES = np.array(list(Status), dtype=object)
+_OK, _CAUTION, _INSUFFICIENT_DATA, _OUT_OF_SCOPE = range(len(_STATUSES))
+NOT_FOR_SOFT_LIMITS = frozenset({"ldh_uln"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,43 +77,56 @@ def statuses(
     cautious = np.zeros(len(age), dtype=bool)
     for caution in raised:
         cautious |= caution.concerns
-    judged = [
-        _judge(
-            str(columns["product"][i]),
-            str(columns["disease"][i]),
-            None if np.isnan(age[i]) else float(age[i]),
-            bool(prediction.in_scope[i]),
-            float(prediction.missing_weight[i]),
-            bool(cautious[i]),
-        )
-        for i in range(len(age))
+    scope = _out_of_scope(columns, age, prediction.in_scope)
+    share = np.rint(100 * prediction.missing_weight)
+    reason = np.select(
+        [scope != "", np.isnan(age), prediction.missing_weight > MOST_MISSING_WEIGHT],
+        [scope, AGE_UNKNOWN, _PERCENTAGES[np.nan_to_num(share).astype(np.intp)]],
+        "",
+    )
+    status = np.where(cautious, _CAUTION, _OK)
+    status[reason != ""] = _INSUFFICIENT_DATA
+    status[scope != ""] = _OUT_OF_SCOPE
+    return _STATUSES[status].tolist(), reason.tolist()
+
+
+def _out_of_scope(columns: Mapping[str, Array], age: Array, in_scope: Array) -> Array:
+    """Return why each patient is out of scope, an empty text where not; judged once a kind."""
+    kinds: defaultdict[tuple[str, str, bool, bool], int] = defaultdict(count().__next__)
+    child = age < ADULT_YEARS
+    rows = zip(
+        columns["product"], columns["disease"], child.tolist(), in_scope.tolist(), strict=True
+    )
+    kind = np.fromiter(map(kinds.__getitem__, rows), np.intp, len(age))
+    reasons = [
+        scope_reason(product, disease, is_child=is_child, in_scope=known) or ""
+        for product, disease, is_child, known in kinds
     ]
-    return [status for status, _ in judged], [reason for _, reason in judged]
+    return np.array(reasons, dtype=object)[kind]
 
 
-def _judge(
-    product: str,
-    disease: str,
-    age_years: float | None,
-    in_scope: bool,
-    missing_weight: float,
-    cautious: bool,
-) -> tuple[Status, str]:
-    problem = scope_problem(product, disease, age_years) if product in PRODUCTS else None
-    if not in_scope or problem:
-        unknown = f"the model knows no such product in {DISEASES.get(disease, 'this disease')}"
-        return Status.OUT_OF_SCOPE, problem or unknown
-    if age_years is None:
-        return Status.INSUFFICIENT_DATA, "age is unknown"
-    if missing_weight > MOST_MISSING_WEIGHT:
-        share = f"{100 * missing_weight:.0f} % of the model's weight"
-        return Status.INSUFFICIENT_DATA, f"the missing predictors carry {share}"
-    return (Status.CAUTION if cautious else Status.OK), ""
+def scope_reason(product: str, disease: str, *, is_child: bool, in_scope: bool) -> str | None:
+    """Return why a model cannot speak of a patient; ``in_scope``: it has a cell for them."""
+    if product in PRODUCTS:
+        problem = scope_problem(product, disease, 0.0 if is_child else ADULT_YEARS)
+        if problem is not None:
+            return problem
+    if in_scope:
+        return None
+    return f"the model knows no such product in {DISEASES.get(disease, 'this disease')}"
+
+
+def missing_weight_in_words(percent: int) -> str:
+    """Say how much of the model's weight rests on what was not measured."""
+    return f"the missing predictors carry {percent} % of the model's weight"
+
+
+_PERCENTAGES = np.array([missing_weight_in_words(i) for i in range(101)], dtype=object)
 
 
 def _soft_limits(columns: Mapping[str, Array]) -> Iterator[RaisedCaution]:
     for name, declared in PREDICTORS.items():
-        if isinstance(declared, Quantity) and name not in _NOT_FOR_SOFT_LIMITS:
+        if isinstance(declared, Quantity) and name not in NOT_FOR_SOFT_LIMITS:
             values = np.asarray(columns[name], dtype=float)
             low, high = declared.soft
             yield RaisedCaution(CautionCode.SOFT_LIMIT, name, (values < low) | (values > high))

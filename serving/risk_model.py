@@ -12,19 +12,21 @@ There is no ``fit`` here: fitting returns one of these.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from typing import Literal
 
 import numpy as np
 
+from serving.disease_codes import by_disease, disease_codes
 from serving.joint_risk import Association
-from serving.terms import Design, Term, design
+from serving.terms import Design, Term, design, is_missing
 from serving.trees import TreeEnsemble
 from serving.tumour_burden import BurdenScale
 
 Array = np.ndarray
 
 _STANDARD_NORMAL_95 = 1.6448536269514722
-
+_BLOCK = 4096
 
 Origin = Literal["published", "borrowed", "own cohort"]
 
@@ -33,10 +35,10 @@ Origin = Literal["published", "borrowed", "own cohort"]
 class Cell:
     """A product in a disease, with its published base rate on the ASTCT scale.
 
-    ``base_rate`` is the mean risk to expect of its patients, ``low`` and ``high`` a 90 % interval for the
-    mean of a centre not yet seen. ``origin`` says whether cohorts of the
-    cell itself were published, whether it borrows from its like, or whether the rate is that of the
-    model's own cohort.
+    ``base_rate`` is the mean risk to expect of its patients, ``low`` and ``high`` a 90 % interval
+    for the mean of a centre not yet seen. ``origin`` says whether cohorts of the cell itself were
+    published, whether it borrows from its like, or whether the rate is that of the model's own
+    cohort.
     """
 
     product: str
@@ -113,33 +115,13 @@ class RiskModel:
         columns
             Contract name to canonical values, each of shape (n,).
         """
-        design_ = design(columns, self.terms, self.burden_scale)
-        cell = self.cell_of(columns)
-        in_scope = cell >= 0
-        slope = self.recalibration.slope
-        contributions = slope * (
-            design_.values * self.coefficients + self.trees.contributions(design_.values)
-        )
-        at_reference = float(self.trees.log_odds(np.zeros((1, len(self.terms))))[0])
-        level = self.posterior.mean[0] + self._cell_means[cell] + at_reference
-        contributions[~in_scope] = np.nan
-        base = np.where(in_scope, self.recalibration.intercept + slope * level, np.nan)
-        logit = base + contributions.sum(axis=1)
-        half_width = _STANDARD_NORMAL_95 * abs(slope) * np.sqrt(self._variance(design_, cell))
-        return Prediction(
-            logit=logit,
-            low=logit - half_width,
-            high=logit + half_width,
-            base=base,
-            contributions=contributions,
-            missing_weight=(self.weight_shares(columns["disease"]) * design_.missing).sum(axis=1),
-            in_scope=in_scope,
-        )
+        return predictions({self.outcome: self}, columns)[self.outcome]
 
     def cell_of(self, columns: Mapping[str, Array]) -> Array:
         """Return the index of each patient's cell, -1 outside the model's scope; shape (n,)."""
         pairs = zip(columns["product"], columns["disease"], strict=True)
-        return np.array([self._cell_index.get(pair, -1) for pair in pairs], dtype=int)
+        cells = map(self._cell_index.get, pairs, repeat(-1))
+        return np.fromiter(cells, np.intp, len(columns["product"]))
 
     @property
     def coefficients(self) -> Array:
@@ -147,56 +129,143 @@ class RiskModel:
         return self.posterior.mean[1 + len(self.cells) :]
 
     @cached_property
+    def base(self) -> Array:
+        """Log-odds of the typical patient of each cell, shape (n_cells,)."""
+        level = self.posterior.mean[0] + self.posterior.mean[1 : 1 + len(self.cells)]
+        return self.recalibration.intercept + self.recalibration.slope * (
+            level + self.trees.effects.at_reference
+        )
+
+    @cached_property
+    def variance(self) -> "VarianceParts":
+        """What the variance of a patient's own log-odds is made of."""
+        covariance, k = self.posterior.covariance, 1 + len(self.cells)
+        spreads = np.array([term.spread for term in self.terms])
+        cell = covariance[0, 0] + 2 * covariance[0, 1:k] + np.diag(covariance)[1:k]
+        return VarianceParts(
+            of_cell=cell + self.misfit_sd**2,
+            with_cell=2 * (covariance[0, k:] + covariance[1:k, k:]),
+            of_terms=np.ascontiguousarray(covariance[k:, k:]),
+            if_missing=(self.coefficients**2 + np.diag(covariance)[k:]) * spreads**2,
+        )
+
+    @cached_property
+    def shares(self) -> Array:
+        """Each term's share of the model's weight by disease code, shape (n_diseases + 1, n_terms).
+
+        The weight is what a term adds to the variance of the log-odds between patients, so that
+        many small effects do not outweigh the few that matter.
+        """
+        spreads = np.array([term.spread for term in self.terms])
+        applies = np.stack([by_disease(term.applies_in) for term in self.terms], axis=1)
+        weight = np.where(applies, (self.coefficients * spreads) ** 2, 0.0)
+        total = weight.sum(axis=1, keepdims=True)
+        return np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+
+    @cached_property
     def _cell_index(self) -> dict[tuple[str, str], int]:
         return {(cell.product, cell.disease): i for i, cell in enumerate(self.cells)}
 
-    @property
-    def _cell_means(self) -> Array:
-        return self.posterior.mean[1 : 1 + len(self.cells)]
-
-    def _variance(self, design_: Design, cell: Array) -> Array:
-        """Return the variance of each patient's own log-odds, shape (n,).
-
-        A missing term adds what it could have said: its squared coefficient times its spread.
-        """
-        n, k = len(cell), len(self.cells)
-        row = np.zeros((n, 1 + k + len(self.terms)))
-        row[:, 0] = 1.0
-        row[np.arange(n), 1 + np.maximum(cell, 0)] = 1.0
-        row[:, 1 + k :] = design_.values
-        covariance = self.posterior.covariance
-        variance = np.einsum("ij,jk,ik->i", row, covariance, row, optimize=True)
-        own = (self.coefficients**2 + np.diag(covariance)[1 + k :]) * self._spreads**2
-        return variance + design_.missing @ own + self.misfit_sd**2
+    def share_by_predictor(self) -> dict[str, Array]:
+        """Return by predictor its share of the model's weight by disease code."""
+        shares: dict[str, Array] = {}
+        for term, share in zip(self.terms, self.shares.T, strict=True):
+            shares[term.predictor] = shares.get(term.predictor, 0.0) + share
+        return shares
 
     def missing_main_predictors(
         self, columns: Mapping[str, Array], least_weight: float
     ) -> dict[str, Array]:
         """Return, by predictor, which patients lack it although it carries ``least_weight``."""
-        design_ = design(columns, self.terms, self.burden_scale)
-        share = self.weight_shares(columns["disease"]) * design_.missing
-        by_predictor: dict[str, Array] = {}
-        for j, term in enumerate(self.terms):
-            before = by_predictor.get(term.predictor, np.zeros(len(share)))
-            by_predictor[term.predictor] = before + share[:, j]
-        return {name: total > least_weight for name, total in by_predictor.items()}
+        disease = disease_codes(columns)
+        first = {term.predictor: term for term in reversed(self.terms)}
+        lacking: dict[str, Array] = {}
+        for name, share in self.share_by_predictor().items():
+            is_main = (share > least_weight)[disease]
+            if is_main.any():
+                is_main &= is_missing(columns, first[name], self.burden_scale)
+            lacking[name] = is_main
+        return lacking
 
-    def weight_shares(self, disease: Array) -> Array:
-        """Return each term's share of the model's weight in each patient, shape (n, n_terms).
 
-        The weight is what a term adds to the variance of the log-odds between patients, so that
-        many small effects do not outweigh the few that matter.
-        """
-        weight = np.tile((self.coefficients * self._spreads) ** 2, (len(disease), 1))
-        for j, term in enumerate(self.terms):
-            if term.diseases:
-                weight[~np.isin(disease, term.diseases), j] = 0.0
-        total = weight.sum(axis=1, keepdims=True)
-        return np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+@dataclass(frozen=True, slots=True)
+class VarianceParts:
+    """The variance of a patient's own log-odds, before recalibration, in parts.
 
-    @cached_property
-    def _spreads(self) -> Array:
-        return np.array([term.spread for term in self.terms])
+    For terms ``t`` in cell ``c``: ``of_cell[c] + with_cell[c] @ t + t @ of_terms @ t``, and
+    ``if_missing`` for each term that is missing: what it could have said.
+    Shapes (n_cells,), (n_cells, n_terms), (n_terms, n_terms) and (n_terms,).
+    """
+
+    of_cell: Array
+    with_cell: Array
+    of_terms: Array
+    if_missing: Array
+
+
+def predictions(
+    models: Mapping[str, RiskModel], columns: Mapping[str, Array]
+) -> dict[str, Prediction]:
+    """Return what several models say of the same patients; common terms are computed once.
+
+    Patients are taken in blocks that stay in the processor's cache.
+
+    Parameters
+    ----------
+    columns
+        Contract name to canonical values, each of shape (n,).
+    """
+    n = len(columns["product"])
+    cells = {name: model.cell_of(columns) for name, model in models.items()}
+    said = {name: _room(model, cells[name]) for name, model in models.items()}
+    for start in range(0, n, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        rows = {name: column[block] for name, column in columns.items()}
+        designs: list[tuple[RiskModel, Design]] = []
+        for name, model in models.items():
+            _fill(said[name], block, model, _design(model, rows, designs), cells[name][block])
+    return said
+
+
+def _design(
+    model: RiskModel, rows: Mapping[str, Array], made: list[tuple[RiskModel, Design]]
+) -> Design:
+    for other, design_ in made:
+        if (other.terms, other.burden_scale) == (model.terms, model.burden_scale):
+            return design_
+    made.append((model, design(rows, model.terms, model.burden_scale)))
+    return made[-1][1]
+
+
+def _room(model: RiskModel, cell: Array) -> Prediction:
+    n = len(cell)
+    logit, low, high, weight = np.empty((4, n))
+    contributions = np.empty((len(model.terms), n)).T
+    base = np.append(model.base, np.nan)[cell]
+    return Prediction(logit, low, high, base, contributions, weight, cell >= 0)
+
+
+def _fill(said: Prediction, block: slice, model: RiskModel, design_: Design, cell: Array) -> None:
+    """Write the numbers of one block of patients."""
+    values, missing = design_.values, design_.missing.T.astype(float)
+    slope, variance = model.recalibration.slope, model.variance
+    contributions = said.contributions[block]
+    np.multiply(values, model.coefficients, out=contributions)
+    if len(model.trees):
+        contributions += model.trees.contributions(values)
+    contributions *= slope
+    outside = np.flatnonzero(cell < 0)
+    contributions[outside] = np.nan
+    said.logit[block] = said.base[block] + contributions.sum(axis=1)
+    products = np.vstack([variance.of_terms, variance.with_cell]) @ values.T
+    own = np.einsum("ij,ji->i", values, products[: len(model.terms)])
+    patient = np.arange(len(cell))
+    own += variance.of_cell[cell] + products[len(model.terms) + cell, patient]
+    own += variance.if_missing @ missing
+    half_width = _STANDARD_NORMAL_95 * abs(slope) * np.sqrt(own)
+    said.low[block] = said.logit[block] - half_width
+    said.high[block] = said.logit[block] + half_width
+    said.missing_weight[block] = (model.shares @ missing)[design_.disease, patient]
 
 
 def expit(z: Array) -> Array:

@@ -5,12 +5,15 @@ typical patient of its disease, divided by its spread.
 A typical value is 0, and so is a missing one: nothing is blamed on what was not measured.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal
 
 import numpy as np
 
+from serving.disease_codes import by_disease, disease_codes
 from serving.tumour_burden import BurdenScale, tumour_burden
 
 Array = np.ndarray
@@ -47,10 +50,13 @@ class Term:
     choices: tuple[str, ...] = ()
     direction: int = 0
 
-    def centre_in(self, disease: Array) -> Array:
-        """Return the typical transformed value for each patient, shape (n,)."""
-        default = self.centre[DEFAULT_DISEASE]
-        return np.array([self.centre.get(code, default) for code in disease])
+    def centre_in(self, disease: str) -> float:
+        """Return the typical transformed value in a disease."""
+        return self.centre.get(disease, self.centre[DEFAULT_DISEASE])
+
+    def applies_in(self, disease: str) -> bool:
+        """Tell whether the term has a meaning in this disease."""
+        return not self.diseases or disease in self.diseases
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,41 +64,77 @@ class Design:
     """The terms of many patients.
 
     ``values`` and ``missing`` have shape (n_patients, n_terms); a missing or inapplicable term is
-    0. ``missing`` is true only where the term would apply.
+    0. ``missing`` is true only where the term would apply. ``disease`` holds each patient's code.
     """
 
     values: Array
     missing: Array
+    disease: Array
 
 
 def design(
     columns: Mapping[str, Array], terms: tuple[Term, ...], burden_scale: BurdenScale
 ) -> Design:
     """Build the design from contract columns in canonical units, each of shape (n,)."""
-    disease = columns["disease"]
-    values = np.zeros((len(disease), len(terms)))
-    missing = np.zeros(values.shape, dtype=bool)
-    for j, term in enumerate(terms):
-        applies = np.isin(disease, term.diseases) if term.diseases else np.ones(len(disease), bool)
-        raw = transformed(columns, term, burden_scale)
-        known = ~np.isnan(raw)
-        scaled = (raw - term.centre_in(disease)) / term.scale
-        values[:, j] = np.where(applies & known, np.clip(scaled, -FARTHEST, FARTHEST), 0.0)
-        missing[:, j] = applies & ~known
-    return Design(values, missing)
+    disease = disease_codes(columns)
+    reading = _Reading(columns, burden_scale)
+    values = np.empty((len(terms), len(disease)))
+    missing = np.empty(values.shape, dtype=bool)
+    for term, value, lacks in zip(terms, values, missing, strict=True):
+        raw, unknown = reading.of(term)
+        np.subtract(raw, by_disease(term.centre_in)[disease], out=value)
+        value /= term.scale
+        np.clip(value, -FARTHEST, FARTHEST, out=value)
+        value[unknown] = 0.0
+        lacks[:] = unknown
+        if term.diseases:
+            elsewhere = ~by_disease(term.applies_in)[disease]
+            value[elsewhere] = 0.0
+            lacks[elsewhere] = False
+    return Design(values.T, missing.T, disease)
 
 
-def transformed(columns: Mapping[str, Array], term: Term, burden_scale: BurdenScale) -> Array:
-    """Return a term's predictor on the term's scale before centring; NaN where missing."""
-    if term.transform == "burden":
-        return tumour_burden(columns, burden_scale).percentile
-    if term.transform == "ldh_ratio":
-        return np.log(_floats(columns["ldh"]) / ldh_limit(columns))
-    if term.transform == "is_any_of":
-        given = columns[term.predictor]
-        known = np.array([isinstance(word, str) and word != "unknown" for word in given])
-        return np.where(known, np.isin(given, term.choices).astype(float), np.nan)
-    return FUNCTIONS[term.transform](_floats(columns[term.predictor]))
+def is_missing(columns: Mapping[str, Array], term: Term, burden_scale: BurdenScale) -> Array:
+    """Return which patients lack a term's predictor, wherever it has a meaning; shape (n,)."""
+    return _Reading(columns, burden_scale).of(term)[1]
+
+
+class _Reading:
+    """Reads each predictor once, however many terms it has."""
+
+    def __init__(self, columns: Mapping[str, Array], burden_scale: BurdenScale) -> None:
+        self.columns = columns
+        self.burden_scale = burden_scale
+        self.quantities: dict[tuple[str, str], tuple[Array, Array]] = {}
+        self.words: dict[str, tuple[list[object], Array, Array]] = {}
+
+    def of(self, term: Term) -> tuple[Array, Array]:
+        """Return a term before centring, and where it is unknown; each of shape (n,)."""
+        if term.transform == "is_any_of":
+            words, codes, unknown = self._coded(term.predictor)
+            return np.array([float(word in term.choices) for word in words])[codes], unknown
+        key = (term.predictor, term.transform)
+        if key not in self.quantities:
+            raw = self._transformed(term)
+            self.quantities[key] = raw, np.isnan(raw)
+        return self.quantities[key]
+
+    def _coded(self, predictor: str) -> tuple[list[object], Array, Array]:
+        if predictor not in self.words:
+            column = self.columns[predictor]
+            place: defaultdict[object, int] = defaultdict(count().__next__)
+            codes = np.fromiter(map(place.__getitem__, column), np.intp, len(column))
+            words = list(place)
+            unknown = np.array([not isinstance(w, str) or w == "unknown" for w in words], bool)
+            self.words[predictor] = words, codes, unknown[codes]
+        return self.words[predictor]
+
+    def _transformed(self, term: Term) -> Array:
+        if term.transform == "burden":
+            return tumour_burden(self.columns, self.burden_scale).percentile
+        if term.transform == "ldh_ratio":
+            return np.log(_floats(self.columns["ldh"]) / ldh_limit(self.columns))
+        return FUNCTIONS[term.transform](_floats(self.columns[term.predictor]))
 
 
 def ldh_limit(columns: Mapping[str, Array]) -> Array:

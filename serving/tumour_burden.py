@@ -5,12 +5,13 @@ cut-offs of one measure in the literature span three-fold (147.5 mL and 450 mL o
 volume), so no raw value and no cut-off is pooled.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from data_schemas.products import LYMPHOMAS
+from serving.disease_codes import by_disease, disease_codes
 
 Array = np.ndarray
 
@@ -26,6 +27,7 @@ measure of burden was taken.
 """
 
 NO_SOURCE = "none"
+_NAMES = (NO_SOURCE, *dict.fromkeys(name for names in SOURCES.values() for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,18 @@ class TumourBurden:
 
 def tumour_burden(columns: Mapping[str, Array], scale: BurdenScale) -> TumourBurden:
     """Return the burden of each patient from contract columns, each of shape (n,)."""
-    disease = columns["disease"]
+    disease = disease_codes(columns)
     percentile = np.full(len(disease), np.nan)
-    source = np.full(len(disease), NO_SOURCE, dtype=object)
-    for code, measures in SOURCES.items():
-        of_disease = disease == code
-        for measure in measures if of_disease.any() else ():
+    source = np.zeros(len(disease), dtype=np.intp)
+    for measures in dict.fromkeys(SOURCES.values()):
+        measured = by_disease(_has_measures(measures))[disease]
+        for measure in measures if measured.any() else ():
             values = np.asarray(columns[measure], dtype=float)
-            use = of_disease & np.isnan(percentile) & ~np.isnan(values)
+            use = np.flatnonzero(measured & (source == 0) & ~np.isnan(values))
             percentile[use] = scale.percentile(measure, values[use])
-            source[use] = measure
-    return TumourBurden(percentile, source)
+            source[use] = _NAMES.index(measure)
+    return TumourBurden(percentile, np.array(_NAMES, dtype=object)[source])
+
+
+def _has_measures(measures: tuple[str, ...]) -> Callable[[str], bool]:
+    return lambda disease: SOURCES.get(disease) == measures

@@ -10,7 +10,7 @@ from data_schemas.cohort_table import Cohort, Purpose, read_cohort
 from data_schemas.refusal import Refused
 from serving.applicability import cautions, statuses
 from serving.artefact import Artefact, load_current
-from serving.risk_model import expit
+from serving.risk_model import Prediction, expit, predictions
 
 
 class NothingToScoreWith(Refused):
@@ -33,14 +33,16 @@ def score_cohort(cohort: Cohort, store: Path) -> pd.DataFrame:
     if not artefacts:
         raise NothingToScoreWith(f"no current model under {store.name}: train or promote one first")
     scored: dict[str, object] = {"patient_id": cohort.patient_id}
+    said = predictions({name: a.model for name, a in artefacts.items()}, cohort.columns())
     for name, artefact in artefacts.items():
-        scored |= _scored(name, artefact, cohort)
+        scored |= _scored(name, artefact, cohort, said[name])
     return pd.DataFrame(scored)
 
 
-def _scored(name: str, artefact: Artefact, cohort: Cohort) -> dict[str, object]:
+def _scored(
+    name: str, artefact: Artefact, cohort: Cohort, prediction: Prediction
+) -> dict[str, object]:
     columns = cohort.columns()
-    prediction = artefact.model.predict(columns)
     simulated = artefact.manifest.cohort.is_simulated
     raised = cautions(columns, cohort.days_before, artefact.model, simulated=simulated)
     status, _ = statuses(columns, prediction, raised)

@@ -1,6 +1,6 @@
 """The model adds up, knows what it was not told, and answers a row as it answers a table."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from data_schemas.cohort_table import Cohort
 from data_schemas.outcomes import OUTCOMES
-from serving.risk_model import Posterior, Prediction, RiskModel, expit
+from serving.risk_model import Posterior, Prediction, RiskModel, expit, predictions
 from serving.terms import design
 from serving.trees import TreeEnsemble
 from tests.conftest import Store
 
 Array = np.ndarray
 Columns = dict[str, Array]
+FIELDS = [field.name for field in fields(Prediction)]
 
 
 @pytest.fixture(params=[(s, o) for s in ("evidence", "fitted") for o in OUTCOMES], ids="-".join)
@@ -64,6 +65,52 @@ def test_the_logit_is_the_formula_of_its_parts(model: RiskModel, columns: Column
     np.testing.assert_allclose(model.predict(columns).logit, expected, rtol=0, atol=1e-12)
 
 
+def test_the_interval_is_the_variance_of_the_patients_row(
+    model: RiskModel, columns: Columns
+) -> None:
+    """The quadratic form over intercept, cell and terms, patient by patient."""
+    design_, cells = design(columns, model.terms, model.burden_scale), model.cell_of(columns)
+    covariance, spread = model.posterior.covariance, [term.spread for term in model.terms]
+    own = np.diag(covariance)[-len(model.terms) :] + model.coefficients**2
+    prediction = model.predict(columns)
+    for i in range(0, 300, 7):
+        row = np.concatenate([[1.0], np.arange(len(model.cells)) == cells[i], design_.values[i]])
+        variance = row @ covariance @ row + model.misfit_sd**2
+        variance += (design_.missing[i] * own * np.square(spread)).sum()
+        half = 1.6448536269514722 * model.recalibration.slope * np.sqrt(variance)
+        assert prediction.high[i] - prediction.logit[i] == pytest.approx(half, abs=1e-12)
+        assert prediction.logit[i] - prediction.low[i] == pytest.approx(half, abs=1e-12)
+
+
+def test_the_missing_weight_is_the_share_of_variance_that_missing_terms_would_add(
+    model: RiskModel, columns: Columns
+) -> None:
+    missing = design(columns, model.terms, model.burden_scale).missing
+    weight = model.predict(columns).missing_weight
+    for i in range(0, 300, 7):
+        applies = [term.applies_in(columns["disease"][i]) for term in model.terms]
+        could = (model.coefficients * [term.spread for term in model.terms]) ** 2 * applies
+        assert weight[i] == pytest.approx(could[missing[i]].sum() / could.sum(), abs=1e-12)
+
+
+def test_models_asked_together_answer_as_alone_in_blocks_of_any_length(
+    fitted_store: Store, evidence_store: Store, columns: Columns
+) -> None:
+    many = take(columns, np.arange(9000) % 300)
+    models = {f"evidence {n}": m for n, m in evidence_store.models.items()} | fitted_store.models
+    other_centre = replace(models["severe_crs"].terms[0], centre={"*": 1.0})
+    models["other terms"] = replace(
+        models["severe_crs"], terms=(other_centre, *models["severe_crs"].terms[1:])
+    )
+    together = predictions(models, many)
+    for name, model in models.items():
+        alone = model.predict(columns)
+        for part in (slice(0, 300), slice(4200, 4500), slice(8700, 9000)):
+            answered = Prediction(*(getattr(together[name], f)[part] for f in FIELDS))
+            assert_same(answered, alone)
+    assert abs(together["other terms"].logit - together["severe_crs"].logit).max() > 0.1
+
+
 def test_the_interval_contains_the_risk(model: RiskModel, columns: Columns) -> None:
     prediction = model.predict(columns)
     assert (prediction.low < prediction.logit).all()
@@ -86,7 +133,7 @@ def test_not_measuring_is_less_certain_than_measuring_a_typical_value(
     typical = {**columns, "crp": np.full(300, np.nan)}
     for term in model.terms:
         if term.name == "crp":
-            centre = term.centre_in(columns["disease"])
+            centre = np.array([term.centre_in(code) for code in columns["disease"]])
             typical["crp"] = np.where(columns["disease"] == "B_ALL", np.nan, np.expm1(centre))
     applies = columns["disease"] != "B_ALL"
     known, unknown = model.predict(typical), model.predict(without(columns, "crp"))
