@@ -1,0 +1,176 @@
+"""API keys: random, shown once, kept as SHA-256 only, each with its scopes and an id to revoke.
+
+The key file is plain JSON. It holds nothing from which a key could be derived: a key has 256 random
+bits, so its plain SHA-256 cannot be searched.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from data_schemas.refusal import Refused
+
+PREFIX = "cr"
+KEYS_FILE = "keys.json"
+_ID_BYTES = 4
+_SECRET_BYTES = 32
+_NOBODY = hashlib.sha256(b"nobody").hexdigest()
+
+
+class Scope(StrEnum):
+    """What a caller may do."""
+
+    ASSESS = "assess"
+    OUTCOMES = "outcomes"
+    ADMIN = "admin"
+
+
+class KeyRefused(Refused):
+    """A key file that cannot be read, or a key that is not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One key as it is kept: who has it, what it opens, until when, and its hash."""
+
+    id: str
+    label: str
+    scopes: tuple[Scope, ...]
+    sha256: str
+    created: datetime
+    expires: datetime | None
+
+    def is_valid(self, now: datetime) -> bool:
+        """Tell whether the key has not expired."""
+        return self.expires is None or now < self.expires
+
+
+class KeyFile:
+    """The keys of one service; several are valid at a time, so that they can be rotated."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; it need not exist yet."""
+        self.path = path
+
+    @classmethod
+    def beside(cls, store: Path) -> "KeyFile":
+        """Return the file that ``CART_RISK_KEYS`` names, by default one beside the store."""
+        return cls(Path(os.environ.get("CART_RISK_KEYS") or store.parent / KEYS_FILE))
+
+    def listed(self) -> list[ApiKey]:
+        """Return every key that was not revoked, expired ones included.
+
+        Raises
+        ------
+        KeyRefused
+            If the file is not a key file.
+        """
+        try:
+            listed = json.loads(self.path.read_bytes())["keys"]
+            return [_from_json(**one) for one in listed]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = type(error).__name__
+            raise KeyRefused(f"{self.path.name} is no key file ({reason})") from None
+
+    def add(self, label: str, scopes: Iterable[Scope], days: float | None = None) -> str:
+        """Make a key and return it; nobody can show it a second time.
+
+        Parameters
+        ----------
+        days
+            After so many days the key opens nothing; without, it never expires.
+        """
+        now = datetime.now(UTC)
+        taken = {key.id for key in self.listed()}
+        key_id = next(i for i in iter(lambda: secrets.token_hex(_ID_BYTES), "") if i not in taken)
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        key = ApiKey(
+            id=key_id,
+            label=label,
+            scopes=tuple(dict.fromkeys(scopes)),
+            sha256=_sha256(secret),
+            created=now,
+            expires=None if days is None else now + timedelta(days=days),
+        )
+        self._write([*self.listed(), key])
+        return f"{PREFIX}_{key_id}_{secret}"
+
+    def revoke(self, key_id: str) -> ApiKey:
+        """Forget a key; a running service refuses it within seconds.
+
+        Raises
+        ------
+        KeyRefused
+            If no key has this id.
+        """
+        keys = {key.id: key for key in self.listed()}
+        revoked = keys.pop(key_id, None)
+        if revoked is None:
+            raise KeyRefused(f"no key has this id; known are: {', '.join(keys) or 'none'}")
+        self._write(list(keys.values()))
+        return revoked
+
+    def _write(self, keys: list[ApiKey]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        content = json.dumps({"keys": [_to_json(key) for key in keys]}, indent=1)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as written:
+            written.write(content + "\n")
+            written.flush()
+            os.fsync(written.fileno())
+        draft.replace(self.path)
+
+
+class KeyRing:
+    """The keys of a file in memory, asked at every request."""
+
+    def __init__(self, keys: Iterable[ApiKey]) -> None:
+        """Take the keys by id."""
+        self._keys = {key.id: key for key in keys}
+
+    def owner(self, presented: str, now: datetime) -> ApiKey | None:
+        """Return the valid key that was presented, if it is one of ours.
+
+        Hashes are compared in constant time; an unknown id costs as much as a wrong secret.
+        """
+        _, _, rest = presented.partition("_")
+        key_id, _, secret = rest.partition("_")
+        key = self._keys.get(key_id)
+        is_same = hmac.compare_digest(_sha256(secret), key.sha256 if key else _NOBODY)
+        return key if key is not None and is_same and key.is_valid(now) else None
+
+    def opens_anything(self, now: datetime) -> bool:
+        """Tell whether any key is valid."""
+        return any(key.is_valid(now) for key in self._keys.values())
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _to_json(key: ApiKey) -> dict[str, object]:
+    expires = key.expires.isoformat() if key.expires else None
+    return asdict(key) | {"created": key.created.isoformat(), "expires": expires}
+
+
+def _from_json(
+    *, id: str, label: str, scopes: list[str], sha256: str, created: str, expires: str | None
+) -> ApiKey:
+    return ApiKey(
+        id=id,
+        label=label,
+        scopes=tuple(Scope(scope) for scope in scopes),
+        sha256=sha256,
+        created=datetime.fromisoformat(created),
+        expires=datetime.fromisoformat(expires) if expires else None,
+    )

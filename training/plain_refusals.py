@@ -1,0 +1,27 @@
+"""What the command line says when it refuses."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from data_schemas.refusal import Refused
+
+_screen = Console(stderr=True)
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """Turn a refusal into its message and exit status 1; everything else keeps its traceback."""
+    try:
+        yield
+    except (Refused, OSError) as refusal:
+        kind = type(refusal).__name__
+        reason = str(refusal)
+        if isinstance(refusal, OSError):
+            reason = f"{refusal.strerror or kind}: {refusal.filename or 'no file named'}"
+        # Rules stand in square brackets, which rich would read as its own markup.
+        _screen.print(f"[bold]{kind}[/bold]: {escape(reason)}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
