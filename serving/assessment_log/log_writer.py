@@ -1,0 +1,175 @@
+"""One chain of rows: each names the hash of the one before, and the writer's head the last.
+
+A chain belongs to one connection of one process. Whatever fails ends it, because nobody can know
+whether a failed commit reached the disk; the next row begins a new chain, which names the ends of
+those before it.
+"""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import orjson
+
+from serving.assessment_log.compression import Compression
+from serving.assessment_log.database import Connection, Database
+from serving.assessment_log.entries import Kind, LogEntry, Receipt, moment
+from serving.assessment_log.log_secret import log_secret
+from serving.assessment_log.refusals import LogDamaged
+from serving.assessment_log.rows import (
+    DATA_KEY,
+    ENTRY,
+    WRITER,
+    DataKeyRow,
+    EntryRow,
+    WriterRow,
+    digest,
+)
+from serving.assessment_log.sealing import Inputs, Sealing
+from serving.assessment_log.site_key import SiteKeys
+
+_WRITER_ID_BYTES = 16
+_ADVANCE = (
+    "UPDATE writer SET sequence = :sequence, head = :head, seal = :seal "
+    "WHERE id = :id AND sequence = :before"
+)
+
+
+class Prepared(NamedTuple):
+    """An entry whose confidential part is encrypted; its place in the chain is not known yet."""
+
+    row: EntryRow
+    key: DataKeyRow | None
+
+
+class LogWriter:
+    """Writes to one log in one chain, durably, for one thread."""
+
+    def __init__(
+        self, database: Database, keys: SiteKeys, inputs: Inputs, example: bytes = b""
+    ) -> None:
+        """Begin a chain; that this could be written shows that the log can be written to.
+
+        Parameters
+        ----------
+        example
+            The answer to an invented patient: see :mod:`serving.assessment_log.compression`.
+        """
+        self._errors = database.errors
+        self._connection = database.connect()
+        try:
+            self._connection.begin()
+            self.sealing = Sealing(keys, log_secret(self._connection, keys), inputs)
+            self._compression = Compression(example)
+            self._row = self._beginning()
+            self._connection.insert(WRITER, WriterRow._fields, [self._row])
+            self._connection.commit()
+        except BaseException:
+            self.close()
+            raise
+
+    def _beginning(self) -> WriterRow:
+        connection, content = self._connection, self._compression.dictionary
+        dictionary = digest((content,))
+        known = connection.rows("SELECT 1 FROM dictionary WHERE id = :id", id=dictionary)
+        if next(known, None) is None:
+            connection.insert("dictionary", ("id", "content"), [(dictionary, content)])
+        row = WriterRow(
+            id=os.urandom(_WRITER_ID_BYTES),
+            started_at=_now(),
+            dictionary=dictionary,
+            follows=json.dumps(ends(connection), separators=(",", ":")),
+            genesis=b"",
+            sequence=0,
+            head=b"",
+            seal=b"",
+        )
+        return self._at(row._replace(genesis=row.beginning()), 0, row.beginning())
+
+    def _at(self, row: WriterRow, sequence: int, head: bytes) -> WriterRow:
+        seal = self.sealing.head_seal(row.id, sequence, head)
+        return row._replace(sequence=sequence, head=head, seal=seal)
+
+    def prepare(self, entry: LogEntry) -> Prepared:
+        """Compress and encrypt an entry."""
+        row = EntryRow(
+            id=entry.id.bytes,
+            writer=self._row.id,
+            sequence=0,
+            previous=b"",
+            written_at=0,
+            kind=entry.kind.value,
+            request_id=entry.request_id,
+            api_key_id=entry.api_key_id,
+            model_hashes=orjson.dumps(
+                dict(entry.model_hashes), option=orjson.OPT_SORT_KEYS
+            ).decode(),
+            status=entry.status,
+            about=None if entry.about is None else entry.about.bytes,
+            inputs=self.sealing.inputs.value,
+            answer=entry.answer,
+            input=None,
+        )
+        if entry.kind is Kind.ERASURE:
+            return Prepared(row, None)  # what was erased must stay readable when keys are gone
+        answer = self._compression.compressed(entry.answer)
+        sealed = self.sealing.seal(row.id, answer, entry.input, entry.reference)
+        return Prepared(row._replace(answer=sealed.answer, input=sealed.input), sealed.key)
+
+    def write(self, prepared: Sequence[Prepared], erase: Iterable[UUID] = ()) -> list[Receipt]:
+        """Write rows and destroy the keys of others, all of it or nothing; durable on return.
+
+        After any error the writer is to be closed, and nothing of this call counts as written.
+        """
+        written_at = _now()
+        rows = self._chained(prepared, written_at)
+        head = self._at(self._row, rows[-1].sequence, rows[-1].hash)
+        connection = self._connection
+        connection.begin()
+        connection.insert(ENTRY, EntryRow._fields, rows)
+        if keys := [p.key for p in prepared if p.key is not None]:
+            connection.insert(DATA_KEY, DataKeyRow._fields, keys)
+        if destroyed := [{"entry": row.bytes} for row in erase]:
+            connection.change("DELETE FROM data_key WHERE entry = :entry", destroyed)
+        place = {"id": head.id, "sequence": head.sequence, "head": head.head, "seal": head.seal}
+        if connection.change(_ADVANCE, [place | {"before": self._row.sequence}]) != 1:
+            raise LogDamaged
+        connection.commit()
+        self._row = head
+        when = moment(written_at)
+        return [Receipt(UUID(bytes=row.id), when) for row in rows]
+
+    def _chained(self, prepared: Sequence[Prepared], written_at: int) -> list[EntryRow]:
+        sequence, previous = self._row.sequence, self._row.head
+        rows = []
+        for row, _ in prepared:
+            sequence += 1
+            linked = row._replace(sequence=sequence, previous=previous, written_at=written_at)
+            previous = linked.digest()
+            rows.append(linked._replace(hash=previous))
+        return rows
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is undone."""
+        with contextlib.suppress(*self._errors):  # a broken connection cannot say goodbye
+            self._connection.close()
+
+
+def ends(connection: Connection) -> list[tuple[str, int, str]]:
+    """Return the heads that no later chain names yet, as (writer, sequence, hash)."""
+    named: set[tuple[str, int]] = set()
+    heads: dict[tuple[str, int], str] = {}
+    for writer, sequence, head, follows in connection.rows(
+        "SELECT id, sequence, head, follows FROM writer ORDER BY started_at, id"
+    ):
+        heads[bytes(writer).hex(), sequence] = bytes(head).hex()
+        named.update((former, at) for former, at, _ in json.loads(follows))
+    return [(writer, at, head) for (writer, at), head in heads.items() if (writer, at) not in named]
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000

@@ -1,0 +1,61 @@
+"""From settings to a log that can be written and read."""
+
+from pathlib import Path
+
+from serving.assessment_log.database import Database, database_at
+from serving.assessment_log.log_writer import LogWriter
+from serving.assessment_log.refusals import LogRefused
+from serving.assessment_log.schema import prepare
+from serving.assessment_log.sealing import Inputs
+from serving.assessment_log.site_key import SiteKeys
+from serving.settings import LogSettings
+
+DEVELOPMENT_URL = "sqlite:///log/assessments.sqlite"
+DEVELOPMENT_KEY = Path("log/site.key")
+"""Used only where no address is given: a key beside what it opens protects nothing."""
+
+
+class LogHome:
+    """Where the log lies and how it is kept."""
+
+    def __init__(self, settings: LogSettings) -> None:
+        """Read the key file; the database is not touched yet.
+
+        Raises
+        ------
+        LogRefused
+            Naming the setting that is missing or wrong.
+        """
+        self.database: Database = database_at(settings.url or DEVELOPMENT_URL)
+        self.keys = SiteKeys.read(key_file(settings))
+        try:
+            self.inputs = Inputs(settings.inputs)
+        except ValueError:
+            accepted = ", ".join(Inputs)
+            raise LogRefused(f"CART_RISK_LOG_INPUTS must be one of {accepted}") from None
+        self._prepared = False
+
+    def writer(self, example: bytes = b"") -> LogWriter:
+        """Begin a chain; the first time, the tables are made or brought up to date.
+
+        A log that was there and is gone is never made anew: it will be back, or an operator looks.
+        """
+        if not self._prepared:
+            prepare(self.database)
+            self._prepared = True
+        return LogWriter(self.database, self.keys, self.inputs, example)
+
+
+def key_file(settings: LogSettings) -> Path:
+    """Return where the site key lies.
+
+    Raises
+    ------
+    LogRefused
+        If an address was given without a key file.
+    """
+    if settings.key_file is not None:
+        return settings.key_file
+    if settings.url is not None:
+        raise LogRefused("CART_RISK_LOG_URL is given, so CART_RISK_LOG_KEY_FILE must be, too")
+    return DEVELOPMENT_KEY

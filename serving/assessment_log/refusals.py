@@ -1,0 +1,43 @@
+"""What the log says when it cannot, may not or will not.
+
+No message repeats a patient's value, a reference, a key or the database's address.
+"""
+
+from data_schemas.refusal import Refused
+
+
+class LogRefused(Refused):
+    """The log is not set up as it must be; the message names the setting and the remedy."""
+
+
+class LogUnavailable(Exception):
+    """A row is not on disk, so its answer must not be sent; asking again later may succeed.
+
+    Attributes
+    ----------
+    retry_after
+        Seconds after which asking again makes sense.
+    """
+
+    retry_after = 1
+
+
+class UnknownAssessment(Refused):
+    """No assessment has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("no assessment has this id")
+
+
+class ErasedAssessment(Refused):
+    """The assessment was made; what it said was erased, by request or by age."""
+
+    def __init__(self) -> None:
+        super().__init__("the content of this assessment was erased")
+
+
+class LogDamaged(Exception):
+    """A stored row is not what was written: ``cart-risk verify-log`` says what else is not."""
+
+    def __init__(self) -> None:
+        super().__init__("a row of the assessment log was altered: run `cart-risk verify-log`")

@@ -1,0 +1,154 @@
+"""The log in an SQLite file: write-ahead logging, each commit flushed to disk."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from serving.assessment_log.refusals import LogRefused
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+_BUSY_SECONDS = 2.0
+_PRAGMAS = ("synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=2000")
+
+
+class DatabaseMoved(sqlite3.OperationalError):
+    """The file was renamed or deleted; what is written to it now would be lost."""
+
+
+class SqliteConnection:
+    """A connection in autocommit mode; see :class:`serving.assessment_log.database.Connection`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file; pages of deleted rows are overwritten with zeros."""
+        self._path = path
+        self._raw = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        for pragma in _PRAGMAS:
+            self._raw.execute(f"PRAGMA {pragma}")
+        self._file = self._identity()
+
+    def _identity(self) -> tuple[int, int]:
+        found = os.stat(self._path)
+        return found.st_dev, found.st_ino
+
+    def write_ahead(self) -> bool:
+        """Switch the file to write-ahead logging; False where its file system cannot do it."""
+        return self._raw.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)
+
+    def begin(self) -> None:
+        """Take the write lock, waiting for it for two seconds."""
+        self._raw.execute("BEGIN IMMEDIATE")
+
+    def begin_reading(self) -> None:
+        """See one state of the file from the first query on."""
+        self._raw.execute("BEGIN")
+
+    def commit(self) -> None:
+        """Commit and flush; raises DatabaseMoved if the file is not where it was."""
+        self._raw.execute("COMMIT")
+        try:
+            moved = self._identity() != self._file
+        except OSError:
+            moved = True
+        if moved:
+            raise DatabaseMoved
+
+    def rollback(self) -> None:
+        """Undo the transaction, if there is one."""
+        if self._raw.in_transaction:
+            self._raw.execute("ROLLBACK")
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows by position."""
+        marks = ", ".join("?" * len(columns))
+        # Table and columns are names of this package, never of a caller.
+        self._raw.executemany(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608
+            rows,
+        )
+
+    def change(self, statement: str, values: Sequence[dict[str, Any]]) -> int:
+        """Run a statement for each of the values."""
+        return self._raw.executemany(statement, values).rowcount
+
+    def rows(self, statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
+        """Run a query."""
+        return iter(self._raw.execute(statement, values))
+
+    def tables(self) -> set[str]:
+        """Return the names of the tables."""
+        return {name for (name,) in self.rows("SELECT name FROM sqlite_master")}
+
+    def close(self) -> None:
+        """Close the file."""
+        self._raw.close()
+
+
+class SqliteDatabase:
+    """A file; see :class:`serving.assessment_log.database.Database`."""
+
+    errors: tuple[type[Exception], ...] = (sqlite3.Error, OSError)
+
+    def __init__(self, path: Path) -> None:
+        """Name the file."""
+        self.path = path
+
+    def connect(self) -> SqliteConnection:
+        """Open the file, which must be there."""
+        if not self.path.exists():
+            raise DatabaseMoved
+        return SqliteConnection(self.path)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Make the file if it is not there, for its owner only, and hold a lock beside it."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            connection = self.connect()
+            try:
+                if not connection.write_ahead():
+                    raise LogRefused(
+                        "the file system of the assessment log cannot share memory between "
+                        "processes: name a local file in CART_RISK_LOG_URL"
+                    )
+            finally:
+                connection.close()
+            yield
+        finally:
+            os.close(lock)
+
+    def engine(self) -> "Engine":
+        """Return an engine whose transactions hold the definition of tables, too."""
+        from sqlalchemy import create_engine, event
+
+        engine = create_engine(f"sqlite:///{self.path}")
+
+        @event.listens_for(engine, "connect")
+        def _autocommit(raw: Any, _record: object) -> None:
+            raw.isolation_level = None
+            raw.execute("PRAGMA synchronous=FULL")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Any) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        return engine
+
+    def forget_destroyed(self) -> bool:
+        """Move the write-ahead file into the database and empty it."""
+        connection = self.connect()
+        try:
+            (blocked, _, _), *_ = connection.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            return not blocked
+        finally:
+            connection.close()
