@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xgboost
 from scipy.optimize import minimize
-from sklearn.model_selection import StratifiedKFold
 
 from serving.risk_model import Posterior, Recalibration, RiskModel
 from serving.terms import design
@@ -19,6 +18,7 @@ from serving.trees import TreeEnsemble
 from training.boosting import Fold, as_arrays, grow, plan_trees
 from training.centres import of_a_new_centre, site_columns, with_sites
 from training.cohort import LearningCohort
+from training.folds import patient_folds
 from training.posterior import (
     FittedPosterior,
     Prior,
@@ -31,6 +31,7 @@ from training.prior import ModelPrior
 from training.recipes import DEFAULT, LOCAL_INTERCEPT, RECIPES, Recipe
 
 Array = np.ndarray
+Split = list[tuple[Array, Array]]
 
 EVENTS_FOR_DEVIATION = 10
 EVENTS_FOR_SLOPE = 30
@@ -65,17 +66,15 @@ class Rows:
     """A cohort as the learner sees it.
 
     ``X`` (n, p) holds intercept, cells and terms; ``sites`` (n, k) a column for each centre of a
-    cohort of several.
+    cohort of several. ``patient`` (n,) tells the rows of one patient from those of others: a
+    bootstrap sample draws some of them more than once.
     """
 
     X: Array
     values: Array
     y: Array
     sites: Array
-
-    def take(self, index: Array) -> "Rows":
-        """Return some of the rows."""
-        return Rows(self.X[index], self.values[index], self.y[index], self.sites[index])
+    patient: Array
 
     @property
     def full(self) -> Array:
@@ -97,10 +96,12 @@ def learn(
         said = "no cohort: evidence only" if cohort is None else "takes nothing from a cohort"
         return Learnt(anchor, None, prior_only(prior), 0, 0, said, ())
     rows = rows_of(anchor, cohort)
-    events = int(rows.y.sum())
-    if min(events, len(rows.y) - events) < EVENTS_FOR_DEVIATION:
+    if min(rows.y.sum(), len(rows.y) - rows.y.sum()) < EVENTS_FOR_DEVIATION:
         return _without_deviation(prior, anchor, rows, recipe)
-    return _fit(model_prior, prior, anchor, rows, seed, recipe)
+    folds = patient_folds(rows.patient, rows.y, INNER_FOLDS, seed)
+    if not folds:  # the events are those of a few people, each counted more than once
+        return _without_deviation(prior, anchor, rows, recipe)
+    return _fit(model_prior, prior, anchor, rows, folds, seed, recipe)
 
 
 def rows_of(model: RiskModel, cohort: LearningCohort) -> Rows:
@@ -113,7 +114,7 @@ def rows_of(model: RiskModel, cohort: LearningCohort) -> Rows:
     X[:, 1 + len(model.cells) :] = values
     inside = np.flatnonzero(cell >= 0)
     sites = site_columns(cohort.site[inside])
-    return Rows(X[inside], values[inside], cohort.outcome[inside], sites)
+    return Rows(X[inside], values[inside], cohort.outcome[inside], sites, cohort.patient[inside])
 
 
 def _anchor(model_prior: ModelPrior, prior: Prior) -> RiskModel:
@@ -138,21 +139,27 @@ def _without_deviation(prior: Prior, anchor: RiskModel, rows: Rows, recipe: Reci
     slope = " and the slope of the evidence" if recipe.knows_literature else ""
     said = (
         f"{int(rows.y.sum())} events of {len(rows.y)} patients, fewer than {EVENTS_FOR_DEVIATION} "
-        f"on one side: no local deviation fitted; only the level{slope} updated; "
+        f"with or without the event: no local deviation fitted; only the level{slope} updated; "
         f"for {_where(sites)}"
     )
     return Learnt(replace(anchor, posterior=posterior), None, fitted, 0, len(rows.y), said, ())
 
 
 def _fit(
-    model_prior: ModelPrior, prior: Prior, anchor: RiskModel, rows: Rows, seed: int, recipe: Recipe
+    model_prior: ModelPrior,
+    prior: Prior,
+    anchor: RiskModel,
+    rows: Rows,
+    split: Split,
+    seed: int,
+    recipe: Recipe,
 ) -> Learnt:
     p, sites = len(prior.mean), rows.sites.shape[1]
     prior = with_sites(prior, sites)
     fitted = fit_posterior(rows.full, rows.y, prior)
     refit = _settled(prior, fitted)
     direction = refit.direction[refit.is_effect]
-    plan = plan_trees(_linear_folds(rows, refit, seed), direction, recipe, seed)
+    plan = plan_trees(_linear_folds(rows, split, refit), direction, recipe, seed)
     margin = rows.full @ fitted.posterior.mean
     grown = grow(rows.values, rows.y, margin, direction, plan.rounds, plan.growth)
     ensemble = as_arrays(grown.booster, recipe.tree_weight) if grown.booster else anchor.trees
@@ -181,12 +188,6 @@ def _for_serving(posterior: Posterior, p: int, n_free: int, sites: int) -> Poste
     return Posterior(mean, posterior.covariance[:p, :p] + of_a_new_centre(mean, n_free, sites))
 
 
-def settled(model_prior: ModelPrior, learnt: Learnt, recipe: Recipe, rows: Rows) -> Prior:
-    """Return the prior that a refit of a finished model starts from."""
-    prior = with_sites(_believed(model_prior, recipe), rows.sites.shape[1])
-    return _settled(prior, learnt.fitted)
-
-
 def _believed(model_prior: ModelPrior, recipe: Recipe) -> Prior:
     rates = np.array([cell.base_rate for cell in model_prior.cells])
     return recipe.prior(model_prior.prior, np.log(rates / (1 - rates)))
@@ -201,11 +202,10 @@ def _settled(prior: Prior, fitted: FittedPosterior) -> Prior:
     return prior.without_directions(fitted.released).scaled(*fitted.likeliest)
 
 
-def _linear_folds(rows: Rows, prior: Prior, seed: int) -> list[Fold]:
+def _linear_folds(rows: Rows, split: Split, prior: Prior) -> list[Fold]:
     """Fit the linear part without each fold in turn."""
-    splitter = StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=seed)
     folds = []
-    for train, test in splitter.split(rows.values, rows.y):
+    for train, test in split:
         mode = posterior_mode(rows.full[train], rows.y[train], prior)
         p = rows.X.shape[1]
         margin = rows.X @ mode[:p]

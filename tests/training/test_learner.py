@@ -276,3 +276,15 @@ def test_the_spread_between_centres_bounds_the_shift() -> None:
     z, y = stated(60, slope=1.0, shift=1.5)
     tight, loose = (recalibrate(z, y, between_centres=s) for s in (0.05, 1.5))
     assert abs(tight.intercept) < 0.1 < abs(loose.intercept)
+
+
+# ---- Copies of a patient ------------------------------------------------------------------------
+
+
+def test_a_bootstrap_sample_is_not_taken_for_more_patients(
+    believed: ModelPrior, cohort_of: Build
+) -> None:
+    """Trees chosen on copies of the patients that they were grown on would fit the copies."""
+    cohort = drawn(400, cohort_of, believed)
+    copies = cohort.take(np.tile(np.arange(len(cohort)), 4))
+    assert learn(believed, copies, 1).rounds == 0
