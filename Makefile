@@ -11,7 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: serve test check coverage bench-learning bench-cost lock clean
+.PHONY: serve test check coverage bench-learning bench-cost bench-bound lock clean
 
 serve: $(VENV)/.installed
 	@$(BIN)/cart-risk prepare --port $(PORT)
@@ -35,6 +35,10 @@ bench-learning: $(VENV)/.installed-bench
 # Five minutes and 5 GB: what learning costs, up to a million simulated patients.
 bench-cost: $(VENV)/.installed
 	$(BIN)/python tests/benchmarks/learning_cost.py --out docs/learning-cost
+
+# Two minutes: the floor of what any model could lose before it has seen a patient.
+bench-bound: $(VENV)/.installed
+	$(BIN)/python tests/benchmarks/learning_bound.py
 
 # uv installs the locked, hashed packages five times faster than pip; it is itself pinned by hash.
 $(BIN)/uv: requirements-uv.lock
