@@ -1,18 +1,19 @@
-"""The OpenAPI 3.1 document, made from the contract and from the answer's own record.
+"""The OpenAPI 3.1 document: every operation, every status that is really produced, examples.
 
 BentoML's document is replaced: it is labelled 3.0 but uses 3.1 constructs, and knows neither 422
 nor 503.
 """
 
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
-from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Predictor, Quantity
-from data_schemas.products import PRODUCT_SPELLINGS
-from data_schemas.risk_assessment import RiskAssessment
+from serving.openapi_schemas import reference, schemas
 from serving.problem import MEDIA_TYPE
 
-API_VERSION = "1.0.0"
+API_VERSION = "1.1.0"
+_JSON = "application/json"
+_NDJSON = "application/x-ndjson"
 
 EXAMPLE_PATIENT: dict[str, Any] = {
     "product": "axicabtagene_ciloleucel",
@@ -33,15 +34,48 @@ EXAMPLE_PATIENT: dict[str, Any] = {
 """An invented patient."""
 
 
+EXAMPLE_OUTCOME: dict[str, Any] = {
+    "assessment_id": "01a20595-05f6-710d-abc4-280aa77dad40",
+    "crs_grade": 2,
+    "icans_grade": 0,
+    "grading_scale": "ASTCT2019",
+    "follow_up_days": 28,
+}
+_EXAMPLE_CHANGES = {"crp": {"value": 20, "unit": "mg/L"}}
+_EXAMPLE_PROBLEM = {
+    "type": "about:blank",
+    "title": "Unprocessable Entity",
+    "status": 422,
+    "code": "unprocessable_entity",
+    "detail": "1 problem(s); nothing was assessed",
+    "problems": [
+        {
+            "field": "crp",
+            "code": "unknown_unit",
+            "message": "give one of the accepted units",
+            "accepted": ["mg/L", "mg/dL"],
+        }
+    ],
+}
+_EXAMPLES: dict[str, Any] = {
+    "Problem": _EXAMPLE_PROBLEM,
+    "OutcomeKept": {
+        "assessment_id": EXAMPLE_OUTCOME["assessment_id"],
+        "outcome_id": "01a20595-05fe-7214-9608-823d337093f3",
+        "recorded_at": "2026-03-30T08:15:00.000+00:00",
+    },
+    "Validated": {"valid": True, "values": [{"predictor": "crp", "value": 84.0, "unit": "mg/L"}]},
+    "BatchAnswer": {"items": [{"item": 0, "status": 422, "problem": _EXAMPLE_PROBLEM}]},
+    "Alive": {"alive": True},
+}
+_GUARDED = (401, 403, 429, 503)
+_WITH_BODY = (400, 408, 413, 415, 422)
+_ALWAYS = (500, 504)
+
+
 @cache
 def openapi_document() -> dict[str, Any]:
     """Return the document."""
-    answer = RiskAssessment.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas = answer.pop("$defs")
-    schemas |= {"RiskAssessment": answer}
-    for schema in schemas.values():
-        _let_nulls_be_left_out(schema)
-    schemas |= {"Patient": _patient(), "Problem": _PROBLEM}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -52,132 +86,139 @@ def openapi_document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
-            "/v1/assess": {"post": _assess_operation()},
-            "/v1/predictors": {"get": _get("The data contract", "listPredictors")},
-            "/v1/model": {"get": _get("The models in service", "describeModels", 503)},
-            "/docs.json": {"get": _get("This document", "openapi")},
-            "/livez": {"get": _plain("The process lives", "livez")},
-            "/readyz": {"get": _plain("Every model was verified and reproduced", "readyz", 503)},
-            "/metrics": {"get": _plain("Prometheus metrics", "metrics")},
+            "/v1/assess": {"post": _assess()},
+            "/v1/assess/batch": {"post": _batch()},
+            "/v1/validate": {"post": _validate()},
+            "/v1/what-if": {"post": _what_if()},
+            "/v1/outcomes": {"post": _outcomes()},
+            "/v1/assessments/{id}": {"get": _look_up()},
+            "/v1/predictors": {"get": _get("listPredictors", "The data contract", "Predictors")},
+            "/v1/model": {"get": _get("describeModels", "The models in service", "Models", 503)},
+            "/v1/model/history": {"get": _history()},
+            "/docs.json": {"get": _get("openapi", "This document", None)},
+            "/livez": {"get": _get("livez", "The process answers", "Alive")},
+            "/readyz": {"get": _get("readyz", "Every model was verified", "Ready", 503)},
+            "/metrics": {"get": _metrics()},
         },
-        "components": {"schemas": schemas},
+        "components": {"schemas": schemas(), "securitySchemes": _SECURITY},
     }
 
 
-def _let_nulls_be_left_out(schema: dict[str, Any]) -> None:
-    """Require only what every answer holds: a field that is null is not sent."""
-    null = {"type": "null"}
-    schema["required"] = [
-        name
-        for name in schema.get("required", ())
-        if null not in schema["properties"][name].get("anyOf", ())
-    ]
+_SECURITY: dict[str, Any] = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key as `cart-risk keys add` prints it, or a signed JWT of the "
+        "configured issuer. Scopes: assess, outcomes, admin.",
+    }
+}
+_ID: dict[str, Any] = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The assessment_id that stood in the answer",
+    "schema": {"type": "string", "format": "uuid"},
+}
 
 
-def _assess_operation() -> dict[str, Any]:
-    return {
-        "operationId": "assess",
-        "summary": "Assess one patient",
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"$ref": "#/components/schemas/Patient"},
-                    "example": EXAMPLE_PATIENT,
-                }
-            },
-        },
-        "responses": {
-            "200": {
-                "description": "An answer; read its status first",
-                "content": _content("application/json", "RiskAssessment"),
-            },
-            **_problems(400, 413, 422, 500, 503),
+def _assess() -> dict[str, Any]:
+    body = {_JSON: _content("Patient", EXAMPLE_PATIENT)}
+    return _post("assess", "Assess one patient", body, _ok("An answer; read its status first"))
+
+
+def _batch() -> dict[str, Any]:
+    body = {
+        _JSON: _content("Batch", {"items": [EXAMPLE_PATIENT]}),
+        _NDJSON: {"schema": {"type": "string", "description": "one Patient a line"}},
+    }
+    ok = {
+        "description": "A status for each item, in their order",
+        "content": {
+            _JSON: _content("BatchAnswer"),
+            _NDJSON: {"schema": {"type": "string", "description": "one BatchItem a line"}},
         },
     }
+    return _post("assessBatch", "Assess up to 10,000 patients, or a stream of lines", body, ok)
 
 
-def _get(summary: str, operation: str, *problems: int) -> dict[str, Any]:
-    media = {"application/json": {"schema": {"type": "object"}}}
-    ok = {"200": {"description": summary, "content": media}}
-    return {"operationId": operation, "summary": summary, "responses": ok | _problems(*problems)}
+def _validate() -> dict[str, Any]:
+    body = {_JSON: _content("Patient", EXAMPLE_PATIENT)}
+    ok = _ok("Nothing is wrong with it; nothing was computed or kept", "Validated")
+    return _post("validate", "Check one patient without assessing", body, ok)
 
 
-def _plain(summary: str, operation: str, *others: int) -> dict[str, Any]:
-    responses: dict[str, Any] = {"200": {"description": summary}}
-    responses |= {str(status): {"description": "not so"} for status in others}
+def _what_if() -> dict[str, Any]:
+    example = {"patient": EXAMPLE_PATIENT, "changes": _EXAMPLE_CHANGES}
+    body = {_JSON: _content("WhatIf", example)}
+    ok = _ok("The answer if the values were re-measured as given")
+    return _post("whatIf", "Assess one patient with some inputs re-measured", body, ok)
+
+
+def _outcomes() -> dict[str, Any]:
+    body = {_JSON: _content("Outcome", EXAMPLE_OUTCOME)}
+    operation = _post("reportOutcome", "Report what happened", body, {}, 404, 410)
+    del operation["responses"]["200"]
+    operation["responses"]["201"] = _ok("It was kept", "OutcomeKept")
+    return operation
+
+
+def _look_up() -> dict[str, Any]:
+    ok = {"200": _ok("The assessment as it was sent, and the outcomes since", "StoredAssessment")}
+    refused = _problems(*_GUARDED, *_ALWAYS, 404, 410)
+    summary = "Look one assessment up"
+    operation = {"operationId": "lookUp", "summary": summary, "parameters": [_ID]}
+    return _guarded(operation | {"responses": ok | refused})
+
+
+def _history() -> dict[str, Any]:
+    operation = _get("modelHistory", "What answered when", "History", *_GUARDED)
+    return _guarded(operation)
+
+
+def _metrics() -> dict[str, Any]:
+    operation = _get("metrics", "Prometheus metrics", None)
+    operation["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    return operation
+
+
+def _post(
+    operation: str, summary: str, body: dict[str, Any], ok: dict[str, Any], *others: int
+) -> dict[str, Any]:
+    return _guarded(
+        {
+            "operationId": operation,
+            "summary": summary,
+            "requestBody": {"required": True, "content": body},
+            "responses": {"200": ok} | _problems(*_GUARDED, *_WITH_BODY, *_ALWAYS, *others),
+        }
+    )
+
+
+def _get(operation: str, summary: str, schema: str | None, *problems: int) -> dict[str, Any]:
+    responses = {"200": _ok(summary, schema)} | _problems(*_ALWAYS, *problems)
     return {"operationId": operation, "summary": summary, "responses": responses}
+
+
+def _guarded(operation: dict[str, Any]) -> dict[str, Any]:
+    return operation | {"security": [{"key": []}]}
+
+
+def _ok(description: str, schema: str | None = "RiskAssessment") -> dict[str, Any]:
+    content = _content(schema) if schema else {"schema": {"type": "object"}}
+    return {"description": description, "content": {_JSON: content}}
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
     return {
-        str(status): {"description": "Refused", "content": _content(MEDIA_TYPE, "Problem")}
-        for status in statuses
+        str(status): {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: _content("Problem")},
+        }
+        for status in sorted(statuses)
     }
 
 
-def _content(media_type: str, schema: str) -> dict[str, Any]:
-    return {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-
-
-_PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "required": ["type", "title", "status", "code", "detail", "problems"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "code": {"type": "string"},
-        "detail": {"type": "string"},
-        "problems": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "code", "message", "accepted"],
-                "properties": {
-                    "field": {"type": "string"},
-                    "code": {"type": "string"},
-                    "message": {"type": "string"},
-                    "accepted": {"type": "array", "items": {"type": "string"}},
-                },
-            },
-        },
-    },
-}
-
-
-def _patient() -> dict[str, Any]:
-    properties = {name: _property(name, declared) for name, declared in PREDICTORS.items()}
-    properties["infusion_date"] = {
-        "type": "string",
-        "description": "ISO 8601 date, or date-time where hours matter",
-        "examples": ["2026-03-12"],
-    }
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": list(REQUIRED),
-        "properties": properties,
-    }
-
-
-def _property(name: str, declared: Predictor) -> dict[str, Any]:
-    described: dict[str, Any] = {"title": declared.label, "description": declared.note}
-    if isinstance(declared, Category):
-        words = sorted(PRODUCT_SPELLINGS) if name == "product" else declared.choices
-        return described | {"type": "string", "enum": sorted({*words, *declared.choices})}
-    if not isinstance(declared, Quantity):
-        return described | {"enum": [True, False, "yes", "no", "unknown"]}
-    quantity = {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["value", "unit"],
-        "properties": {
-            "value": {"type": "number"},
-            "unit": {"type": "string", "examples": list(declared.conversions)},
-            "measured_at": {"type": "string", "examples": ["2026-03-09", "2026-03-09T06:40:00Z"]},
-        },
-    }
-    if name == "age":
-        return described | {"anyOf": [quantity, {"const": "unknown"}]}
-    return described | quantity
+def _content(schema: str, example: Any = None) -> dict[str, Any]:
+    example = example or _EXAMPLES.get(schema)
+    content = {"schema": reference(schema)}
+    return content if example is None else content | {"example": example}

@@ -1,31 +1,103 @@
 """The BentoML service: ``bentoml serve serving.service:RiskService``.
 
-BentoML brings the server, workers, health and metrics; the routes are the application of
-``serving.rest``, because BentoML's own request path prints malformed bodies into its log.
+BentoML brings the server, its workers and their supervision. Every request is answered by
+``serving.rest``, which stands in front of BentoML's own routes: those print malformed bodies into
+the log and refuse in another dialect. ``docs/decisions/0018-bentoml-settings.md`` says why each
+setting is as it is.
 """
 
+import gc
+import logging
+import sys
+from functools import cache
+
 import bentoml
+import orjson
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.rest import Ward, rest_application
-from serving.settings import Settings
+from data_schemas.patient_request import read_patient
+from data_schemas.refusal import Refused
+from serving.assess import assess
+from serving.assessment_log.log import AssessmentLog
+from serving.doors.gate import DEADLINE_SECONDS
+from serving.doors.guard import Guard
+from serving.doors.logs import log_as_json
+from serving.doors.settings import DoorSettings
+from serving.openapi import EXAMPLE_PATIENT
+from serving.rest import RestApplication
+from serving.settings import LogSettings, Settings
+from serving.ward import Ward
 
-_ward = Ward.open(Settings.from_environment().store)
-# Of a Starlette application BentoML takes the known paths and answers the others in plain text; a
-# bare callable answers every path itself.
-_every_path = rest_application(_ward).__call__
+log_as_json()
+_settings = Settings.from_environment()
+try:
+    _doors = DoorSettings.from_environment()
+    # Made here already, so that a service which nobody could ask does not even start.
+    _guard: Guard = _doors.guard(_settings.store)
+except Refused as refused:
+    sys.exit(f"cart-risk does not start: {refused}")
+_log = logging.getLogger("cart_risk.service")
+
+
+@cache
+def application() -> RestApplication:
+    """Return what answers in this process; the first call loads the models and opens the log."""
+    ward = Ward.open(_settings.store)
+    log = AssessmentLog.open(LogSettings.from_environment(), _example(ward))
+    return RestApplication(
+        ward, _guard, log, _settings.store, product_what_if=_doors.product_what_if
+    )
+
+
+def _example(ward: Ward) -> bytes:
+    if not ward.ready:
+        return b""
+    answer = assess(read_patient(EXAMPLE_PATIENT), ward.artefacts, ward.evidence)
+    return orjson.dumps(answer.model_dump(mode="json", exclude_none=True))
+
+
+class InFront:
+    """Answers every request itself; the rest of the protocol is BentoML's."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand in front of BentoML's application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on."""
+        if scope["type"] == "http":
+            await application()(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 @bentoml.service(
     name="cart-risk",
-    workers=1,
-    threads=4,
+    workers=_doors.workers,
     logging={"access": {"enabled": False}},
-    traffic={"timeout": 10},
+    metrics={"enabled": False},
+    tracing=_doors.tracing,
+    traffic={"timeout": DEADLINE_SECONDS + 1},
 )
-@bentoml.asgi_app(_every_path, path="/")
 class RiskService:
     """Answers for the models that are in service."""
 
-    def __is_ready__(self) -> bool:
-        """Tell whether every model was verified and its self-test reproduced."""
-        return _ward.ready
+    @bentoml.on_startup  # type: ignore[untyped-decorator]  # BentoML leaves it so
+    def begin(self) -> None:
+        """Load and open everything, then let the garbage collector leave it alone."""
+        try:
+            application().start()
+        except Refused as refused:
+            _log.error("not started", extra={"reason": str(refused)})
+            raise
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    async def end(self) -> None:
+        """Write what waits for the disk."""
+        await application().stop()
+
+
+RiskService.add_asgi_middleware(InFront)  # type: ignore[attr-defined]  # typed as the class

@@ -24,9 +24,9 @@ from serving.artefact import (
     save_artefact,
     self_test,
 )
-from serving.rest import Ward
 from serving.risk_model import RiskModel
 from serving.terms import design
+from serving.ward import Ward
 from training.synthetic_cohort import SimulatedCohort, simulate, write
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"

@@ -6,22 +6,20 @@ Each command imports what it needs: nobody waits for MLflow who asks for help.
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from data_schemas.evidence import load_evidence
-from data_schemas.refusal import Refused
 from serving.artefact import Artefact, load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
+from training.key_commands import development_key, keys_app
+from training.plain_refusals import said_plainly
 from training.tracking import CHALLENGER, Registry
 
 if TYPE_CHECKING:
@@ -33,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(keys_app, name="keys")
 _screen = Console(stderr=True)
 _TRAINED = Path("models/trained")
 _DEFAULT_EXPERIMENTS = ("severe_crs", "severe_icans")
@@ -46,21 +45,6 @@ ModelOption = Annotated[
 CohortOption = Annotated[Path, typer.Option(help="A cohort table with the model's outcome.")]
 
 
-@contextmanager
-def _said_plainly() -> Iterator[None]:
-    """Turn a refusal into its message and exit status 1; everything else keeps its traceback."""
-    try:
-        yield
-    except (Refused, OSError) as refusal:
-        kind = type(refusal).__name__
-        reason = str(refusal)
-        if isinstance(refusal, OSError):
-            reason = f"{refusal.strerror or kind}: {refusal.filename or 'no file named'}"
-        # Rules stand in square brackets, which rich would read as its own markup.
-        _screen.print(f"[bold]{kind}[/bold]: {escape(reason)}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-
-
 @app.command("simulate")
 def simulate_command(
     out: Annotated[Path, typer.Option(help="A .parquet or .csv file; the truth lies beside it.")],
@@ -71,7 +55,7 @@ def simulate_command(
     """Draw a multi-centre cohort whose truth differs from the published evidence."""
     from training.synthetic_cohort import simulate, write
 
-    with _said_plainly():
+    with said_plainly():
         table, truth = write(simulate(n, sites, seed), out)
     _screen.print(f"{n} simulated patients of {sites} centres: {table}; true risks: {truth}")
 
@@ -87,7 +71,7 @@ def train_command(
     """Train one experiment; the model becomes a challenger, or current in ``--models``."""
     from training.terminal import show_notices, show_trained
 
-    with _said_plainly():
+    with said_plainly():
         run = _train(experiment, cohort, models or _TRAINED)
         registered = Registry(models or _registry_home()).record(run.artefact, run.figures)
         if models is not None:
@@ -111,7 +95,7 @@ def evaluate_command(
     from training.saving import write_evaluation
     from training.terminal import show_external, show_notices
 
-    with _said_plainly():
+    with said_plainly():
         artefact = _meant(model, models)
         found = evaluate_on(artefact, external_cohort(artefact, cohort))
         if out is not None:
@@ -132,7 +116,7 @@ def recalibrate_command(
     from training.recalibration import recalibrate
     from training.terminal import show_notices, show_recalibration
 
-    with _said_plainly():
+    with said_plainly():
         artefact = _meant(model, models)
         found = recalibrate(artefact, external_cohort(artefact, cohort), models or _TRAINED)
         registered = None
@@ -157,7 +141,7 @@ def score_command(
     """Score a cohort with the models in service, or with those of ``--models``."""
     from training.scoring import score_file
 
-    with _said_plainly():
+    with said_plainly():
         scored = score_file(cohort, out, models or Settings.from_environment().store)
     for column in [c for c in map(str, scored) if c.endswith("_status")]:
         counts = ", ".join(f"{k} {v}" for k, v in scored[column].value_counts().items())
@@ -173,7 +157,7 @@ def promote_command(
     """Let a registered version answer."""
     from training.promotion import promote
 
-    with _said_plainly():
+    with said_plainly():
         store = Settings.from_environment().store
         done = promote(Registry(_registry_home()), store, outcome, version=version, reason=reason)
     _screen.print(f"{done.outcome}: {done.version} answers now (before: {done.version_before})")
@@ -187,7 +171,7 @@ def rollback_command(
     """Let the version before the present one answer again."""
     from training.promotion import rollback
 
-    with _said_plainly():
+    with said_plainly():
         store = Settings.from_environment().store
         done = rollback(Registry(_registry_home()), store, outcome, reason=reason)
     _screen.print(f"{done.outcome}: {done.version} answers again (before: {done.version_before})")
@@ -201,7 +185,7 @@ def evidence_command(
     from training.experiment import ExperimentRefused, read_experiment
     from training.prior import evidence_prior
 
-    with _said_plainly():
+    with said_plainly():
         asked = read_experiment(experiment)
         if not asked.anchor.evidence:
             raise ExperimentRefused(f"{asked.name} starts from its own cohort: nothing to show")
@@ -230,7 +214,7 @@ def models_command() -> None:
     """List registered versions and what answers now."""
     from training.promotion import Ledger
 
-    with _said_plainly():
+    with said_plainly():
         ledger = Ledger(Settings.from_environment().store)
         table = Table("outcome", "version", "aliases", "answers", "real", "simulated", "deviation")
         for r in Registry(_registry_home()).versions():
@@ -253,7 +237,7 @@ def prepare_command(
     """Train and promote the default models where none is in service; print a request to try."""
     from training.promotion import promote
 
-    with _said_plainly():
+    with said_plainly():
         store = Settings.from_environment().store
         missing = [name for name in _DEFAULT_EXPERIMENTS if name not in load_current(store)]
         runs = [_train(experiments / f"{name}.toml", None, _TRAINED) for name in missing]
@@ -265,11 +249,12 @@ def prepare_command(
                 registry.record(run.artefact, run.figures)
                 promote(registry, store, run.experiment.outcome.name, reason="default model")
             show_trained(_screen, runs)
-    body = json.dumps(EXAMPLE_PATIENT)
+    body, key = json.dumps(EXAMPLE_PATIENT), development_key()
     print(
         "Once the service is up, try (an invented patient):\n\n"
-        f"curl -s http://127.0.0.1:{port}/v1/assess -H 'content-type: application/json' "
-        f"-d '{body}'\n",
+        f"curl -s http://127.0.0.1:{port}/v1/assess -H 'authorization: Bearer {key}' "
+        f"-H 'content-type: application/json' -d '{body}'\n\n"
+        "The key opens everything for one day; the page asks for it too.\n",
         flush=True,
     )
 

@@ -1,5 +1,5 @@
 // A form drawn from the data contract, and the answer in the order it should be read.
-// A patient's values stay in the document: never in the address, in storage or in a log.
+// A patient's values and the key stay in the document: never in the address, in storage, in a log.
 
 const FIRST = ["product", "disease", "age"];
 const GROUPS = ["inflammation", "tumour", "blood counts", "organ function", "patient", "treatment"];
@@ -185,7 +185,9 @@ function readForm() {
 }
 
 function clearForm() {
+  const key = byId("key").value;
   form.reset();
+  byId("key").value = key;
   showProblems([]);
   clearAnswer("No patient assessed yet.");
   fitToDisease();
@@ -212,7 +214,8 @@ async function submit(event) {
   event.preventDefault();
   const sent = readForm();
   showProblems([]);
-  const headers = { "content-type": "application/json" };
+  const headers = { "content-type": "application/json",
+    authorization: `Bearer ${byId("key").value.trim()}` };
   byId("submit").disabled = true;
   say("Assessing…");
   const response = await ask("v1/assess", { method: "POST", headers, body: sent });

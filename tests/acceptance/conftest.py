@@ -16,6 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
+from serving.api_keys import KeyFile, Scope
+from serving.assessment_log.site_key import write_new_key
+
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 REAL_DATA = "CART_RISK_REAL_DATA"
 _LONGEST_START_SECONDS = 90.0
@@ -95,19 +98,32 @@ def serving(workplace: Path) -> Callable[[Path], AbstractContextManager[Running]
     def serve(store: Path) -> Iterator[Running]:
         port = _free_port()
         output = workplace / f"service-{port}.log"
+        keys = workplace / "keys.json"
+        key = KeyFile(keys).add("acceptance", list(Scope), days=1)
+        site_key = workplace / "site.key"
+        if not site_key.exists():
+            write_new_key(site_key)
+        own = {
+            "CART_RISK_MODELS": str(store),
+            "CART_RISK_KEYS": str(keys),
+            "CART_RISK_LOG_URL": f"sqlite:///{workplace}/assessments.sqlite",
+            "CART_RISK_LOG_KEY_FILE": str(site_key),
+        }
+        headers = {"authorization": f"Bearer {key}"}
         command = [sys.executable, "-m", "bentoml", "serve", "serving.service:RiskService"]
         with output.open("wb") as written:
             process = subprocess.Popen(
                 [*command, "--host", "127.0.0.1", "--port", str(port)],
                 cwd=workplace,
-                env=_environment(workplace) | {"CART_RISK_MODELS": str(store)},
+                env=_environment(workplace) | own,
                 stdout=written,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
             try:
-                with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+                url = f"http://127.0.0.1:{port}"
+                with httpx.Client(base_url=url, timeout=30, headers=headers) as client:
                     _wait_until_ready(client, process, output)
                     yield Running(client, output)
             finally:

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROOMS = ("data_schemas", "serving", "training")
 OUTSIDE = ("experiments", "tests")
-DOORS = ("serving.rest", "serving.service", "serving.problem")
+DOORS = ("serving.doors", "serving.rest", "serving.service", "serving.problem")
 FORBIDDEN = {
     "data_schemas": ("serving", "training", *OUTSIDE),
     "serving": ("training", *OUTSIDE),
@@ -110,6 +110,7 @@ def test_no_module_name_stands_in_two_rooms() -> None:
         ("training", "from serving import rest"),
         ("training", "from serving.service import RiskService"),
         ("training", "import serving.problem"),
+        ("training", "from serving.doors import gate"),
         ("training", "import tests"),
     ],
 )
@@ -152,12 +153,11 @@ def test_without_training_and_experiments_the_service_still_opens(tmp_path: Path
     code = (
         "import os, sys, pathlib\n"
         "sys.modules['training'] = sys.modules['experiments'] = None\n"
-        "import serving.rest, serving.settings, data_schemas.cohort_table\n"
+        "import serving.rest, serving.settings, serving.ward, data_schemas.cohort_table\n"
         "here = pathlib.Path.cwd()\n"
         "assert here in pathlib.Path(serving.rest.__file__).parents\n"
         "assert here in pathlib.Path(data_schemas.cohort_table.__file__).parents\n"
-        "ward = serving.rest.Ward.open(serving.settings.Settings.from_environment().store)\n"
-        "serving.rest.rest_application(ward)\n"
+        "ward = serving.ward.Ward.open(serving.settings.Settings.from_environment().store)\n"
         "print(ward.ready, ward.refusal)\n"
     )
     environment = os.environ | {"CART_RISK_MODELS": str(tmp_path / "models")}

@@ -15,10 +15,15 @@ from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Flag, Quanti
 from data_schemas.risk_assessment import CautionCode, Status
 from serving.assess import assess
 from serving.openapi import EXAMPLE_PATIENT, openapi_document
-from serving.rest import Ward
+from serving.ward import Ward
 from tests.conftest import Body
 
 DOCUMENT = openapi_document()
+HEAD = {
+    "assessment_id": "01a20595-05f6-710d-abc4-280aa77dad40",
+    "assessed_at": "2026-03-01T08:00:00.000+00:00",
+}
+"""What the door puts before an assessment."""
 
 
 def violations(name: str, instance: Any) -> list[str]:
@@ -49,7 +54,7 @@ def test_the_example_patient_is_accepted_and_answered(ward: Ward) -> None:
 
 def test_the_patient_schema_is_the_contract() -> None:
     patient = DOCUMENT["components"]["schemas"]["Patient"]
-    assert set(patient["properties"]) == {*PREDICTORS, "infusion_date"}
+    assert set(patient["properties"]) == {*PREDICTORS, "infusion_date", "reference"}
     assert patient["required"] == list(REQUIRED)
     assert patient["additionalProperties"] is False
 
@@ -85,12 +90,14 @@ def test_an_answer_as_it_is_sent_conforms_to_its_schema(
     given: Body, patient: Body, ward: Ward
 ) -> None:
     answer = assess(read_patient(patient | given), ward.artefacts, ward.evidence)
-    sent = orjson.loads(orjson.dumps(answer.model_dump(mode="json", exclude_none=True)))
+    sent = HEAD | orjson.loads(orjson.dumps(answer.model_dump(mode="json", exclude_none=True)))
     assert violations("RiskAssessment", sent) == []
 
 
 def test_an_answer_without_its_status_would_be_noticed(patient: Body, ward: Ward) -> None:
-    sent = assess(read_patient(patient), ward.artefacts, ward.evidence).model_dump(mode="json")
+    answer = assess(read_patient(patient), ward.artefacts, ward.evidence)
+    sent = HEAD | answer.model_dump(mode="json", exclude_none=True)
+    assert not violations("RiskAssessment", sent)
     del sent["status"]
     assert violations("RiskAssessment", sent)
 

@@ -23,6 +23,7 @@ NOT_SHOWN = {
     "id": "its study and citation are shown",
     "name": "its label is shown",
     "days_before_infusion": "the form asks no dates",
+    "local_deviation": "the model card tells it",
     "odds_ratio": "the statement says it in words",
 }
 NOT_OF_THE_ANSWER = {"used_by_model", "accepted_units", "insufficient_data", "out_of_scope"}

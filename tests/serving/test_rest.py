@@ -3,8 +3,10 @@
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -12,21 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS, REQUIRED, Quantity
-from serving import rest
 from serving.artefact import CURRENT_FILE, MODEL_FILE, load_current, make_current
 from serving.assess import assess
+from serving.doors import assessor
+from serving.doors.patients import MOST_BODY_BYTES
 from serving.openapi import openapi_document
-from serving.rest import MOST_BODY_BYTES, Ward, rest_application
+from serving.ward import Ward
 from tests.conftest import Body, Store
+from tests.serving.at_the_door import SECURITY, client_of
 
 ROUNDING = 1e-12
 CANARY = "MRN-4711-Kowalski"
-SECURITY = ("content-security-policy", "x-content-type-options", "referrer-policy", "cache-control")
-
-
-def client_of(ward: Ward) -> TestClient:
-    return TestClient(rest_application(ward), raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,11 @@ def test_a_patient_is_assessed_as_without_the_door(
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
     assert all(name in response.headers for name in SECURITY)
-    direct = assess(rest.read_patient(patient), ward.artefacts, ward.evidence)
-    assert response.json() == direct.model_dump(mode="json", exclude_none=True)
+    direct = assess(read_patient(patient), ward.artefacts, ward.evidence)
+    answer = response.json()
+    assert UUID(answer.pop("assessment_id")).version == 7
+    assert datetime.fromisoformat(answer.pop("assessed_at")).tzinfo is not None
+    assert answer == direct.model_dump(mode="json", exclude_none=True)
 
 
 def test_simulated_patients_are_answered_over_http(fitted_ward: Ward, bodies: list[Body]) -> None:
@@ -326,7 +329,7 @@ def test_a_failure_of_our_own_says_nothing_of_the_patient(
     def fail(*_: object) -> None:
         raise RuntimeError(CANARY)
 
-    monkeypatch.setattr(rest, "assess", fail)
+    monkeypatch.setattr(assessor, "assess", fail)
     assert problem(client.post("/v1/assess", json=patient), 500)["detail"]
 
 
@@ -340,7 +343,7 @@ def test_every_status_that_is_produced_is_documented(
             yield path, "get", of.get(path).status_code
 
     seen = {*statuses(client), *statuses(closed)}
-    monkeypatch.setattr(rest, "assess", lambda *_: 1 / 0)
+    monkeypatch.setattr(assessor, "assess", lambda *_: 1 / 0)
     seen |= {*statuses(client)}
     assert {status for *_, status in seen} == {200, 400, 413, 422, 500, 503}
     paths = openapi_document()["paths"]

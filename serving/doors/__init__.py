@@ -1,0 +1,1 @@
+"""The doors of the service: one table of routes, and what holds for every request."""

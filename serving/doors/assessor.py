@@ -1,0 +1,152 @@
+"""From what a caller sent to an answer that is on disk."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from data_schemas.patient_request import Problem, RequestProblems, read_patient
+from data_schemas.risk_assessment import RiskAssessment
+from serving.assess import assess
+from serving.assessment_log.entries import LogEntry, new_id
+from serving.assessment_log.log import AssessmentLog
+from serving.assessment_log.refusals import LogUnavailable
+from serving.doors.gate import busy
+from serving.doors.metrics import ASSESSMENTS, CAUTIONS, LOG_SECONDS, LOG_UNAVAILABLE, MISSING
+from serving.doors.visit import Visit
+from serving.problem import unreadable
+from serving.ward import Ward
+
+REFERENCE = "reference"
+_REFERENCE = re.compile(r"[0-9A-Za-z._:-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One patient as sent: the body as it is logged, and what was read from it."""
+
+    content: bytes
+    given: Any
+
+
+class Assessor:
+    """Assesses with the models in service and keeps every answer."""
+
+    def __init__(self, ward: Ward, log: AssessmentLog) -> None:
+        """Answer from a ward into a log."""
+        self._ward = ward
+        self._log = log
+
+    def answer(self, sent: Sent, visit: Visit, extra: dict[str, Any] | None = None) -> LogEntry:
+        """Return the answer as it will be logged and sent.
+
+        Parameters
+        ----------
+        extra
+            Fields that stand before those of the assessment.
+
+        Raises
+        ------
+        RequestRefused
+            422 with every problem; 503 while no model is in service.
+        """
+        artefacts = self._ward.artefacts
+        if not artefacts:
+            raise busy(self._ward.refusal)
+        given, reference = without_reference(sent.given)
+        try:
+            made = assess(read_patient(given), artefacts, self._ward.evidence)
+        except RequestProblems as refused:
+            raise unreadable(refused) from None
+        _count(made)
+        assessment_id = new_id()
+        return LogEntry(
+            id=assessment_id,
+            input=sent.content,
+            answer=_with_head(made, {**_head(assessment_id), **(extra or {})}),
+            status=made.status,
+            model_hashes={name: artefact.sha256 for name, artefact in artefacts.items()},
+            request_id=visit.request_id,
+            api_key_id=visit.caller,
+            reference=reference,
+        )
+
+    async def keep(self, entry: LogEntry) -> bytes:
+        """Return the answer once it is on disk.
+
+        Raises
+        ------
+        RequestRefused
+            503, if it cannot be kept: then it is not sent either.
+        """
+        await self.keep_all([entry])
+        return entry.answer
+
+    async def keep_all(self, entries: Sequence[LogEntry]) -> None:
+        """Return once all of them are on disk; they are kept together or not at all.
+
+        Raises
+        ------
+        RequestRefused
+            503, if they cannot be kept: then none is sent either.
+        """
+        if not entries:
+            return
+        started = perf_counter()
+        try:
+            await self._log.append_all(entries)
+        except LogUnavailable as unavailable:
+            LOG_UNAVAILABLE.inc()
+            detail = "the answer could not be kept, so it is not given"
+            raise busy(detail, unavailable.retry_after) from None
+        LOG_SECONDS.observe(perf_counter() - started)
+
+
+def without_reference(given: Any) -> tuple[Any, str | None]:
+    """Part the caller's own word for the patient from the patient.
+
+    Raises
+    ------
+    RequestRefused
+        422, if it is not up to 64 letters, digits and ``._:-``.
+    """
+    if not isinstance(given, dict) or REFERENCE not in given:
+        return given, None
+    rest = {name: value for name, value in given.items() if name != REFERENCE}
+    reference = given[REFERENCE]
+    if isinstance(reference, str) and _REFERENCE.fullmatch(reference):
+        return rest, reference
+    message = "must be up to 64 letters, digits and . _ : -"
+    problem = Problem(REFERENCE, "not_a_reference", message)
+    raise unreadable(RequestProblems((problem, *_problems_of(rest))))
+
+
+def _problems_of(given: Any) -> Iterable[Problem]:
+    try:
+        read_patient(given)
+    except RequestProblems as refused:
+        return refused.problems
+    return ()
+
+
+def _head(assessment_id: UUID) -> dict[str, str]:
+    assessed_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return {"assessment_id": str(assessment_id), "assessed_at": assessed_at}
+
+
+def _with_head(made: RiskAssessment, head: dict[str, Any]) -> bytes:
+    body = orjson.dumps(made.model_dump(mode="json", exclude_none=True))
+    return orjson.dumps(head)[:-1] + b"," + body[1:]
+
+
+def _count(made: RiskAssessment) -> None:
+    ASSESSMENTS.labels(made.status).inc()
+    for code in {caution.code for caution in made.cautions}:
+        CAUTIONS.labels(code).inc()
+    for missing in made.missing:
+        MISSING.labels(missing.predictor).inc()

@@ -1,0 +1,156 @@
+"""Many patients in one request: each has a status of its own, and none spoils another.
+
+A batch is one JSON object with up to 10,000 items, or lines of JSON without end. Answers are sent
+while they are made, so that memory does not grow with the batch.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from data_schemas.patient_request import Problem, RequestProblems
+from serving.assessment_log.entries import LogEntry
+from serving.doors.assessor import Assessor, Sent
+from serving.doors.gate import busy
+from serving.doors.json_answer import StreamedAnswer
+from serving.doors.strict_json import read_json
+from serving.doors.visit import JSON, NDJSON, Visit, too_large
+from serving.problem import RequestRefused, problem_document, unreadable
+
+MOST_ITEMS = 10_000
+MOST_BATCH_BYTES = 32 * 1024 * 1024
+MOST_LINE_BYTES = 64 * 1024
+MOST_AT_A_TIME = 2
+IDLE_SECONDS = 15.0
+_TOGETHER = 64
+"""So many answers share one commit, and are made before others get their turn."""
+_RETRY_AFTER_SECONDS = 5
+
+
+class Batches:
+    """Assesses many patients in their order."""
+
+    def __init__(self, assessor: Assessor) -> None:
+        """Answer through the assessor."""
+        self._assessor = assessor
+        self._running = 0
+
+    async def assess(self, visit: Visit) -> Response:
+        """Assess a batch, or a stream of lines."""
+        media_type = visit.media_type((JSON, NDJSON))
+        if self._running >= MOST_AT_A_TIME:
+            raise busy("other batches are being assessed", _RETRY_AFTER_SECONDS)
+        if media_type == NDJSON:
+            return StreamedAnswer(self._counted(self._lines(visit)), NDJSON)
+        body = await visit.body(MOST_BATCH_BYTES)
+        items = _items(await asyncio.to_thread(read_json, body))
+        return StreamedAnswer(self._counted(self._array(items, visit)), JSON)
+
+    async def _counted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        self._running += 1
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            self._running -= 1
+
+    async def _array(self, items: list[Any], visit: Visit) -> AsyncIterator[bytes]:
+        yield b'{"items":['
+        for first in range(0, len(items), _TOGETHER):
+            group = items[first : first + _TOGETHER]
+            made = [self._made(_content(item), item, visit) for item in group]
+            results = await self._kept(first, made)
+            yield (b"," if first else b"") + b",".join(results)
+        yield b"]}"
+
+    async def _lines(self, visit: Visit) -> AsyncIterator[bytes]:
+        item = 0
+        async for lines in _grouped_lines(visit):
+            made = [self._made_of_line(line, visit) for line in lines]
+            results = await self._kept(item, made)
+            item += len(results)
+            yield b"\n".join(results) + b"\n"
+
+    def _made_of_line(
+        self, line: bytes | RequestRefused, visit: Visit
+    ) -> LogEntry | RequestRefused:
+        if isinstance(line, RequestRefused):
+            return line
+        try:
+            return self._made(line, read_json(line), visit)
+        except RequestRefused as refusal:
+            return refusal
+
+    def _made(self, content: bytes, given: Any, visit: Visit) -> LogEntry | RequestRefused:
+        try:
+            return self._assessor.answer(Sent(content, given), visit)
+        except RequestRefused as refusal:
+            return refusal
+
+    async def _kept(self, first: int, made: list[LogEntry | RequestRefused]) -> list[bytes]:
+        """Return the result of each item, in order, once every answer is on disk."""
+        entries = [one for one in made if isinstance(one, LogEntry)]
+        try:
+            await self._assessor.keep_all(entries)
+        except RequestRefused as refusal:
+            made = [refusal if isinstance(one, LogEntry) else one for one in made]
+        # Others get their turn also where nothing had to be kept.
+        await asyncio.sleep(0)
+        return [_result(item, one) for item, one in enumerate(made, start=first)]
+
+
+def _result(item: int, made: LogEntry | RequestRefused) -> bytes:
+    if isinstance(made, RequestRefused):
+        problem = problem_document(made)
+        return orjson.dumps({"item": item, "status": int(made.status), "problem": problem})
+    return b'{"item":%d,"status":200,"assessment":%b}' % (item, made.answer)
+
+
+def _items(given: Any) -> list[Any]:
+    items = given.get("items") if isinstance(given, dict) and len(given) == 1 else None
+    if isinstance(items, list) and 0 < len(items) <= MOST_ITEMS:
+        return items
+    message = f"send an object whose items are 1 to {MOST_ITEMS} patients; send more as {NDJSON}"
+    raise unreadable(RequestProblems((Problem("items", "not_a_batch", message),)))
+
+
+def _content(item: Any) -> bytes:
+    try:
+        return orjson.dumps(item)
+    except TypeError:  # what orjson cannot write, such as half a character, is no patient either
+        return b""
+
+
+async def _grouped_lines(visit: Visit) -> AsyncIterator[list[bytes | RequestRefused]]:
+    """Yield what has arrived in whole lines, at most so many at a time."""
+    rest = bytearray()
+    overlong = False
+    async for chunk in visit.chunks(IDLE_SECONDS):
+        *ended, tail = chunk.split(b"\n")
+        whole: list[bytes | RequestRefused] = []
+        for part in ended:
+            line = bytes(rest) + part
+            rest.clear()
+            if overlong or len(line) > MOST_LINE_BYTES:
+                whole.append(too_large("line", MOST_LINE_BYTES))
+            elif line.strip():
+                whole.append(line)
+            overlong = False
+        rest += tail
+        if len(rest) > MOST_LINE_BYTES:
+            overlong = True
+            rest.clear()
+        for group in _groups(whole):
+            yield group
+    if overlong:
+        yield [too_large("line", MOST_LINE_BYTES)]
+    elif rest.strip():
+        yield [bytes(rest)]
+
+
+def _groups(lines: list[bytes | RequestRefused]) -> Iterable[list[bytes | RequestRefused]]:
+    for first in range(0, len(lines), _TOGETHER):
+        yield lines[first : first + _TOGETHER]

@@ -1,0 +1,109 @@
+"""What the service says of itself: the data contract, the models, its document, its health."""
+
+import asyncio
+import json
+from typing import Any
+
+from starlette.responses import Response
+
+from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Declared, Quantity
+from serving.artefact import CARD_FILE, PRIOR_FILE, VERDICT_FILE, Artefact
+from serving.assess import model_statement
+from serving.doors.gate import busy
+from serving.doors.json_answer import json_answer
+from serving.doors.metrics import MEDIA_TYPE, exposition
+from serving.doors.visit import Visit
+from serving.openapi import openapi_document
+from serving.ward import Ward
+
+
+class Catalogue:
+    """Answers that depend on no patient."""
+
+    def __init__(self, ward: Ward) -> None:
+        """Describe what this ward answers from."""
+        self._ward = ward
+
+    async def predictors(self, _visit: Visit) -> Response:
+        """Return the data contract."""
+        used = {t.predictor for a in self._ward.artefacts.values() for t in a.model.terms}
+        described = [_describe(name, PREDICTORS[name], name in used) for name in PREDICTORS]
+        return json_answer({"predictors": described})
+
+    async def model(self, _visit: Visit) -> Response:
+        """Return the models in service with their cards and priors."""
+        artefacts = self._ward.artefacts
+        if not artefacts:
+            raise busy(self._ward.refusal)
+        return json_answer({"models": [_describe_model(a) for a in artefacts.values()]})
+
+    async def document(self, _visit: Visit) -> Response:
+        """Return the OpenAPI document."""
+        return json_answer(openapi_document())
+
+    async def livez(self, _visit: Visit) -> Response:
+        """Say that the process answers."""
+        return json_answer({"alive": True})
+
+    async def readyz(self, _visit: Visit) -> Response:
+        """Say which verified models answer, and whether an update was refused."""
+        if not self._ward.ready:
+            raise busy(self._ward.refusal)
+        models = {name: a.sha256 for name, a in self._ward.artefacts.items()}
+        refused = self._ward.refused_update
+        return json_answer({"ready": True, "models": models, "refused_update": refused})
+
+    async def metrics(self, _visit: Visit) -> Response:
+        """Return the metrics of all workers."""
+        return Response(await asyncio.to_thread(exposition), media_type=MEDIA_TYPE)
+
+
+def _describe(name: str, declared: Declared, used: bool) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": name,
+        "label": declared.label,
+        "group": declared.group,
+        "tier": declared.tier,
+        "required": name in REQUIRED,
+        "used_by_model": used,
+        "loinc": declared.loinc,
+        "look_back_days": declared.look_back_days,
+        "diseases": declared.diseases,
+        "direction": {
+            "severe_crs": declared.direction.severe_crs,
+            "severe_icans": declared.direction.severe_icans,
+            "reason": declared.reason,
+        },
+        "reference": declared.reference,
+        "note": declared.note,
+    }
+    if isinstance(declared, Quantity):
+        return described | {
+            "kind": "quantity",
+            "unit": declared.unit,
+            "accepted_units": {
+                unit: {"factor": float(c.factor), "offset": float(c.offset)}
+                for unit, c in declared.conversions.items()
+            },
+            "hard_limits": declared.hard,
+            "soft_limits": declared.soft,
+            "whole_number": declared.whole,
+            "columns": declared.columns(name),
+        }
+    if isinstance(declared, Category):
+        return described | {"kind": "category", "choices": declared.choices}
+    return described | {"kind": "flag", "choices": ["yes", "no", "unknown"]}
+
+
+def _describe_model(artefact: Artefact) -> dict[str, Any]:
+    ruling = artefact.files.get(VERDICT_FILE)
+    return {
+        "outcome": artefact.model.outcome,
+        "version": artefact.version,
+        "sha256": artefact.sha256,
+        "statement": model_statement(artefact.manifest),
+        "manifest": artefact.manifest.model_dump(mode="json"),
+        "verdict": None if ruling is None else json.loads(ruling)["verdict"],
+        "prior": json.loads(artefact.files[PRIOR_FILE]),
+        "model_card": artefact.files[CARD_FILE].decode(),
+    }

@@ -1,0 +1,124 @@
+"""Who may pass: API keys and bearer tokens, their scopes, and how often."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from data_schemas.refusal import Refused
+from serving.api_keys import KeyFile, KeyRing, Scope
+from serving.doors.rate_limit import RateLimit
+from serving.doors.tokens import TokenIssuer
+from serving.problem import RequestRefused
+
+_SCHEME = "bearer"
+
+
+class NoAccess(Refused):
+    """A service that nobody could ask: it does not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the id of a key, or the hashed subject of a token; never a name."""
+
+    id: str
+    scopes: frozenset[Scope]
+
+
+class Guard:
+    """Asks every caller for a key or a token."""
+
+    def __init__(
+        self,
+        key_file: KeyFile,
+        rate_limit: RateLimit,
+        issuer: TokenIssuer | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Read the keys.
+
+        Raises
+        ------
+        NoAccess
+            If no key is valid and no issuer of tokens is configured.
+        """
+        self._key_file = key_file
+        self._rate_limit = rate_limit
+        self._issuer = issuer
+        self._clock = clock
+        self._seen = _modified(key_file)
+        self._keys = KeyRing(key_file.listed())
+        if issuer is None and not self._keys.opens_anything(clock()):
+            raise NoAccess(
+                f"no valid key in {key_file.path.name} and no issuer of tokens: run "
+                "`cart-risk keys add`, or set CART_RISK_OIDC_ISSUER"
+            )
+
+    def refresh(self) -> None:
+        """Read the keys again if their file changed; an unreadable file changes nothing.
+
+        Raises
+        ------
+        KeyRefused
+            If the file changed into something that is no key file.
+        """
+        seen = _modified(self._key_file)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        self._keys = KeyRing(self._key_file.listed())
+
+    def refresh_issuer(self) -> None:
+        """Read the issuer's keys again.
+
+        Raises
+        ------
+        IssuerRefused
+            If they cannot be read; the known ones stay.
+        """
+        if self._issuer is not None:
+            self._issuer.refresh()
+
+    def let_pass(self, authorization: str, scope: Scope) -> Caller:
+        """Return the caller.
+
+        Raises
+        ------
+        RequestRefused
+            401 without a valid key or token, 403 without the scope, 429 if asked too often.
+        """
+        caller = self._caller(authorization)
+        if scope not in caller.scopes:
+            detail = f"this key or token lacks the scope {scope}"
+            challenge = {"www-authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+            raise RequestRefused(HTTPStatus.FORBIDDEN, detail, headers=challenge)
+        self._rate_limit.pass_one(caller.id)
+        return caller
+
+    def _caller(self, authorization: str) -> Caller:
+        scheme, _, presented = authorization.partition(" ")
+        presented = presented.strip()
+        if scheme.lower() == _SCHEME and presented:
+            key = self._keys.owner(presented, self._clock())
+            if key is not None:
+                return Caller(key.id, frozenset(key.scopes))
+            if self._issuer is not None and presented.count(".") == 2:
+                subject, scopes = self._issuer.verified(presented)
+                return Caller(subject, scopes)
+        raise not_recognised()
+
+
+def not_recognised() -> RequestRefused:
+    """Return the one answer to a missing, unknown, revoked or expired key or token."""
+    detail = "send a valid key or token as `authorization: Bearer ...`"
+    challenge = {"www-authenticate": 'Bearer realm="cart-risk"'}
+    return RequestRefused(HTTPStatus.UNAUTHORIZED, detail, headers=challenge)
+
+
+def _modified(key_file: KeyFile) -> tuple[int, int]:
+    try:
+        found = key_file.path.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_ino)

@@ -1,0 +1,62 @@
+"""What an operator sees: counts and times, by route template and closed lists of words only."""
+
+import os
+from collections.abc import Mapping
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from serving.artefact import Artefact
+
+MEDIA_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1, 2, 4)
+
+REQUESTS = Counter("cart_risk_requests", "Answers sent.", ("route", "method", "status"))
+SECONDS = Histogram("cart_risk_request_seconds", "Time to answer.", ("route",), buckets=_SECONDS)
+ASSESSMENTS = Counter("cart_risk_assessments", "Assessments made.", ("status",))
+CAUTIONS = Counter("cart_risk_cautions", "Cautions given with assessments.", ("code",))
+MISSING = Counter(
+    "cart_risk_missing", "Assessments without a predictor that a model uses.", ("predictor",)
+)
+LOG_SECONDS = Histogram(
+    "cart_risk_log_commit_seconds", "From an answer to its row on disk.", buckets=_SECONDS
+)
+LOG_UNAVAILABLE = Counter("cart_risk_log_unavailable", "Answers held back: no row on disk.")
+MODEL = Gauge(
+    "cart_risk_model_in_service",
+    "1 for the model that answers, 0 for one that did.",
+    ("outcome", "version", "sha256"),
+    multiprocess_mode="mostrecent",
+)
+UPDATE_REFUSED = Gauge(
+    "cart_risk_model_update_refused",
+    "1 while the store holds a model that was refused.",
+    multiprocess_mode="mostrecent",
+)
+
+
+def show_models(
+    before: Mapping[str, Artefact], now: Mapping[str, Artefact], refused: str | None
+) -> None:
+    """Tell which model answers for each outcome."""
+    for artefacts, value in ((before, 0), (now, 1)):
+        for outcome, artefact in artefacts.items():
+            MODEL.labels(outcome, artefact.version, artefact.sha256).set(value)
+    UPDATE_REFUSED.set(refused is not None)
+
+
+def exposition() -> bytes:
+    """Return the metrics of all workers together as Prometheus reads them."""
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library leaves it so
+    return generate_latest(registry)

@@ -1,0 +1,52 @@
+"""A bucket of tokens for each key: a caller who runs wild does not starve the others."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from math import ceil
+from time import monotonic
+
+from serving.problem import RequestRefused
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    filled_at: float
+
+
+class RateLimit:
+    """At most ``per_second`` requests of one caller, and twice as many in one burst.
+
+    Each worker counts by itself.
+    """
+
+    def __init__(self, per_second: float, clock: Callable[[], float] = monotonic) -> None:
+        """Start with full buckets."""
+        self._per_second = per_second
+        self._burst = 2 * per_second
+        self._clock = clock
+        self._buckets: dict[str, _Bucket] = {}
+
+    def pass_one(self, caller: str) -> None:
+        """Take one token.
+
+        Raises
+        ------
+        RequestRefused
+            429, saying after how many seconds a token will be there.
+        """
+        now = self._clock()
+        bucket = self._buckets.get(caller)
+        if bucket is None:
+            bucket = self._buckets[caller] = _Bucket(self._burst, now)
+        gained = (now - bucket.filled_at) * self._per_second
+        bucket.tokens = min(self._burst, bucket.tokens + gained)
+        bucket.filled_at = now
+        if bucket.tokens < 1:
+            wait = str(ceil((1 - bucket.tokens) / self._per_second))
+            detail = f"more than {self._per_second:g} requests a second with this key"
+            raise RequestRefused(
+                HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"retry-after": wait}
+            )
+        bucket.tokens -= 1

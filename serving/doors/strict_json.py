@@ -1,0 +1,32 @@
+"""JSON in which nothing can be read in two ways."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from serving.problem import RequestRefused
+
+
+def read_json(content: bytes) -> Any:
+    """Read JSON in UTF-8 in which each name stands once.
+
+    NaN and the infinities are read, so that they can be refused by field.
+
+    Raises
+    ------
+    RequestRefused
+        400, for anything else; the content is not repeated.
+    """
+    try:
+        return json.loads(content.decode("utf-8"), object_pairs_hook=_each_name_once)
+    except (ValueError, RecursionError):
+        detail = "the body is not JSON in which each name stands once"
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, detail) from None
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object, refusing a name that stands twice: nobody could say which value counts."""
+    built = dict(pairs)
+    if len(built) != len(pairs):
+        raise ValueError("a name stands twice")
+    return built

@@ -1,0 +1,126 @@
+"""Bearer tokens of an OpenID Connect issuer: signed JWTs (RFC 7519), verified here, offline.
+
+Only RS256 and ES256 are accepted, so a token that names ``none`` or a symmetric algorithm is
+refused whatever it says; issuer, audience and expiry must be right.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+
+from data_schemas.refusal import Refused
+from serving.api_keys import Scope
+from serving.problem import RequestRefused
+
+ALGORITHMS = ("RS256", "ES256")
+SCOPE_PREFIX = "cart-risk:"
+_LEEWAY_SECONDS = 30
+_LONGEST_FETCH_SECONDS = 5
+
+
+class IssuerRefused(Refused):
+    """An issuer that is configured in part, or whose keys cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerSettings:
+    """Whose tokens are taken, for whom they must be, and where the issuer's keys are."""
+
+    issuer: str
+    audience: str
+    jwks: str
+    """A file, or an https address that is asked when the service starts and every hour."""
+    claim: str = "scope"
+    """The claim that holds ``cart-risk:assess`` and the like, as words in a text or as a list."""
+
+    @classmethod
+    def from_environment(cls) -> "IssuerSettings | None":
+        """Read ``CART_RISK_OIDC_ISSUER``, ``_AUDIENCE``, ``_JWKS`` and ``_CLAIM``."""
+        given = {
+            name: os.environ.get(f"CART_RISK_OIDC_{name.upper()}", "")
+            for name in ("issuer", "audience", "jwks")
+        }
+        if not any(given.values()):
+            return None
+        if missing := [f"CART_RISK_OIDC_{name.upper()}" for name, v in given.items() if not v]:
+            raise IssuerRefused(f"an issuer needs {', '.join(missing)} as well")
+        return cls(**given, claim=os.environ.get("CART_RISK_OIDC_CLAIM") or "scope")
+
+
+class TokenIssuer:
+    """Verifies the tokens of one issuer."""
+
+    def __init__(self, settings: IssuerSettings) -> None:
+        """Read the issuer's keys.
+
+        Raises
+        ------
+        IssuerRefused
+            If they cannot be read.
+        """
+        self._settings = settings
+        self._keys = _signing_keys(settings.jwks)
+
+    def refresh(self) -> None:
+        """Read the issuer's keys again; if they cannot be read, the known ones stay.
+
+        Raises
+        ------
+        IssuerRefused
+            If they cannot be read.
+        """
+        self._keys = _signing_keys(self._settings.jwks)
+
+    def verified(self, token: str) -> tuple[str, frozenset[Scope]]:
+        """Return the hashed subject and the scopes of a token.
+
+        Raises
+        ------
+        RequestRefused
+            401, for whatever reason; which one it was is not told.
+        """
+        try:
+            key = self._keys[jwt.get_unverified_header(token).get("kid")]
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                audience=self._settings.audience,
+                issuer=self._settings.issuer,
+                leeway=_LEEWAY_SECONDS,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except (jwt.PyJWTError, KeyError, ValueError, TypeError):
+            detail = "send a valid key or token as `authorization: Bearer ...`"
+            challenge = {"www-authenticate": 'Bearer realm="cart-risk", error="invalid_token"'}
+            raise RequestRefused(HTTPStatus.UNAUTHORIZED, detail, headers=challenge) from None
+        subject = hashlib.sha256(f"{claims['iss']} {claims['sub']}".encode()).hexdigest()
+        return f"token-{subject[:16]}", self._scopes(claims)
+
+    def _scopes(self, claims: Mapping[str, Any]) -> frozenset[Scope]:
+        said = claims.get(self._settings.claim, ())
+        words = set(said.split()) if isinstance(said, str) else {str(word) for word in said}
+        return frozenset(scope for scope in Scope if SCOPE_PREFIX + scope in words)
+
+
+def _signing_keys(jwks: str) -> dict[str | None, jwt.PyJWK]:
+    try:
+        keys = jwt.PyJWKSet.from_dict(json.loads(_read(jwks))).keys
+    except (OSError, httpx.HTTPError, ValueError, jwt.PyJWTError) as error:
+        reason = type(error).__name__
+        raise IssuerRefused(f"the issuer's keys cannot be read ({reason})") from None
+    return {key.key_id: key for key in keys if key.algorithm_name in ALGORITHMS}
+
+
+def _read(jwks: str) -> bytes:
+    if jwks.startswith("https://"):
+        return httpx.get(jwks, timeout=_LONGEST_FETCH_SECONDS).raise_for_status().content
+    return Path(jwks).read_bytes()

@@ -1,0 +1,119 @@
+"""One request while it is being answered."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from http import HTTPStatus
+from secrets import token_hex
+from urllib.parse import parse_qsl
+
+from starlette.types import Message, Receive, Scope
+
+from serving.problem import RequestRefused
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+
+
+@dataclass
+class Visit:
+    """A request, its caller, and the id under which it stands in every log line."""
+
+    scope: Scope
+    receive: Receive
+    caller: str = ""
+    """The id of the key or the hashed subject of the token."""
+    parameter: str = ""
+    """What stood in the place of the name in the path."""
+    request_id: str = field(default_factory=lambda: token_hex(16), init=False)
+    """Made here, never taken from the caller: it stands in logs."""
+    body_awaited: bool = field(default=False, init=False)
+
+    @cached_property
+    def headers(self) -> dict[bytes, bytes]:
+        """Every header by its name in small letters."""
+        return dict(self.scope["headers"])
+
+    def header(self, name: bytes) -> str:
+        """Return a header as text, empty where it was not sent."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters; the last of a name counts."""
+        return dict(parse_qsl(self.scope["query_string"].decode("latin-1")))
+
+    def media_type(self, accepted: tuple[str, ...]) -> str:
+        """Return the media type of the body; without a header, the first that is accepted.
+
+        Raises
+        ------
+        RequestRefused
+            415, if the type is not accepted or its text is not UTF-8.
+        """
+        sent = self.header(b"content-type")
+        if not sent:
+            return accepted[0]
+        media_type, *parameters = (part.strip().lower() for part in sent.split(";"))
+        charsets = [p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")]
+        if media_type not in accepted or set(charsets) - {"utf-8", "utf8"}:
+            detail = f"send the body as {' or '.join(accepted)}, in UTF-8"
+            raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+        return media_type
+
+    async def body(self, most_bytes: int) -> bytes:
+        """Return the body, or stop reading once it is too large.
+
+        Raises
+        ------
+        RequestRefused
+            413, before anything is read if the announced length is already too large.
+        """
+        announced = self.header(b"content-length")
+        if announced.isdecimal() and int(announced[:20]) > most_bytes:
+            raise too_large("body", most_bytes)
+        received = bytearray()
+        async for chunk in self.chunks():
+            received += chunk
+            if len(received) > most_bytes:
+                raise too_large("body", most_bytes)
+        return bytes(received)
+
+    async def chunks(self, idle_seconds: float | None = None) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives.
+
+        Raises
+        ------
+        RequestRefused
+            408, if nothing arrives for ``idle_seconds``; 400, if the caller leaves.
+        """
+        more = True
+        self.body_awaited = True
+        while more:
+            message = await self._next(idle_seconds)
+            if message["type"] == "http.disconnect":
+                raise RequestRefused(HTTPStatus.BAD_REQUEST, "the body broke off")
+            more = message.get("more_body", False)
+            if chunk := message.get("body", b""):
+                yield chunk
+        self.body_awaited = False
+
+    async def _next(self, idle_seconds: float | None) -> Message:
+        try:
+            async with asyncio.timeout(idle_seconds):
+                return await self.receive()
+        except TimeoutError:
+            raise too_slow() from None
+
+
+def too_slow() -> RequestRefused:
+    """Return the refusal of a body that does not arrive."""
+    detail = "the body did not arrive in time"
+    return RequestRefused(HTTPStatus.REQUEST_TIMEOUT, detail, headers={"connection": "close"})
+
+
+def too_large(what: str, most_bytes: int) -> RequestRefused:
+    """Return the refusal of a body or a line above its limit."""
+    detail = f"the {what} may have at most {most_bytes} bytes"
+    return RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)

@@ -1,0 +1,74 @@
+"""Looks once a second whether the store or the key file changed, and takes over what is right.
+
+Reading and verifying happens off the event loop; the swap itself is one assignment.
+"""
+
+import asyncio
+import gc
+import logging
+from pathlib import Path
+from time import monotonic
+
+from data_schemas.refusal import Refused
+from serving.artefact import CURRENT_FILE
+from serving.doors.guard import Guard
+from serving.doors.metrics import show_models
+from serving.ward import Ward
+
+EVERY_SECONDS = 1.0
+ISSUER_EVERY_SECONDS = 3600.0
+_log = logging.getLogger("cart_risk.watch")
+
+Pointers = frozenset[tuple[str, int, int]]
+
+
+class Watch:
+    """Keeps ward and guard as their files say."""
+
+    def __init__(self, ward: Ward, store: Path, guard: Guard) -> None:
+        """Remember what the store says now."""
+        self._ward = ward
+        self._store = store
+        self._guard = guard
+        self._seen = _pointers(store)
+        self._issuer_asked = monotonic()
+        show_models({}, ward.artefacts, ward.refused_update)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """Take over what changed."""
+        try:
+            self._guard.refresh()
+            if monotonic() - self._issuer_asked > ISSUER_EVERY_SECONDS:
+                self._issuer_asked = monotonic()
+                await asyncio.to_thread(self._guard.refresh_issuer)
+        except Refused as refusal:
+            _log.error("access not renewed", extra={"reason": str(refusal)})
+        pointers = _pointers(self._store)
+        if pointers != self._seen:
+            self._seen = pointers
+            await self._take_over()
+
+    async def _take_over(self) -> None:
+        before = self._ward.artefacts
+        await asyncio.to_thread(self._ward.reload, self._store)
+        # What was just loaded stays for long: the collector need not look at it again.
+        gc.freeze()
+        show_models(before, self._ward.artefacts, self._ward.refused_update)
+        if self._ward.refused_update:
+            _log.error("update refused", extra={"reason": self._ward.refused_update})
+        else:
+            _log.info("models replaced")
+
+
+def _pointers(store: Path) -> Pointers:
+    found = []
+    for pointer in store.glob(f"*/{CURRENT_FILE}"):
+        stat = pointer.stat()
+        found.append((pointer.parent.name, stat.st_mtime_ns, stat.st_ino))
+    return frozenset(found)

@@ -1,0 +1,165 @@
+"""The schemas of what is sent and of what is answered, made from the contract."""
+
+from typing import Any
+
+from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Predictor, Quantity
+from data_schemas.products import PRODUCT_SPELLINGS
+from data_schemas.reported_outcome import FIELDS, HIGHEST_GRADE, LONGEST_FOLLOW_UP_DAYS
+from data_schemas.risk_assessment import RiskAssessment
+from data_schemas.toxicity_grading import GradingScale
+
+Schema = dict[str, Any]
+_TEXT: Schema = {"type": "string"}
+_ID: Schema = {"type": "string", "format": "uuid"}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_FREE: Schema = {"type": "object"}
+
+
+def reference(schema: str) -> Schema:
+    """Return a reference to a schema by name."""
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def schemas() -> dict[str, Schema]:
+    """Return every schema by name."""
+    answer = RiskAssessment.model_json_schema(ref_template="#/components/schemas/{model}")
+    found: dict[str, Schema] = answer.pop("$defs")
+    found["RiskAssessment"] = answer
+    for schema in found.values():
+        _let_nulls_be_left_out(schema)
+    answer["properties"] = {"assessment_id": _ID, "assessed_at": _TIME} | answer["properties"]
+    answer["properties"]["what_if"] = _object(
+        {"title": _TEXT, "changed": _list(_TEXT), "notes": _list(_TEXT)}
+    )
+    answer["required"] = ["assessment_id", "assessed_at", *answer["required"]]
+    return found | _SENT | _ANSWERED | {"Patient": _patient()}
+
+
+def _object(properties: dict[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "required": required, "properties": properties}
+
+
+def _closed(properties: dict[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
+    return _object(properties, optional) | {"additionalProperties": False}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _let_nulls_be_left_out(schema: Schema) -> None:
+    """Require only what every answer holds: a field that is null is not sent."""
+    null = {"type": "null"}
+    schema["required"] = [
+        name
+        for name in schema.get("required", ())
+        if null not in schema["properties"][name].get("anyOf", ())
+    ]
+
+
+_GRADE: Schema = {"type": "integer", "minimum": 0, "maximum": HIGHEST_GRADE}
+_OUTCOME: dict[str, Schema] = {
+    "assessment_id": _ID,
+    **{name: _GRADE for name in FIELDS if name.endswith("_grade")},
+    "grading_scale": {"type": "string", "examples": [GradingScale.ASTCT2019.value]},
+    "follow_up_days": {"type": "integer", "minimum": 0, "maximum": LONGEST_FOLLOW_UP_DAYS},
+}
+_SENT: dict[str, Schema] = {
+    "Batch": _closed({"items": _list({}) | {"minItems": 1, "maxItems": 10_000}}),
+    "WhatIf": _closed({"patient": reference("Patient"), "changes": _FREE | {"minProperties": 1}}),
+    "Outcome": _closed(_OUTCOME, tuple(name for name in FIELDS if name.endswith("_grade"))),
+}
+_ANSWERED: dict[str, Schema] = {
+    "Problem": _object(
+        {
+            "type": _TEXT,
+            "title": _TEXT,
+            "status": {"type": "integer"},
+            "code": _TEXT,
+            "detail": _TEXT,
+            "problems": _list(
+                _object({"field": _TEXT, "code": _TEXT, "message": _TEXT, "accepted": _list(_TEXT)})
+            ),
+        }
+    ),
+    "BatchItem": _object(
+        {
+            "item": {"type": "integer", "minimum": 0},
+            "status": {"type": "integer"},
+            "assessment": reference("RiskAssessment"),
+            "problem": reference("Problem"),
+        },
+        ("assessment", "problem"),
+    ),
+    "BatchAnswer": _object({"items": _list(reference("BatchItem"))}),
+    "Validated": _object(
+        {
+            "valid": {"const": True},
+            "values": _list(_object({"predictor": _TEXT, "value": {}, "unit": _TEXT}, ("unit",))),
+        }
+    ),
+    "OutcomeKept": _object({"assessment_id": _ID, "outcome_id": _ID, "recorded_at": _TIME}),
+    "StoredAssessment": _object(
+        {
+            "assessment": reference("RiskAssessment"),
+            "outcomes": _list(
+                _object({"outcome_id": _ID, "recorded_at": _TIME, **_OUTCOME}, FIELDS)
+            ),
+        }
+    ),
+    "Predictors": _object({"predictors": _list(_FREE)}),
+    "Models": _object({"models": _list(_FREE)}),
+    "History": _object({"intact": {"type": "boolean"}, "history": _list(_FREE)}),
+    "Alive": _object({"alive": {"const": True}}),
+    "Ready": _object(
+        {
+            "ready": {"const": True},
+            "models": {"type": "object", "additionalProperties": _TEXT},
+            "refused_update": {"type": ["string", "null"]},
+        }
+    ),
+}
+
+
+def _patient() -> dict[str, Any]:
+    properties = {name: _property(name, declared) for name, declared in PREDICTORS.items()}
+    properties["infusion_date"] = {
+        "type": "string",
+        "description": "ISO 8601 date, or date-time where hours matter",
+        "examples": ["2026-03-12"],
+    }
+    properties["reference"] = {
+        "type": "string",
+        "pattern": "^[0-9A-Za-z._:-]{1,64}$",
+        "description": "your own opaque word for the patient, never a name or a record number; "
+        "only a keyed hash of it is kept, by which the patient can be erased",
+    }
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(REQUIRED),
+        "properties": properties,
+    }
+
+
+def _property(name: str, declared: Predictor) -> dict[str, Any]:
+    described: dict[str, Any] = {"title": declared.label, "description": declared.note}
+    if isinstance(declared, Category):
+        words = sorted(PRODUCT_SPELLINGS) if name == "product" else declared.choices
+        return described | {"type": "string", "enum": sorted({*words, *declared.choices})}
+    if not isinstance(declared, Quantity):
+        return described | {"enum": [True, False, "yes", "no", "unknown"]}
+    quantity = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["value", "unit"],
+        "properties": {
+            "value": {"type": "number"},
+            "unit": {"type": "string", "examples": list(declared.conversions)},
+            "measured_at": {"type": "string", "examples": ["2026-03-09", "2026-03-09T06:40:00Z"]},
+        },
+    }
+    if name == "age":
+        return described | {"anyOf": [quantity, {"const": "unknown"}]}
+    return described | quantity

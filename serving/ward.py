@@ -1,0 +1,52 @@
+"""What the doors answer from: verified models, or the reason why there are none."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data_schemas.evidence import Evidence, load_evidence
+from serving.artefact import Artefact, ArtefactRefused, load_current
+
+NONE_IN_SERVICE = "no model is in service: run `make serve`, or `cart-risk promote`"
+
+
+@dataclass
+class Ward:
+    """The models in service.
+
+    ``artefacts`` is replaced as a whole and never changed: who read it once holds one model for
+    each outcome, whatever is promoted meanwhile.
+    """
+
+    artefacts: dict[str, Artefact] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=load_evidence)
+    refusal: str = NONE_IN_SERVICE
+    """Why no model answers, while none does."""
+    refused_update: str | None = None
+    """Why what the store now holds was refused, while older models go on answering."""
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether every model in service was verified."""
+        return bool(self.artefacts)
+
+    @classmethod
+    def open(cls, store: Path) -> "Ward":
+        """Load what is current in the store; a refused artefact leaves the ward closed."""
+        ward = cls()
+        ward.reload(store)
+        return ward
+
+    def reload(self, store: Path) -> None:
+        """Load what is current; what is refused changes nothing but the reason given."""
+        try:
+            artefacts = load_current(store)
+        except ArtefactRefused as refusal:
+            self.refused_update = str(refusal)
+            self.refusal = f"a model in service was refused: {refusal}"
+            return
+        if lost := sorted(set(self.artefacts) - set(artefacts)):
+            self.refused_update = f"the store names no model for {', '.join(lost)} any more"
+            return
+        self.refused_update = None
+        self.refusal = NONE_IN_SERVICE
+        self.artefacts = artefacts

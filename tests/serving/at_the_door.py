@@ -1,0 +1,53 @@
+"""A whole REST application in this process, with a real log, and clients with and without a key."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from starlette.testclient import TestClient
+
+from serving.api_keys import KeyFile, Scope
+from serving.assessment_log.log import AssessmentLog
+from serving.assessment_log.site_key import write_new_key
+from serving.doors.guard import Guard
+from serving.doors.rate_limit import RateLimit
+from serving.rest import RestApplication
+from serving.settings import LogSettings
+from serving.ward import Ward
+
+SECURITY = (
+    "content-security-policy",
+    "x-content-type-options",
+    "referrer-policy",
+    "cache-control",
+    "x-request-id",
+)
+
+
+def open_log(folder: Path) -> AssessmentLog:
+    """Make a log with a key of its own."""
+    write_new_key(folder / "site.key")
+    return AssessmentLog.open(LogSettings(f"sqlite:///{folder}/log.sqlite", folder / "site.key"))
+
+
+@contextmanager
+def client_of(
+    ward: Ward,
+    *,
+    store: Path = Path("nowhere"),
+    scopes: tuple[Scope, ...] = tuple(Scope),
+    rate: float = 1e6,
+    product_what_if: bool = False,
+) -> Iterator[TestClient]:
+    """Open the doors of a ward to one client with a key."""
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        keys = KeyFile(folder / "keys.json")
+        key = keys.add("test", scopes)
+        guard = Guard(keys, RateLimit(rate))
+        log = open_log(folder)
+        application = RestApplication(ward, guard, log, store, product_what_if=product_what_if)
+        headers = {"authorization": f"Bearer {key}"}
+        with TestClient(application, raise_server_exceptions=False, headers=headers) as client:
+            yield client
