@@ -5,7 +5,7 @@ SQLite is spoken to directly: a worker that never imports SQLAlchemy starts 0.4 
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,9 +28,6 @@ class Connection(Protocol):
 
     def commit(self) -> None:
         """End the transaction; on return it is on disk, where everybody else looks for it."""
-
-    def rollback(self) -> None:
-        """Undo the transaction."""
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows."""
@@ -65,6 +62,16 @@ class Database(Protocol):
 
     def forget_destroyed(self) -> bool:
         """Remove what was deleted from the files; False where somebody is in the way."""
+
+
+@contextmanager
+def connected(database: Database) -> Iterator[Connection]:
+    """Open a connection for as long as the block lasts."""
+    connection = database.connect()
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 def database_at(url: str) -> Database:

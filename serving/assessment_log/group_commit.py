@@ -1,24 +1,28 @@
 """All who wait share one flush to disk.
 
-One thread writes. While a transaction is being flushed, others queue up; the next transaction takes
-all of them. A caller hears of its row after it is durable, or that it is not.
+One thread writes. What a turn of the event loop brings is handed to it together, and what arrives
+while it flushes is written together next. A caller hears of its row after it is durable, or that it
+is not.
 """
 
 import asyncio
 import logging
+import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serving.assessment_log.entries import LogEntry, Receipt
-from serving.assessment_log.log_writer import LogWriter, Prepared
+from serving.assessment_log.log_writer import LogWriter
+from serving.assessment_log.preparation import Prepared
 from serving.assessment_log.refusals import LogDamaged, LogRefused, LogUnavailable
 
 _journal = logging.getLogger(__name__)
+
 MOST_WAITING_BYTES = 64 * 1024 * 1024
-_MOST_ROWS = 2_000
+_MOST_ROWS = 1_000
 _PAUSES = (0.0, 0.1, 0.2, 0.5, 1.0)
 """Seconds between attempts to open the log again; the last one stays."""
 
@@ -37,13 +41,35 @@ class Counters:
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """One call: its entries, and whom to tell."""
+class _Call:
+    """One call: its rows, and whom to tell."""
 
-    entries: Sequence[LogEntry]
+    rows: list[Prepared]
     future: asyncio.Future[list[Receipt]]
-    since: float
-    size: int
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The calls of one turn of an event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    calls: list[_Call] = field(default_factory=list)
+    size: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def tell(self, answers: list[list[Receipt]] | LogUnavailable) -> None:
+        """Wake all callers with one call into their event loop."""
+        if not self.loop.is_closed():  # nobody waits there any more
+            self.loop.call_soon_threadsafe(self._settle, answers)
+
+    def _settle(self, answers: list[list[Receipt]] | LogUnavailable) -> None:
+        for place, call in enumerate(self.calls):
+            if call.future.done():  # the caller went away
+                continue
+            if isinstance(answers, LogUnavailable):
+                call.future.set_exception(answers)
+            else:
+                call.future.set_result(answers[place])
 
 
 class GroupCommit:
@@ -68,11 +94,12 @@ class GroupCommit:
         """
         self._open_writer = open_writer
         self._writer: LogWriter | None = None
-        self._queue: deque[_Waiting] = deque()
-        self._arrived = threading.Condition()
+        self._here = threading.local()
+        self._queue: queue.SimpleQueue[_Turn | None] = queue.SimpleQueue()
+        self._unfinished: deque[_Turn] = deque()
+        self._closing = threading.Event()
+        self._counting = threading.Lock()
         self._bytes = 0
-        self._oldest: float | None = None
-        self._closing = False
         self.counters = Counters()
         self.refusal: str | None = None
         self._open(errors)
@@ -82,8 +109,10 @@ class GroupCommit:
     @property
     def lag(self) -> float:
         """Seconds for which the oldest row has been waiting to be durable; 0 if none waits."""
-        oldest = self._oldest
-        return 0.0 if oldest is None else time.monotonic() - oldest
+        try:
+            return time.monotonic() - self._unfinished[0].since
+        except IndexError:
+            return 0.0
 
     def submit(self, entries: Sequence[LogEntry]) -> "asyncio.Future[list[Receipt]]":
         """Queue rows that belong into one transaction; called within a running event loop.
@@ -93,44 +122,51 @@ class GroupCommit:
         LogUnavailable
             At once, if the log cannot be written to or too much waits already.
         """
-        future: asyncio.Future[list[Receipt]] = asyncio.get_running_loop().create_future()
-        size = sum(len(e.answer) + len(e.input) for e in entries)
-        with self._arrived:
-            if self.refusal is not None or self._closing or self._bytes > MOST_WAITING_BYTES:
-                self.counters.unavailable += 1
-                raise LogUnavailable(self.refusal or "too many answers wait for the disk")
-            since = time.monotonic()
-            self._queue.append(_Waiting(entries, future, since, size))
+        writer = self._writer
+        if writer is None or self._closing.is_set() or self._bytes > MOST_WAITING_BYTES:
+            self.counters.unavailable += 1
+            raise LogUnavailable(self.refusal or "too many answers wait for the disk")
+        loop = asyncio.get_running_loop()
+        rows = [writer.preparation.prepared(entry) for entry in entries]
+        turn: _Turn | None = getattr(self._here, "turn", None)
+        if turn is None or turn.loop is not loop:
+            turn = self._here.turn = _Turn(loop)
+            loop.call_soon(self._hand_over, turn)
+        size = sum(len(row.answer) + len(row.input or b"") for row, _ in rows)
+        turn.size += size
+        with self._counting:
             self._bytes += size
-            if self._oldest is None:
-                self._oldest = since
-            self._arrived.notify()
+        future: asyncio.Future[list[Receipt]] = loop.create_future()
+        turn.calls.append(_Call(rows, future))
         return future
+
+    def _hand_over(self, turn: _Turn) -> None:
+        self._here.turn = None
+        self._unfinished.append(turn)
+        self._queue.put(turn)
 
     def close(self) -> None:
         """Write what waits, and end the thread."""
-        with self._arrived:
-            self._closing = True
-            self._arrived.notify()
+        self._closing.set()
+        self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:
         failures = 0
         while True:
-            if self._writer is None:
-                if self._pause(_PAUSES[min(failures, len(_PAUSES) - 1)]):
+            writer = self._writer
+            if writer is not None:
+                turns = self._take()
+                if not turns:
+                    writer.close()
                     return
-                self._open((Exception,))
-                failures = 0 if self._writer else failures + 1
-            elif batch := self._take():
-                self._write(batch)
-            else:
-                self._writer.close()
+                self._write(writer, turns)
+                continue
+            self._turn_away(self._waiting(), LogUnavailable(self.refusal))
+            if self._closing.wait(_PAUSES[min(failures, len(_PAUSES) - 1)]):
                 return
-
-    def _pause(self, seconds: float) -> bool:
-        with self._arrived:
-            return self._arrived.wait_for(lambda: self._closing, seconds)
+            self._open((Exception,))
+            failures = 0 if self._writer else failures + 1
 
     def _open(self, forgiven: tuple[type[Exception], ...]) -> None:
         try:
@@ -150,76 +186,56 @@ class GroupCommit:
             _journal.error("%s", reason)
         self.refusal = reason
 
-    def _take(self) -> list[_Waiting]:
-        """Wait for rows and take all that are there; nothing once the log is closed and empty."""
-        with self._arrived:
-            self._arrived.wait_for(lambda: self._queue or self._closing)
-            batch: list[_Waiting] = []
-            rows = 0
-            while self._queue and (not batch or rows + len(self._queue[0].entries) <= _MOST_ROWS):
-                batch.append(self._queue.popleft())
-                rows += len(batch[-1].entries)
-            return batch
+    def _take(self) -> list[_Turn]:
+        """Wait for rows and take those that are there; nothing once the log is closed and empty."""
+        first = self._queue.get()
+        return [] if first is None else [first, *self._waiting(sum(map(_rows, [first])))]
 
-    def _write(self, batch: list[_Waiting]) -> None:
-        writer, begun = self._writer, time.monotonic()
-        assert writer is not None
-        answers: list[tuple[_Waiting, list[Receipt] | Exception]] = []
-        prepared: list[Prepared] = []
-        sound: list[_Waiting] = []
-        for call in batch:
+    def _waiting(self, rows: int = 0) -> list[_Turn]:
+        """Take the turns that wait, as long as their rows make one transaction."""
+        turns: list[_Turn] = []
+        while rows < _MOST_ROWS:
             try:
-                rows = [writer.prepare(entry) for entry in call.entries]
-            except Exception as error:  # this caller's mistake, and nobody else's
-                answers.append((call, error))
-            else:
-                prepared += rows
-                sound.append(call)
+                turn = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if turn is None:
+                self._queue.put(None)
+                break
+            turns.append(turn)
+            rows += _rows(turn)
+        return turns
+
+    def _write(self, writer: LogWriter, turns: list[_Turn]) -> None:
+        begun = time.monotonic()
+        rows = [row for turn in turns for call in turn.calls for row in call.rows]
         try:
-            receipts = iter(writer.write(prepared) if prepared else ())
+            receipts = iter(writer.write(rows))
         except Exception as error:  # whatever it is, nobody is told that a row is there
             writer.close()
-            self._fail(batch, error)
-            return
-        answers += [(call, [next(receipts) for _ in call.entries]) for call in sound]
-        self.counters.rows += len(prepared)
-        self.counters.transactions += 1
-        self.counters.transaction_seconds += time.monotonic() - begun
-        self._done(batch)
-        _tell(answers)
-
-    def _fail(self, batch: list[_Waiting], error: Exception) -> None:
-        """Tell all who wait that nothing of theirs was written; the log is opened anew."""
-        with self._arrived:
             self._writer = None
             self._refuse(error)
-            batch += self._queue
-            self._queue.clear()
-            self.counters.unavailable += len(batch)
-        self._done(batch)
-        _tell([(call, LogUnavailable(self.refusal)) for call in batch])
+            self._turn_away(turns, LogUnavailable(self.refusal))
+            return
+        self.counters.rows += len(rows)
+        self.counters.transactions += 1
+        self.counters.transaction_seconds += time.monotonic() - begun
+        self._done(turns)
+        for turn in turns:
+            turn.tell([[next(receipts) for _ in call.rows] for call in turn.calls])
 
-    def _done(self, batch: list[_Waiting]) -> None:
-        with self._arrived:
-            self._bytes -= sum(call.size for call in batch)
-            self._oldest = self._queue[0].since if self._queue else None
+    def _turn_away(self, turns: list[_Turn], why: LogUnavailable) -> None:
+        self._done(turns)
+        for turn in turns:
+            self.counters.unavailable += len(turn.calls)
+            turn.tell(why)
+
+    def _done(self, turns: list[_Turn]) -> None:
+        for turn in turns:
+            self._unfinished.popleft()
+            with self._counting:
+                self._bytes -= turn.size
 
 
-def _tell(answers: list[tuple[_Waiting, list[Receipt] | Exception]]) -> None:
-    """Wake the callers: one call into each event loop, whatever the number of its callers."""
-    loops: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, list[Receipt] | Exception]]] = {}
-    for answer in answers:
-        loops.setdefault(answer[0].future.get_loop(), []).append(answer)
-    for loop, own in loops.items():
-        if not loop.is_closed():  # nobody waits there any more
-            loop.call_soon_threadsafe(_settle, own)
-
-
-def _settle(answers: list[tuple[_Waiting, list[Receipt] | Exception]]) -> None:
-    for call, answer in answers:
-        if call.future.done():  # the caller went away
-            continue
-        if isinstance(answer, Exception):
-            call.future.set_exception(answer)
-        else:
-            call.future.set_result(answer)
+def _rows(turn: _Turn) -> int:
+    return sum(len(call.rows) for call in turn.calls)

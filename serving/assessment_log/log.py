@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from uuid import UUID
 
-from serving.assessment_log.database import Connection
+from serving.assessment_log.database import Connection, connected
 from serving.assessment_log.entries import Kind, LogEntry, Receipt, StoredAssessment
 from serving.assessment_log.group_commit import Counters, GroupCommit
 from serving.assessment_log.log_writer import LogWriter
@@ -51,7 +51,7 @@ class AssessmentLog:
 
     def _writer(self) -> LogWriter:
         writer = self._home.writer(self._example)
-        self._sealing = writer.sealing
+        self._sealing = writer.preparation.sealing
         return writer
 
     async def append(self, entry: LogEntry) -> Receipt:
@@ -118,15 +118,12 @@ class AssessmentLog:
         if sealing is None:
             raise LogUnavailable(self.refusal)
 
-        def connected() -> T:
-            connection = self._home.database.connect()
-            try:
+        def answer() -> T:
+            with connected(self._home.database) as connection:
                 return read(connection, sealing)
-            finally:
-                connection.close()
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, connected)
+            return await asyncio.get_running_loop().run_in_executor(self._readers, answer)
         except self._home.database.errors as error:
             kind = type(error).__name__
             raise LogUnavailable(f"the assessment log cannot be read ({kind})") from None

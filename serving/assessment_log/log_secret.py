@@ -19,24 +19,34 @@ def log_secret(connection: Connection, keys: SiteKeys) -> bytes:
     Raises
     ------
     LogRefused
-        If the key file does not hold the key that the log was written with.
+        If the key file does not hold the key that the log was written with, or the secret is gone.
     """
+    secret = stored_secret(connection, keys)
+    if secret is not None:
+        return secret
+    if next(connection.rows("SELECT 1 FROM writer LIMIT 1"), None) is not None:
+        raise LogRefused("the secret of the assessment log was deleted: restore a copy")
+    secret = os.urandom(KEY_BYTES)
+    wrapped = keys.current.wrap(secret, _BOUND_TO)
+    connection.insert("log_secret", ("id", "site_key", "wrapped"), [(1, keys.current.id, wrapped)])
+    return secret
+
+
+def stored_secret(connection: Connection, keys: SiteKeys) -> bytes | None:
+    """Return the secret if there is one; for errors see :func:`log_secret`."""
     stored = next(connection.rows(_QUERY), None)
     if stored is None:
-        secret = os.urandom(KEY_BYTES)
-        wrapped = keys.current.wrap(secret, _BOUND_TO)
-        columns = ("id", "site_key", "wrapped")
-        connection.insert("log_secret", columns, [(1, keys.current.id, wrapped)])
-        return secret
-    site_key, wrapped = map(bytes, stored)
+        return None
+    site_key, wrapped = stored
     try:
         return keys.opening(site_key).unwrap(wrapped, _BOUND_TO)
     except LogDamaged:
         raise LogRefused("the secret of the assessment log was altered: restore a copy") from None
 
 
-def rewrap_secret(connection: Connection, keys: SiteKeys) -> None:
-    """Wrap the secret by the current site key, within a transaction."""
-    wrapped = keys.current.wrap(log_secret(connection, keys), _BOUND_TO)
-    statement = "UPDATE log_secret SET site_key = :site_key, wrapped = :wrapped"
-    connection.change(statement, [{"site_key": keys.current.id, "wrapped": wrapped}])
+def rewrapped_secret(connection: Connection, keys: SiteKeys) -> bytes:
+    """Return the secret, now wrapped by the current site key; see :func:`log_secret`."""
+    secret = log_secret(connection, keys)
+    new = {"site_key": keys.current.id, "wrapped": keys.current.wrap(secret, _BOUND_TO)}
+    connection.change("UPDATE log_secret SET site_key = :site_key, wrapped = :wrapped", [new])
+    return secret

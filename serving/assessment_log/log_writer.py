@@ -10,15 +10,13 @@ import json
 import os
 import time
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 from uuid import UUID
-
-import orjson
 
 from serving.assessment_log.compression import Compression
 from serving.assessment_log.database import Connection, Database
-from serving.assessment_log.entries import Kind, LogEntry, Receipt, moment
+from serving.assessment_log.entries import Receipt, moment
 from serving.assessment_log.log_secret import log_secret
+from serving.assessment_log.preparation import Preparation, Prepared
 from serving.assessment_log.refusals import LogDamaged
 from serving.assessment_log.rows import (
     DATA_KEY,
@@ -39,13 +37,6 @@ _ADVANCE = (
 )
 
 
-class Prepared(NamedTuple):
-    """An entry whose confidential part is encrypted; its place in the chain is not known yet."""
-
-    row: EntryRow
-    key: DataKeyRow | None
-
-
 class LogWriter:
     """Writes to one log in one chain, durably, for one thread."""
 
@@ -63,8 +54,8 @@ class LogWriter:
         self._connection = database.connect()
         try:
             self._connection.begin()
-            self.sealing = Sealing(keys, log_secret(self._connection, keys), inputs)
-            self._compression = Compression(example)
+            sealing = Sealing(keys, log_secret(self._connection, keys), inputs)
+            self.preparation = Preparation(Compression(example), sealing)
             self._row = self._beginning()
             self._connection.insert(WRITER, WriterRow._fields, [self._row])
             self._connection.commit()
@@ -73,7 +64,7 @@ class LogWriter:
             raise
 
     def _beginning(self) -> WriterRow:
-        connection, content = self._connection, self._compression.dictionary
+        connection, content = self._connection, self.preparation.compression.dictionary
         dictionary = digest((content,))
         known = connection.rows("SELECT 1 FROM dictionary WHERE id = :id", id=dictionary)
         if next(known, None) is None:
@@ -91,34 +82,8 @@ class LogWriter:
         return self._at(row._replace(genesis=row.beginning()), 0, row.beginning())
 
     def _at(self, row: WriterRow, sequence: int, head: bytes) -> WriterRow:
-        seal = self.sealing.head_seal(row.id, sequence, head)
+        seal = self.preparation.sealing.head_seal(row.id, sequence, head)
         return row._replace(sequence=sequence, head=head, seal=seal)
-
-    def prepare(self, entry: LogEntry) -> Prepared:
-        """Compress and encrypt an entry."""
-        row = EntryRow(
-            id=entry.id.bytes,
-            writer=self._row.id,
-            sequence=0,
-            previous=b"",
-            written_at=0,
-            kind=entry.kind.value,
-            request_id=entry.request_id,
-            api_key_id=entry.api_key_id,
-            model_hashes=orjson.dumps(
-                dict(entry.model_hashes), option=orjson.OPT_SORT_KEYS
-            ).decode(),
-            status=entry.status,
-            about=None if entry.about is None else entry.about.bytes,
-            inputs=self.sealing.inputs.value,
-            answer=entry.answer,
-            input=None,
-        )
-        if entry.kind is Kind.ERASURE:
-            return Prepared(row, None)  # what was erased must stay readable when keys are gone
-        answer = self._compression.compressed(entry.answer)
-        sealed = self.sealing.seal(row.id, answer, entry.input, entry.reference)
-        return Prepared(row._replace(answer=sealed.answer, input=sealed.input), sealed.key)
 
     def write(self, prepared: Sequence[Prepared], erase: Iterable[UUID] = ()) -> list[Receipt]:
         """Write rows and destroy the keys of others, all of it or nothing; durable on return.
@@ -148,7 +113,9 @@ class LogWriter:
         rows = []
         for row, _ in prepared:
             sequence += 1
-            linked = row._replace(sequence=sequence, previous=previous, written_at=written_at)
+            linked = row._replace(
+                writer=self._row.id, sequence=sequence, previous=previous, written_at=written_at
+            )
             previous = linked.digest()
             rows.append(linked._replace(hash=previous))
         return rows

@@ -35,14 +35,18 @@ class LogHome:
             raise LogRefused(f"CART_RISK_LOG_INPUTS must be one of {accepted}") from None
         self._prepared = False
 
-    def writer(self, example: bytes = b"") -> LogWriter:
-        """Begin a chain; the first time, the tables are made or brought up to date.
+    def prepare(self) -> None:
+        """Make the tables or bring them up to date, once.
 
-        A log that was there and is gone is never made anew: it will be back, or an operator looks.
+        A log that was there and is gone is not made anew: it will be back, or an operator looks.
         """
         if not self._prepared:
             prepare(self.database)
             self._prepared = True
+
+    def writer(self, example: bytes = b"") -> LogWriter:
+        """Begin a chain."""
+        self.prepare()
         return LogWriter(self.database, self.keys, self.inputs, example)
 
 

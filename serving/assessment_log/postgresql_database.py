@@ -26,25 +26,23 @@ class PostgresqlConnection:
     """A connection; see :class:`serving.assessment_log.database.Connection`."""
 
     def __init__(self, raw: sqlalchemy.Connection) -> None:
-        """Take a connection of SQLAlchemy."""
+        """Take a connection of SQLAlchemy in autocommit mode."""
         self._raw = raw
+        self._is_reading = False
 
     def begin(self) -> None:
         """Begin a transaction."""
-        self._raw.begin()
+        self._raw.execute(text("BEGIN"))
 
     def begin_reading(self) -> None:
         """Begin a transaction that sees the tables as they are at its first query."""
-        self._raw.begin()
-        self._raw.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        self._raw.execute(text("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        self._is_reading = True
 
     def commit(self) -> None:
         """Commit; the server flushes before it answers."""
-        self._raw.commit()
-
-    def rollback(self) -> None:
-        """Undo the transaction, if there is one."""
-        self._raw.rollback()
+        self._raw.execute(text("COMMIT"))
+        self._is_reading = False
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows by position."""
@@ -58,8 +56,8 @@ class PostgresqlConnection:
         return self._raw.execute(text(statement), list(values)).rowcount
 
     def rows(self, statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
-        """Run a query; a long result is fetched in parts."""
-        query = text(statement).execution_options(stream_results=True)
+        """Run a query; in a reading transaction a long result is fetched in parts."""
+        query = text(statement).execution_options(stream_results=self._is_reading)
         return map(tuple, self._raw.execute(query, values))
 
     def tables(self) -> set[str]:
@@ -95,7 +93,8 @@ class PostgresqlDatabase:
 
     def connect(self) -> PostgresqlConnection:
         """Open a connection."""
-        return PostgresqlConnection(self._engine.connect())
+        raw = self._engine.connect()
+        return PostgresqlConnection(raw.execution_options(isolation_level="AUTOCOMMIT"))
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -65,21 +65,22 @@ class WriterRow(NamedTuple):
         return digest((self.id, self.started_at, self.dictionary, self.follows))
 
 
-def digest(values: tuple[bytes | str | int | None, ...]) -> bytes:
+def digest(values: tuple[object, ...]) -> bytes:
     """Return the sha256 over values, each preceded by its type and length.
 
-    No two different sequences of values give the same bytes.
+    No two different sequences of bytes, text, whole numbers and None give the same bytes. Whatever
+    else an altered database may hold counts as something else.
     """
     parts = []
     for value in values:
-        if value is None:
-            parts.append(b"-")
-            continue
         if isinstance(value, bytes):
-            kind, content = b"b", value
+            content = value
+            parts.append(b"b%d:" % len(content))
         elif isinstance(value, str):
-            kind, content = b"s", value.encode()
+            content = value.encode("utf-8", "surrogatepass")
+            parts.append(b"s%d:" % len(content))
         else:
-            kind, content = b"i", b"%d" % value
-        parts += (kind, len(content).to_bytes(8), content)
+            content = repr(value).encode()
+            parts.append(b"v%d:" % len(content))
+        parts.append(content)
     return hashlib.sha256(b"".join(parts)).digest()

@@ -1,6 +1,6 @@
 """The tables are there and of this release, before anything is written."""
 
-from serving.assessment_log.database import Database
+from serving.assessment_log.database import Database, connected
 from serving.assessment_log.refusals import LogRefused
 
 SCHEMA = "0001"
@@ -31,13 +31,10 @@ def prepare(database: Database) -> None:
 
 def version(database: Database) -> str | None:
     """Return the number of the newest change made to the tables; None where there are none."""
-    connection = database.connect()
-    try:
+    with connected(database) as connection:
         if _VERSIONS not in connection.tables():
             return None
         return next(str(n) for (n,) in connection.rows("SELECT version_num FROM alembic_version"))
-    finally:
-        connection.close()
 
 
 def _migrate(database: Database) -> None:

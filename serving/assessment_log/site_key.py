@@ -49,7 +49,7 @@ class SiteKey:
         """
         try:
             return self._siv.decrypt(wrapped, [bound_to])
-        except (InvalidTag, ValueError):
+        except (InvalidTag, ValueError, TypeError):
             raise LogDamaged from None
 
 
@@ -93,7 +93,7 @@ class SiteKeys:
         LogRefused
             If the file does not hold it.
         """
-        key = self.all.get(bytes(key_id))
+        key = self.all.get(key_id)
         if key is None:
             message = "the log was written with another site key than the key file holds"
             raise LogRefused(f"{message}: add the former key as a line below the current one")

@@ -3,8 +3,10 @@
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,10 @@ from serving.assessment_log.refusals import LogRefused
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-_BUSY_SECONDS = 2.0
+_PATIENCE_SECONDS = 2.0
+_RETRY_SECONDS = 0.0003
+"""SQLite itself would sleep for up to 0.1 s between attempts, and let one worker starve another."""
+_PRIMARY_CODE = 0xFF
 _PRAGMAS = ("synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=2000")
 
 
@@ -27,12 +32,22 @@ class SqliteConnection:
     def __init__(self, path: Path) -> None:
         """Open the file; pages of deleted rows are overwritten with zeros."""
         self._path = path
-        self._raw = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        self._raw = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         for pragma in _PRAGMAS:
-            self._raw.execute(f"PRAGMA {pragma}")
+            self._execute(f"PRAGMA {pragma}")
         self._file = self._identity()
+
+    def _execute(self, statement: str, values: Any = ()) -> sqlite3.Cursor:
+        """Run a statement; as long as another process holds the lock it needs, try again."""
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return self._raw.execute(statement, values)
+            except sqlite3.OperationalError as error:
+                is_busy = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+                if not is_busy or time.monotonic() > until:
+                    raise
+            time.sleep(_RETRY_SECONDS)
 
     def _identity(self) -> tuple[int, int]:
         found = os.stat(self._path)
@@ -40,19 +55,19 @@ class SqliteConnection:
 
     def write_ahead(self) -> bool:
         """Switch the file to write-ahead logging; False where its file system cannot do it."""
-        return self._raw.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)
+        return self._execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)
 
     def begin(self) -> None:
         """Take the write lock, waiting for it for two seconds."""
-        self._raw.execute("BEGIN IMMEDIATE")
+        self._execute("BEGIN IMMEDIATE")
 
     def begin_reading(self) -> None:
         """See one state of the file from the first query on."""
-        self._raw.execute("BEGIN")
+        self._execute("BEGIN")
 
     def commit(self) -> None:
         """Commit and flush; raises DatabaseMoved if the file is not where it was."""
-        self._raw.execute("COMMIT")
+        self._execute("COMMIT")
         try:
             moved = self._identity() != self._file
         except OSError:
@@ -60,19 +75,15 @@ class SqliteConnection:
         if moved:
             raise DatabaseMoved
 
-    def rollback(self) -> None:
-        """Undo the transaction, if there is one."""
-        if self._raw.in_transaction:
-            self._raw.execute("ROLLBACK")
-
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows by position."""
-        marks = ", ".join("?" * len(columns))
+        """Insert rows in one step.
+
+        At each step SQLite lets other threads run, and one that computes would not soon let go.
+        """
+        marks = ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * len(rows))
         # Table and columns are names of this package, never of a caller.
-        self._raw.executemany(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608
-            rows,
-        )
+        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {marks}"  # noqa: S608
+        self._execute(statement, tuple(chain.from_iterable(rows)))
 
     def change(self, statement: str, values: Sequence[dict[str, Any]]) -> int:
         """Run a statement for each of the values."""
@@ -80,7 +91,7 @@ class SqliteConnection:
 
     def rows(self, statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
         """Run a query."""
-        return iter(self._raw.execute(statement, values))
+        return iter(self._execute(statement, values))
 
     def tables(self) -> set[str]:
         """Return the names of the tables."""

@@ -1,0 +1,83 @@
+"""Erasure of one patient, and of what is older than a site keeps: keys are destroyed, rows stay.
+
+The chain is not broken, and a row says what was erased, when and why. Copies of the database made
+before still hold the wrapped keys: they open nothing once the site key they were wrapped with is
+gone (``cart-risk log-key``, ``cart-risk log-rewrap``, then delete the former line of the key file).
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
+
+from serving.assessment_log.database import Connection, connected
+from serving.assessment_log.entries import Kind, LogEntry, first_id_at
+from serving.assessment_log.log_writer import LogWriter
+from serving.assessment_log.opening import LogHome
+
+_AT_ONCE = 1_000
+"""Rows of one transaction, so that workers who answer are not held up."""
+_OF_ASSESSMENT = (
+    "SELECT id FROM entry WHERE id = :id UNION ALL SELECT id FROM entry WHERE about = :id"
+)
+_OF_REFERENCE = "SELECT entry FROM data_key WHERE reference = :reference"
+_OLDER = "SELECT entry FROM data_key WHERE entry < :before"
+_LEFT_BEHIND = (
+    "SELECT id FROM entry JOIN data_key ON data_key.entry = entry.id WHERE about IS NOT NULL "
+    "AND NOT EXISTS (SELECT 1 FROM data_key assessed WHERE assessed.entry = entry.about)"
+)
+"""Outcomes that were reported while their assessment was being erased."""
+
+
+def erase_assessment(home: LogHome, assessment: UUID) -> int:
+    """Erase one assessment and its outcomes; return how many rows became unreadable."""
+    with _writing(home) as (writer, connection):
+        return _erase(writer, connection, _related(connection, [assessment.bytes]), "by request")
+
+
+def erase_reference(home: LogHome, reference: str) -> int:
+    """Erase everything of the patient behind a caller's reference; see :func:`erase_assessment`."""
+    with _writing(home) as (writer, connection):
+        hashed = writer.preparation.sealing.reference_hash(reference)
+        found = [bytes(id) for (id,) in connection.rows(_OF_REFERENCE, reference=hashed)]
+        return _erase(writer, connection, _related(connection, found), "by request")
+
+
+def erase_older(home: LogHome, before: datetime) -> int:
+    """Erase everything written before a time; see :func:`erase_assessment`."""
+    with _writing(home) as (writer, connection):
+        rows = connection.rows(_OLDER, before=first_id_at(before).bytes)
+        found = {bytes(id) for (id,) in rows}
+        return _erase(writer, connection, found, f"older than {before.isoformat()}")
+
+
+@contextlib.contextmanager
+def _writing(home: LogHome) -> Iterator[tuple[LogWriter, Connection]]:
+    writer = home.writer()
+    try:
+        with connected(home.database) as connection:
+            yield writer, connection
+    finally:
+        writer.close()
+    home.database.forget_destroyed()
+
+
+def _related(connection: Connection, assessments: list[bytes]) -> set[bytes]:
+    return {
+        bytes(id)
+        for assessment in assessments
+        for (id,) in connection.rows(_OF_ASSESSMENT, id=assessment)
+    }
+
+
+def _erase(writer: LogWriter, connection: Connection, found: set[bytes], reason: str) -> int:
+    """Destroy the keys of rows and say so in the log, in parts."""
+    found |= {bytes(id) for (id,) in connection.rows(_LEFT_BEHIND)}
+    ids = [UUID(bytes=id) for id in sorted(found)]
+    for start in range(0, len(ids), _AT_ONCE):
+        part = ids[start : start + _AT_ONCE]
+        said = {"erased": [str(id) for id in part], "reason": reason}
+        entry = LogEntry(kind=Kind.ERASURE, answer=json.dumps(said).encode())
+        writer.write([writer.preparation.prepared(entry)], erase=part)
+    return len(ids)

@@ -1,0 +1,157 @@
+"""The assessment log on the command line: keys, verification, erasure."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from data_schemas.refusal import Refused
+from serving.assessment_log.database import connected, database_at
+from serving.assessment_log.erasure import erase_assessment, erase_older, erase_reference
+from serving.assessment_log.heads import exported_heads, read_heads
+from serving.assessment_log.opening import DEVELOPMENT_URL, LogHome, key_file
+from serving.assessment_log.refusals import LogDamaged
+from serving.assessment_log.rewrapping import rewrap
+from serving.assessment_log.site_key import SiteKeys, write_new_key
+from serving.assessment_log.verify import verify
+from serving.settings import LogSettings
+
+_SHOWN = 50
+
+log_app = typer.Typer(
+    help="The assessment log.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    """Turn a refusal into its message and exit status 1; everything else keeps its traceback."""
+    try:
+        yield
+    except (Refused, LogDamaged) as refusal:
+        typer.echo(f"{type(refusal).__name__}: {refusal}", err=True)
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def _home() -> Iterator[LogHome]:
+    """Open the log that the service uses, and refuse by name what its database cannot do."""
+    with _said_plainly():
+        home = LogHome(LogSettings.from_environment())
+        with _available(home.database.errors):
+            yield home
+
+
+@contextmanager
+def _available(errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    try:
+        yield
+    except errors as error:
+        message = f"the database of the assessment log is not available ({type(error).__name__})"
+        typer.echo(message, err=True)
+        raise typer.Exit(1) from None
+
+
+@log_app.command("verify-log")
+def verify_log(
+    heads: Annotated[
+        Path | None, typer.Option(help="Heads exported before with `cart-risk log-heads`.")
+    ] = None,
+    without_key: Annotated[
+        bool, typer.Option(help="For an auditor without the site key: seals are not looked at.")
+    ] = False,
+) -> None:
+    """Find every row of the log that was altered, removed or moved; exit with 1 if there is one."""
+    settings = LogSettings.from_environment()
+    with _said_plainly():
+        database = database_at(settings.url or DEVELOPMENT_URL)
+        keys = None if without_key else SiteKeys.read(key_file(settings))
+        marks = [] if heads is None else read_heads(heads.read_bytes())
+        with _available(database.errors):
+            verification = verify(database, keys, marks)
+    for finding in verification.findings[:_SHOWN]:
+        typer.echo(f"{finding.kind}: {finding.where}: {finding.message}")
+    found = len(verification.findings)
+    if found > _SHOWN:
+        typer.echo(f"and {found - _SHOWN} more")
+    how = "" if verification.with_site_key else " (seals not looked at: no site key)"
+    typer.echo(
+        f"{verification.rows} rows of {verification.writers} writers: "
+        f"{f'{found} finding(s)' if found else 'as they were written'}{how}"
+    )
+    raise typer.Exit(1 if found else 0)
+
+
+@log_app.command("log-heads")
+def log_heads(
+    out: Annotated[Path, typer.Option(help="To be kept where the log's writers cannot write.")],
+) -> None:
+    """Export how far every chain came: against it, even a log replaced whole is found out."""
+    with _home() as home, connected(home.database) as connection:
+        out.write_bytes(exported_heads(connection))
+
+
+@log_app.command("log-key")
+def log_key(
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Do nothing where there is one.")
+    ] = False,
+) -> None:
+    """Make a site key; where there is one, the new one becomes the current, the other still opens.
+
+    Without CART_RISK_LOG_KEY_FILE it is the development key, beside the log.
+    """
+    with _said_plainly():
+        path = key_file(LogSettings.from_environment())
+    if if_missing and path.exists():
+        return
+    write_new_key(path)
+    typer.echo("a new site key is in the key file: keep a copy, without it the log is unreadable")
+
+
+@log_app.command("log-rewrap")
+def log_rewrap() -> None:
+    """Wrap every row's key by the current site key, so that former ones may be forgotten.
+
+    Run it after all workers were started with the new key file.
+    """
+    with _home() as home:
+        typer.echo(f"{rewrap(home)} keys were wrapped by the current site key")
+
+
+@log_app.command("log-erase")
+def log_erase(
+    assessment: Annotated[
+        UUID | None, typer.Option(help="One assessment and its outcomes, by its id.")
+    ] = None,
+) -> None:
+    """Erase one patient: by an assessment's id, or by the reference that is asked for.
+
+    A reference is never given as an argument, where a shell would keep it.
+    """
+    with _home() as home:
+        if assessment is not None:
+            erased = erase_assessment(home, assessment)
+        else:
+            reference = typer.prompt("reference", hide_input=sys.stdin.isatty(), err=True)
+            erased = erase_reference(home, reference)
+    typer.echo(f"{erased} rows can no longer be read")
+
+
+@log_app.command("log-retention")
+def log_retention(
+    older_than_days: Annotated[int, typer.Option(min=1, help="What a site does not keep.")],
+) -> None:
+    """Erase everything that is older; rows stay, what they say can no longer be read."""
+    with _home() as home:
+        erased = erase_older(home, datetime.now(UTC) - timedelta(days=older_than_days))
+    typer.echo(f"{erased} rows can no longer be read")
+
+
+if __name__ == "__main__":
+    log_app()
