@@ -1,0 +1,180 @@
+"""What one predictor alone does to the typical patient, over the range in which it is met.
+
+The curves ask the model itself, so they are what the service would answer.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from data_schemas.cohort_table import predictor_columns
+from data_schemas.predictors import PREDICTORS, Quantity
+from serving.risk_model import Cell, Prediction, RiskModel, expit
+from serving.terms import ASSUMED_LDH_LIMIT_U_L, DEFAULT_DISEASE, Term, design
+from serving.tumour_burden import SOURCES
+from training.cohort import LearningCohort
+from training.published_effects import TUMOUR_BURDEN
+from training.report.labels import label_of, said, unit_of, words_of
+from training.report.model_record import Band, EffectCurve, Effects
+
+Array = np.ndarray
+
+_FARTHEST = 2.5
+"""Spreads on either side of typical: about 99 of 100 patients."""
+_POINTS = 41
+_NORMAL_90 = 1.6448536269514722
+_NO_MEANING = "it has no meaning in this disease"
+_INVERSES: dict[str, Callable[[Array], Array]] = {
+    "identity": lambda x: x,
+    "log": np.exp,
+    "log1p": np.expm1,
+    "sqrt": np.square,
+    "ldh_ratio": lambda x: ASSUMED_LDH_LIMIT_U_L * np.exp(x),
+    "burden": lambda x: x,
+}
+_LOGARITHMIC = ("log", "log1p", "ldh_ratio")
+
+
+def effects(model: RiskModel, cohort: LearningCohort | None) -> Effects:
+    """Return the curves for the typical patient of the cell that most patients belong to.
+
+    Without a cohort that is the cell on which most patients were published.
+    """
+    cell = _commonest(model, cohort)
+    typical = _predicted(model, cell, {}, 1)
+    low, high = (float(expit(end)[0]) for end in (typical.low, typical.high))
+    curves, left_out = [], {}
+    for predictor in dict.fromkeys(term.predictor for term in model.terms):
+        curve = _curve(model, cell, predictor)
+        if curve is None:
+            left_out[predictor] = _NO_MEANING
+        else:
+            curves.append(curve)
+    return Effects(
+        product=said(cell.product),
+        disease=said(cell.disease),
+        typical_risk=float(typical.risk[0]),
+        typical_low=low,
+        typical_high=high,
+        curves=tuple(curves),
+        left_out=left_out,
+    )
+
+
+def _commonest(model: RiskModel, cohort: LearningCohort | None) -> Cell:
+    if cohort is None:
+        return max(model.cells, key=lambda cell: cell.patients)
+    cells = Counter(model.cell_of(cohort.columns).tolist())
+    return model.cells[max((c for c in cells if c >= 0), key=lambda c: (cells[c], -c))]
+
+
+def _curve(model: RiskModel, cell: Cell, predictor: str) -> EffectCurve | None:
+    """Return the curve of one predictor, None where no term of it holds in the disease."""
+    terms = [t for t in model.terms if t.predictor == predictor and _holds(t, cell.disease)]
+    if not terms or (predictor == TUMOUR_BURDEN and cell.disease not in SOURCES):
+        return None
+    words = words_of(predictor)
+    grid = np.array(words, dtype=object) if words else _grid(terms[0], cell.disease)
+    columns = {predictor: np.array([0.0, 1.0]) if words == ("no", "yes") else grid}
+    predicted = _predicted(model, cell, columns, len(grid))
+    log_odds, half = _contribution(model, cell, predictor, columns, predicted)
+    shown = [i for i, word in enumerate(words) if word not in ("unknown", "other")]
+    kept = np.array(shown) if words else np.arange(len(grid))
+    return EffectCurve(
+        predictor=predictor,
+        label=label_of(predictor),
+        unit=unit_of(predictor),
+        scale=("words" if words else "log" if terms[0].transform in _LOGARITHMIC else "linear"),
+        values=() if words else tuple(_in_unit(predictor, grid).tolist()),
+        words=tuple(said(words[i]) for i in shown),
+        typical=None if words else _typical(terms[0], cell.disease),
+        log_odds=_band(log_odds[kept], (log_odds - half)[kept], (log_odds + half)[kept]),
+        risk=_band(*(expit(z)[kept] for z in (predicted.logit, predicted.low, predicted.high))),
+    )
+
+
+def _band(value: Array, low: Array, high: Array) -> Band:
+    return Band(value=tuple(value.tolist()), low=tuple(low.tolist()), high=tuple(high.tolist()))
+
+
+def _holds(term: Term, disease: str) -> bool:
+    return not term.diseases or disease in term.diseases
+
+
+def _centre(term: Term, disease: str) -> float:
+    return float(term.centre.get(disease, term.centre[DEFAULT_DISEASE]))
+
+
+def _typical(term: Term, disease: str) -> float:
+    value = _INVERSES[term.transform](np.array(_centre(term, disease)))
+    return float(_in_unit(term.predictor, value))
+
+
+def _in_unit(predictor: str, values: Array) -> Array:
+    """Return values as they are shown: burden as a percentile of 100."""
+    return 100 * values if predictor == TUMOUR_BURDEN else values
+
+
+def _grid(term: Term, disease: str) -> Array:
+    """Return values of a quantity, evenly on the model's scale, within what is usual."""
+    if term.predictor == TUMOUR_BURDEN:
+        return np.linspace(0.02, 0.98, _POINTS)
+    declared = PREDICTORS[term.predictor]
+    assert isinstance(declared, Quantity)
+    low, high = declared.soft
+    reach = term.scale * np.linspace(-_FARTHEST, _FARTHEST, _POINTS)
+    values = _INVERSES[term.transform](_centre(term, disease) + reach)
+    if term.transform in _LOGARITHMIC:
+        low = max(low, high / 1000)
+    values = values[np.isfinite(values)].clip(low, high)
+    return np.unique(values.round() if declared.whole else values)
+
+
+def _predicted(model: RiskModel, cell: Cell, changed: dict[str, Array], n: int) -> Prediction:
+    return model.predict(_typical_patients(model, cell, changed, n))
+
+
+def _typical_patients(
+    model: RiskModel, cell: Cell, changed: dict[str, Array], n: int
+) -> dict[str, Array]:
+    """Return n patients of a cell, typical but for the columns given, each of shape (n,)."""
+    words = {"product": cell.product, "disease": cell.disease}
+    columns: dict[str, Array] = {k: np.full(n, v, dtype=object) for k, v in words.items()}
+    for term in model.terms:
+        if _holds(term, cell.disease):
+            columns |= dict(_column(model, term, cell.disease, changed.get(term.predictor), n))
+    return dict(predictor_columns(columns, n))
+
+
+def _column(
+    model: RiskModel, term: Term, disease: str, given: Array | None, n: int
+) -> Iterator[tuple[str, Array]]:
+    """Yield the contract column that a term reads, as given or typical."""
+    if term.transform == "is_any_of":
+        reference = words_of(term.predictor)[0]
+        yield term.predictor, np.full(n, reference, dtype=object) if given is None else given
+        return
+    values = np.full(n, _INVERSES[term.transform](np.array(_centre(term, disease))))
+    if given is not None:
+        values = np.asarray(given, dtype=float)
+    if term.transform == "burden":
+        for measure in SOURCES.get(disease, ())[:1]:
+            scale = model.burden_scale
+            yield measure, np.interp(values, scale.percentiles[measure], scale.values[measure])
+    else:
+        yield term.predictor, values
+
+
+def _contribution(
+    model: RiskModel, cell: Cell, predictor: str, changed: dict[str, Array], predicted: Prediction
+) -> tuple[Array, Array]:
+    """Return a predictor's contribution and the half-width of its 90 % interval, (n,) each."""
+    mine = [j for j, term in enumerate(model.terms) if term.predictor == predictor]
+    columns = _typical_patients(model, cell, changed, len(predicted.logit))
+    values = design(columns, model.terms, model.burden_scale).values[:, mine]
+    places = 1 + len(model.cells) + np.array(mine)
+    covariance = model.posterior.covariance[np.ix_(places, places)]
+    variance = np.einsum("ij,jk,ik->i", values, covariance, values)
+    half = _NORMAL_90 * abs(model.recalibration.slope) * np.sqrt(variance)
+    return predicted.contributions[:, mine].sum(axis=1), half

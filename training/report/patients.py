@@ -1,0 +1,198 @@
+"""Counts patients: who was left out, who was analysed, what they were like, what was missing."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from data_schemas.predictors import PREDICTORS
+from serving.tumour_burden import BurdenScale, tumour_burden
+from training.cohort import LearningCohort
+from training.published_effects import TUMOUR_BURDEN
+from training.report.labels import in_words, label_of, said, unit_of, words_of
+from training.report.patients_record import (
+    Characteristic,
+    Count,
+    Excluded,
+    Flow,
+    GroupCount,
+    GroupCounts,
+    Missing,
+    MissingByOutcome,
+    Missingness,
+    MissingRow,
+    Quartiles,
+    QuartilesByOutcome,
+    TableOne,
+    WordByOutcome,
+)
+from training.subgroups import groups_of
+
+Array = np.ndarray
+
+FLOW_BY = ("site", "product", "disease", "year")
+MISSING_BY = ("site", "year")
+ALWAYS_DESCRIBED = ("product", "disease", "age", "sex")
+"""Who the patients are is told whether or not the model uses it."""
+
+
+def flow(cohort: LearningCohort, smallest_cell: int) -> Flow:
+    """Return how many rows the table had, who was left out, and who was analysed."""
+    excluded = (
+        Excluded(reason="the outcome is not known", patients=cohort.without_outcome),
+        Excluded(
+            reason="a product in a disease that the model does not know",
+            patients=cohort.outside_model,
+        ),
+    )
+    words = groups_of(cohort)
+    return Flow(
+        screened=len(cohort) + sum(e.patients for e in excluded),
+        excluded=excluded,
+        analysed=len(cohort),
+        events=cohort.events,
+        without_event=len(cohort) - cohort.events,
+        by=tuple(
+            GroupCounts(by=by, groups=tuple(_counted(words[by], cohort.outcome, smallest_cell)))
+            for by in FLOW_BY
+        ),
+    )
+
+
+def _counted(words: Array, outcome: Array, smallest_cell: int) -> Iterator[GroupCount]:
+    for group in sorted(set(words)):
+        had = outcome[words == group]
+        events, patients = int(had.sum()), len(had)
+        few = min(events, patients - events) < smallest_cell
+        yield GroupCount(
+            group=said(group), patients=patients, events=None if few else events, suppressed=few
+        )
+
+
+def table_one(
+    cohort: LearningCohort, predictors: Iterable[str], scale: BurdenScale, smallest_cell: int
+) -> TableOne:
+    """Return characteristics by outcome, of who the patients are and of the model's predictors."""
+    described = dict.fromkeys((*ALWAYS_DESCRIBED, *predictors))
+    return TableOne(
+        smallest_cell=smallest_cell,
+        patients=len(cohort),
+        with_outcome=cohort.events,
+        without_outcome=len(cohort) - cohort.events,
+        characteristics=tuple(
+            _characteristic(name, cohort, scale, smallest_cell) for name in described
+        ),
+    )
+
+
+def missingness(
+    cohort: LearningCohort, predictors: Sequence[str], scale: BurdenScale, smallest_cell: int
+) -> tuple[Missingness, ...]:
+    """Return what was not measured, site by site and year by year."""
+    words = groups_of(cohort)
+    absent = {name: _missing(_values(name, cohort, scale)) for name in predictors}
+    applies = {name: _applies(name, cohort) for name in predictors}
+    return tuple(_missingness(by, words[by], absent, applies, smallest_cell) for by in MISSING_BY)
+
+
+def _missingness(
+    by: str, words: Array, absent: dict[str, Array], applies: dict[str, Array], smallest_cell: int
+) -> Missingness:
+    groups = sorted(set(words))
+
+    def share(name: str, group: str) -> float | None:
+        whom = (words == group) & applies[name]
+        return float(absent[name][whom].mean()) if whom.sum() >= smallest_cell else None
+
+    return Missingness(
+        by=by,
+        groups=tuple(said(group) for group in groups),
+        patients=tuple(int((words == group).sum()) for group in groups),
+        rows=tuple(
+            MissingRow(
+                predictor=name,
+                label=label_of(name),
+                share=tuple(share(name, group) for group in groups),
+            )
+            for name in absent
+        ),
+    )
+
+
+def _characteristic(
+    name: str, cohort: LearningCohort, scale: BurdenScale, smallest_cell: int
+) -> Characteristic:
+    applies, had = _applies(name, cohort), cohort.outcome == 1
+    columns = {
+        "everyone": applies,
+        "with_outcome": applies & had,
+        "without_outcome": applies & ~had,
+    }
+    values, words = _values(name, cohort, scale), words_of(name)
+    quartiles = None
+    if not words:
+        quartiles = QuartilesByOutcome(
+            **{key: _quartiles(values[whom], smallest_cell) for key, whom in columns.items()}
+        )
+    return Characteristic(
+        predictor=name,
+        label=label_of(name),
+        unit=unit_of(name),
+        applicable=int(applies.sum()),
+        missing=MissingByOutcome(
+            **{key: _counted_missing(values[whom]) for key, whom in columns.items()}
+        ),
+        quartiles=quartiles,
+        words=tuple(
+            WordByOutcome(
+                word=said(word),
+                **{key: _count(values[whom], word, smallest_cell) for key, whom in columns.items()},
+            )
+            for word in _shown(words, values)
+        ),
+    )
+
+
+def _shown(words: tuple[str, ...], values: Array) -> list[str]:
+    """Return the words that some patient carries; of yes and no, yes says it all."""
+    return ["yes"] if words == ("no", "yes") else [w for w in words if (values == w).any()]
+
+
+def _values(name: str, cohort: LearningCohort, scale: BurdenScale) -> Array:
+    """Return numbers with NaN, or words with None, shape (n,)."""
+    if name == TUMOUR_BURDEN:
+        return 100 * tumour_burden(cohort.columns, scale).percentile
+    column = cohort.columns[name]
+    return in_words(column) if words_of(name) else np.asarray(column, dtype=float)
+
+
+def _missing(values: Array) -> Array:
+    if values.dtype == object:
+        return np.array([value is None for value in values], dtype=bool)
+    return np.isnan(values)
+
+
+def _applies(name: str, cohort: LearningCohort) -> Array:
+    declared = PREDICTORS.get(name)
+    diseases = declared.diseases if declared else ()
+    everyone = np.ones(len(cohort), bool)
+    return np.isin(cohort.columns["disease"], diseases) if diseases else everyone
+
+
+def _counted_missing(values: Array) -> Missing:
+    missing = int(_missing(values).sum())
+    return Missing(patients=missing, share=missing / len(values) if len(values) else None)
+
+
+def _count(values: Array, word: str, smallest_cell: int) -> Count:
+    measured, carriers = int((~_missing(values)).sum()), int((values == word).sum())
+    if 0 < carriers < smallest_cell:
+        return Count(patients=None, share=None, suppressed=True)
+    return Count(patients=carriers, share=carriers / measured if measured else None)
+
+
+def _quartiles(values: Array, smallest_cell: int) -> Quartiles:
+    known = values[~np.isnan(values)]
+    if len(known) < smallest_cell:
+        return Quartiles(measured=len(known), median=None, low=None, high=None, suppressed=True)
+    low, median, high = (float(q) for q in np.quantile(known, (0.25, 0.5, 0.75)))
+    return Quartiles(measured=len(known), median=median, low=low, high=high)
