@@ -15,6 +15,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 serve: $(VENV)/.installed
 	@$(BIN)/cart-risk prepare --port $(PORT)
+	@$(BIN)/cart-risk log-key --if-missing
 	@$(BIN)/bentoml serve serving.service:RiskService --host 127.0.0.1 --port $(PORT)
 
 test: check coverage

@@ -58,7 +58,8 @@ class PostgresqlConnection:
     def rows(self, statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
         """Run a query; in a reading transaction a long result is fetched in parts."""
         query = text(statement).execution_options(stream_results=self._is_reading)
-        return map(tuple, self._raw.execute(query, values))
+        with self._raw.execute(query, values) as result:
+            yield from map(tuple, result)
 
     def tables(self) -> set[str]:
         """Return the names of the tables."""
