@@ -16,11 +16,19 @@ from rich.table import Table
 
 from data_schemas.evidence import load_evidence
 from serving.artefact import Artefact, load_current, make_current
+from serving.log_commands import log_app
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
 from training.key_commands import development_key, keys_app
 from training.plain_refusals import said_plainly
-from training.tracking import CHALLENGER, Registry
+from training.promotion_commands import (
+    TRAINED,
+    history_command,
+    models_command,
+    promote_command,
+    rollback_command,
+)
+from training.tracking import Registry
 
 if TYPE_CHECKING:
     from training.pipeline import Run
@@ -32,8 +40,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys_app, name="keys")
+app.add_typer(log_app)
+for _name, _command in (
+    ("promote", promote_command),
+    ("rollback", rollback_command),
+    ("history", history_command),
+    ("models", models_command),
+):
+    app.command(_name)(_command)
 _screen = Console(stderr=True)
-_TRAINED = Path("models/trained")
 _DEFAULT_EXPERIMENTS = ("severe_crs", "severe_icans")
 
 ModelsOption = Annotated[
@@ -69,11 +84,12 @@ def train_command(
     models: ModelsOption = None,
 ) -> None:
     """Train one experiment; the model becomes a challenger, or current in ``--models``."""
+    from training.run_record import of_training
     from training.terminal import show_notices, show_trained
 
     with said_plainly():
-        run = _train(experiment, cohort, models or _TRAINED)
-        registered = Registry(models or _registry_home()).record(run.artefact, run.figures)
+        run = _train(experiment, cohort, models or TRAINED)
+        registered = Registry(models or _registry_home()).record(of_training(run))
         if models is not None:
             make_current(models, run.artefact)
     show_notices(_screen, run.notices)
@@ -114,14 +130,19 @@ def recalibrate_command(
     """
     from training.external_validation import external_cohort
     from training.recalibration import recalibrate
+    from training.run_record import run_record
+    from training.saving import EVALUATIONS
     from training.terminal import show_notices, show_recalibration
 
     with said_plainly():
         artefact = _meant(model, models)
-        found = recalibrate(artefact, external_cohort(artefact, cohort), models or _TRAINED)
+        found = recalibrate(artefact, external_cohort(artefact, cohort), models or TRAINED)
         registered = None
         if found.artefact is not None:
-            registered = Registry(models or _registry_home()).record(found.artefact, {})
+            folder = (models or TRAINED) / EVALUATIONS / found.artefact.version
+            assert found.judged is not None  # what is saved was judged
+            record = run_record(found.artefact, *found.judged, folder)
+            registered = Registry(models or _registry_home()).record(record)
             if models is not None:
                 make_current(models, found.artefact)
     show_notices(_screen, found.before.cohort.notices)
@@ -146,35 +167,6 @@ def score_command(
     for column in [c for c in map(str, scored) if c.endswith("_status")]:
         counts = ", ".join(f"{k} {v}" for k, v in scored[column].value_counts().items())
         _screen.print(f"{column}: {counts}")
-
-
-@app.command("promote")
-def promote_command(
-    outcome: Annotated[str, typer.Argument(help="severe_crs, for example.")],
-    reason: Annotated[str, typer.Option(help="Kept in the ledger for ever.")],
-    version: Annotated[str, typer.Option(help="An alias, or the start of a version.")] = CHALLENGER,
-) -> None:
-    """Let a registered version answer."""
-    from training.promotion import promote
-
-    with said_plainly():
-        store = Settings.from_environment().store
-        done = promote(Registry(_registry_home()), store, outcome, version=version, reason=reason)
-    _screen.print(f"{done.outcome}: {done.version} answers now (before: {done.version_before})")
-
-
-@app.command("rollback")
-def rollback_command(
-    outcome: Annotated[str, typer.Argument(help="severe_crs, for example.")],
-    reason: Annotated[str, typer.Option(help="Kept in the ledger for ever.")],
-) -> None:
-    """Let the version before the present one answer again."""
-    from training.promotion import rollback
-
-    with said_plainly():
-        store = Settings.from_environment().store
-        done = rollback(Registry(_registry_home()), store, outcome, reason=reason)
-    _screen.print(f"{done.outcome}: {done.version} answers again (before: {done.version_before})")
 
 
 @app.command("evidence")
@@ -209,24 +201,6 @@ def evidence_command(
         Console().print(table)
 
 
-@app.command("models")
-def models_command() -> None:
-    """List registered versions and what answers now."""
-    from training.promotion import Ledger
-
-    with said_plainly():
-        ledger = Ledger(Settings.from_environment().store)
-        table = Table("outcome", "version", "aliases", "answers", "real", "simulated", "deviation")
-        for r in Registry(_registry_home()).versions():
-            answers = "yes" if ledger.current(r.outcome) == r.version else ""
-            aliases = ", ".join(r.aliases)
-            real, simulated = str(r.real_patients), str(r.simulated_patients)
-            table.add_row(
-                r.outcome, r.version, aliases, answers, real, simulated, r.local_deviation
-            )
-    Console().print(table)
-
-
 @app.command("prepare")
 def prepare_command(
     experiments: Annotated[Path, typer.Option(help="Where the default experiments lie.")] = Path(
@@ -235,19 +209,22 @@ def prepare_command(
     port: Annotated[int, typer.Option(help="Where the service will listen.")] = 3000,
 ) -> None:
     """Train and promote the default models where none is in service; print a request to try."""
-    from training.promotion import promote
+    from training.promotion import Beside, promote
+    from training.run_record import of_training
+    from training.saving import EVALUATIONS
 
     with said_plainly():
         store = Settings.from_environment().store
         missing = [name for name in _DEFAULT_EXPERIMENTS if name not in load_current(store)]
-        runs = [_train(experiments / f"{name}.toml", None, _TRAINED) for name in missing]
+        runs = [_train(experiments / f"{name}.toml", None, TRAINED) for name in missing]
         if runs:
             from training.terminal import show_trained
 
             registry = Registry(_registry_home())
             for run in runs:
-                registry.record(run.artefact, run.figures)
-                promote(registry, store, run.experiment.outcome.name, reason="default model")
+                registry.record(of_training(run))
+                beside, outcome = Beside(TRAINED / EVALUATIONS), run.experiment.outcome.name
+                promote(registry, store, outcome, reason="default model", beside=beside)
             show_trained(_screen, runs)
     body, key = json.dumps(EXAMPLE_PATIENT), development_key()
     print(

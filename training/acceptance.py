@@ -66,7 +66,11 @@ class Acceptance(_Limits):
     scaled_brier: float = 0.0
     """Least, where no product rate is published: 0 is what the prevalence alone reaches."""
     auroc_optimism: Positive = 0.10
-    """Most apparent AUROC above the corrected one; more, and the fit is to chance."""
+    """Most apparent AUROC above the one corrected by bootstrap samples (Harrell FE, Stat Med
+    1996;15:361-387); more, and the fit is to chance."""
+    auroc_apparent_over_cross_validated: Positive = 0.10
+    """Most apparent AUROC above the cross-validated one: what learns patients by heart deceives the
+    bootstrap, whose samples hold most of them."""
     mean_absolute_change: Positive | None = None
     """Most mean change of a risk between refits (Riley RD, Biom J 2023;65:2200302); 0.02 for severe
     CRS and 0.04 for other outcomes where none is given."""

@@ -20,9 +20,10 @@ TOO_EXTREME, TOO_MODEST = "risks are too extreme", "risks are too modest"
 
 _NOTHING_LEADS = Estimate(reason="nothing was predicted of patients whom the fit had not seen")
 _TOO_FEW_REFITS = Estimate(reason="too few refits on bootstrap samples, or patients of one kind")
+_OVERFITTED = "the model is fitted to chance (overfitted)"
 _SUSPICIOUS = (
-    "nothing known before an infusion separates so well, so that the outcome is suspected to have "
-    "leaked into a predictor"
+    "nothing known beforehand separates so well, so that the outcome is suspected to have leaked "
+    "into a predictor"
 )
 
 
@@ -154,10 +155,17 @@ def refitted(evaluation: Evaluation, acceptance: Acceptance) -> Iterator[Limit]:
         "auroc_optimism",
         "Apparent AUROC less the corrected one",
         at_most=acceptance.auroc_optimism,
-        too_high="the model is fitted to chance (overfitted)",
+        too_high=_OVERFITTED,
         measure="optimism_corrected.auroc.optimism" if corrected else None,
         digits=3,
     ).of(_number(corrected.auroc.optimism if corrected else None))
+    yield Wanted(
+        "auroc_apparent_over_cross_validated",
+        "Apparent AUROC less the cross-validated one",
+        at_most=acceptance.auroc_apparent_over_cross_validated,
+        too_high=_OVERFITTED,
+        digits=3,
+    ).of(_apparent_less_cross_validated(evaluation))
     yield Wanted(
         "mean_absolute_change",
         "Mean change of a patient's risk between refits",
@@ -178,6 +186,16 @@ def refitted(evaluation: Evaluation, acceptance: Acceptance) -> Iterator[Limit]:
 
 def _number(value: float | None) -> Estimate:
     return _TOO_FEW_REFITS if value is None else Estimate(value=value, reason="no interval")
+
+
+def _apparent_less_cross_validated(evaluation: Evaluation) -> Estimate:
+    if evaluation.apparent is None or evaluation.cross_validated is None:
+        return _NOTHING_LEADS
+    apparent = evaluation.apparent.measures.auroc
+    cross_validated = evaluation.cross_validated.measures.auroc
+    if apparent.value is None or cross_validated.value is None:
+        return Estimate(reason=apparent.reason or cross_validated.reason)
+    return _number(apparent.value - cross_validated.value)
 
 
 def alone(strongest: Separation | None, acceptance: Acceptance) -> Iterator[Limit]:

@@ -1,6 +1,7 @@
 """The whole run on one page: experiment, cohort, prior, model, judgement, artefact, reloaded."""
 
 import json
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +40,8 @@ class Run:
     judgement: Judgement
     evaluation_folder: Path
     """Where the scored cohort and everything measured of it lie."""
+    began: float
+    """Seconds since 1970."""
 
 
 def silent(_doing: str, _share: float) -> None:
@@ -62,6 +65,7 @@ def train(
 
 
 def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progress: Progress) -> Run:
+    began = time.time()
     experiment = read_experiment(experiment_file)
     outcome = experiment.outcome.outcome()
     evidence = load_evidence()
@@ -89,7 +93,8 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
     figures = {"effects.png": effects_figure(model_prior, artefact.model)}
     if judgement.evaluation.leading is not None:
         figures["calibration.png"] = calibration_figure(judgement.scored)
-    return Run(experiment, artefact, cohort.notices if cohort else (), figures, judgement, folder)
+    notices = cohort.notices if cohort else ()
+    return Run(experiment, artefact, notices, figures, judgement, folder, began)
 
 
 def _read_back(model: RiskModel) -> RiskModel:

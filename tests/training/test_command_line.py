@@ -16,8 +16,8 @@ from training.__main__ import app
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
 from training.experiment import read_experiment
+from training.ledger import Ledger
 from training.prior import evidence_prior
-from training.promotion import Ledger
 from training.scored_file import load
 from training.synthetic_cohort import simulate
 
@@ -106,16 +106,24 @@ def test_score_writes_every_patient(invoke: Invoke, home: Path, cohort_file: Pat
 
 @pytest.mark.usefixtures("trained")
 def test_a_challenger_is_promoted_listed_and_rolled_back(
-    invoke: Invoke, home: Path, experiment_file: Callable[..., Path]
+    invoke: Invoke,
+    home: Path,
+    experiment_file: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store = home / "models" / "in_service"
     first = load_current(home / "models")["severe_icans"].version
-    result = invoke("promote", "severe_icans", "--reason", "first")
+    said = refused(invoke("promote", "severe_icans", "--reason", "first"), "PromotionRefused")
+    assert f"severe_icans {first} may not answer" in said
+    assert "could not be measured: too few refits" in said
+    assert not (store / "promotions.jsonl").exists()
+    overriding = ("--override", "--who", "A. Tester")
+    result = invoke("promote", "severe_icans", "--reason", "first", *overriding)
     assert result.exit_code == 0, result.output
     assert f"severe_icans: {first} answers now (before: None)" in words(result)
 
     assert invoke("train", experiment_file(seed=11)).exit_code == 0
-    result = invoke("promote", "severe_icans", "--reason", "second")
+    result = invoke("promote", "severe_icans", "--reason", "second", *overriding)
     second = load_current(store)["severe_icans"].version
     assert second != first
     assert f"{second} answers now (before: {first})" in words(result)
@@ -126,7 +134,14 @@ def test_a_challenger_is_promoted_listed_and_rolled_back(
     result = invoke("rollback", "severe_icans", "--reason", "alarm")
     assert f"{first} answers again (before: {second})" in words(result)
     assert load_current(store)["severe_icans"].version == first
-    assert [p.reason for p in Ledger(store).lines()] == ["first", "second", "alarm"]
+    lines = Ledger(store).lines()
+    assert [p.reason for p in lines] == ["first", "second", "alarm"]
+    assert [p.signed_by for p in lines] == ["A. Tester", "A. Tester", None]
+    monkeypatch.setenv("COLUMNS", "400")
+    history = invoke("history", "severe_icans")
+    for shown in (first, second, "first", "alarm", "A. Tester (", lines[0].overridden[0][:40]):
+        assert shown in words(history)
+    assert "no version of severe_crs has answered" in words(invoke("history", "severe_crs"))
 
     said = refused(
         invoke("promote", "severe_icans", "--reason", "x", "--version", "0000"), "NotRegistered"
@@ -341,6 +356,7 @@ def test_without_a_command_the_commands_are_listed(invoke: Invoke) -> None:
         "score",
         "promote",
         "rollback",
+        "history",
         "models",
         "evidence",
         "prepare",
@@ -403,7 +419,10 @@ def test_prepare_trains_what_is_missing_once(
     invoke: Invoke, home: Path, experiment_file: Callable[..., Path]
 ) -> None:
     for name in ("severe_crs", "severe_icans"):
+        # One small centre would be promoted or not by chance.
         text = experiment_file(outcome=name).read_text("utf-8")
+        text = text.replace("simulated_centres = 1", "simulated_centres = 6")
+        text = text.replace("simulated_patients = 120", "simulated_patients = 300")
         (home / f"{name}.toml").write_text(text, "utf-8")
     store = home / "models" / "in_service"
     first = invoke("prepare", "--experiments", home, "--port", 3210)

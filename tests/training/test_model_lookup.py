@@ -8,6 +8,7 @@ import pytest
 from serving.artefact import Artefact, ArtefactRefused, make_current
 from training.model_lookup import find_model
 from training.pipeline import Run, train
+from training.run_record import of_training
 from training.tracking import NotRegistered, Registry
 
 ICANS, CRS = "severe_icans", "severe_crs"
@@ -21,19 +22,24 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 
 @pytest.fixture(scope="module")
-def crs(experiment_file: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Artefact:
-    return train(experiment_file(outcome=CRS), None, tmp_path_factory.mktemp("crs")).artefact
+def crs_run(experiment_file: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(experiment_file(outcome=CRS), None, tmp_path_factory.mktemp("crs"))
+
+
+@pytest.fixture(scope="module")
+def crs(crs_run: Run) -> Artefact:
+    return crs_run.artefact
 
 
 @pytest.fixture(scope="module")
 def store(
-    registry: Registry, evidence_run: Run, crs: Artefact, tmp_path_factory: pytest.TempPathFactory
+    registry: Registry, evidence_run: Run, crs_run: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A store in which severe ICANS answers; both models are registered."""
     root = tmp_path_factory.mktemp("store")
     make_current(root, evidence_run.artefact)
-    for artefact in (evidence_run.artefact, crs):
-        registry.record(artefact, {})
+    for run in (evidence_run, crs_run):
+        registry.record(of_training(run))
     return root
 
 

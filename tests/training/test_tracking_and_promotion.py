@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from serving.artefact import Artefact, ArtefactRefused, load_artefact, load_current
-from training import tracking
+from training.ledger import LEDGER_FILE, Ledger, LedgerBroken, Promotion
 from training.pipeline import Run, train
-from training.promotion import LEDGER_FILE, Ledger, LedgerBroken, promote, rollback
+from training.promotion import Beside, promote, rollback
+from training.run_record import of_training
 from training.tracking import (
     CHALLENGER,
     CHAMPION,
@@ -21,6 +22,7 @@ from training.tracking import (
     Registry,
     RegistryUnavailable,
 )
+from training.tracking import registry as registry_module
 
 ICANS = "severe_icans"
 
@@ -50,7 +52,7 @@ def recorded(
 ) -> list[Registered]:
     """Three versions, each a challenger in its turn."""
     runs = (evidence_run, cohort_run, third_run)
-    return [registry.record(run.artefact, run.figures) for run in runs]
+    return [registry.record(of_training(run)) for run in runs]
 
 
 def answers(store: Path) -> str | None:
@@ -58,10 +60,24 @@ def answers(store: Path) -> str | None:
     return artefacts[ICANS].version if ICANS in artefacts else None
 
 
+def let_answer(
+    registry: Registry, store: Path, version: str = CHALLENGER, reason: str = "a test"
+) -> Promotion:
+    """Promote whatever its verdict: these runs are too small to keep any limit."""
+    return promote(
+        registry,
+        store,
+        ICANS,
+        version=version,
+        reason=reason,
+        beside=Beside(store / "nowhere"),
+        signed_by="a tester",
+        override=True,
+    )
+
+
 def promoted(registry: Registry, store: Path, *versions: Registered) -> list[str]:
-    for version in versions:
-        promote(registry, store, ICANS, version=version.version, reason="a test")
-    return [version.version for version in versions]
+    return [let_answer(registry, store, version.version).version for version in versions]
 
 
 # ---- The registry --------------------------------------------------------------------------
@@ -156,7 +172,7 @@ def test_a_server_in_the_environment_is_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = []
-    monkeypatch.setattr(tracking, "_client", opened.append)
+    monkeypatch.setattr(registry_module, "_client", opened.append)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.invalid")
     Registry(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
@@ -170,7 +186,7 @@ def test_a_server_in_the_environment_is_the_store(
 def test_a_promoted_challenger_answers_and_is_the_champion(
     recorded: list[Registered], registry: Registry, tmp_path: Path
 ) -> None:
-    done = promote(registry, tmp_path, ICANS, reason="first model")
+    done = let_answer(registry, tmp_path, reason="first model")
     assert answers(tmp_path) == done.version == recorded[2].version
     assert set(registry.find(ICANS, CHAMPION).aliases) == {CHAMPION, CHALLENGER}
     (line,) = Ledger(tmp_path).lines()
@@ -246,7 +262,7 @@ def test_an_unknown_version_changes_nothing(
 ) -> None:
     promoted(registry, tmp_path, recorded[0])
     with pytest.raises(NotRegistered):
-        promote(registry, tmp_path, ICANS, version="0123456789ab", reason="a test")
+        let_answer(registry, tmp_path, "0123456789ab")
     assert answers(tmp_path) == recorded[0].version
     assert len(Ledger(tmp_path).lines()) == 1
 

@@ -1,31 +1,30 @@
-"""The only file that speaks MLflow: runs, registered versions and their aliases.
+"""Registered versions of models and their aliases.
 
 The store is SQLite beside the models unless ``MLFLOW_TRACKING_URI`` names a server.
-Nothing here is asked while a patient waits.
 """
 
 import errno
+import json
 import logging
 import os
 import sqlite3
-import subprocess
-import tempfile
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schemas.refusal import Refused
-from serving.artefact import Artefact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+    from training.run_record import RunRecord
+
 CHAMPION = "champion"
 CHALLENGER = "challenger"
-_ARTEFACT = "artefact"
+ARTEFACT = "artefact"
+"""The folder of a run that holds its artefact, byte for byte."""
 
 
 class NotRegistered(Refused, LookupError):
@@ -48,6 +47,8 @@ class Registered:
     real_patients: int
     simulated_patients: int
     local_deviation: str
+    accepted: str
+    """By its verdict "yes" or "no"; "not judged" if it was made before there were verdicts."""
 
 
 class Registry:
@@ -67,20 +68,15 @@ class Registry:
             _check_writable(home.resolve() / "mlflow.db")
         self._client = _client(self.uri)
 
-    def record(self, artefact: Artefact, figures: Mapping[str, bytes]) -> Registered:
-        """Log a run with parameters, measures, files and figures, and register it as challenger."""
-        manifest = artefact.manifest
-        run = self._client.create_run(self._experiment(manifest.experiment), tags=_tags(artefact))
-        run_id = run.info.run_id
-        self._log_numbers(run_id, artefact)
-        self._client.log_artifacts(run_id, str(artefact.folder), _ARTEFACT)
-        with tempfile.TemporaryDirectory() as drawn:
-            for name, png in figures.items():
-                Path(drawn, name).write_bytes(png)
-            self._client.log_artifacts(run_id, drawn, "figures")
-        self._client.set_terminated(run_id)
-        number = self._register(artefact, run_id, f"{run.info.artifact_uri}/{_ARTEFACT}")
-        return self._registered(self._client.get_model_version(artefact.model.outcome, number))
+    def record(self, record: "RunRecord") -> Registered:
+        """Log a run and register its model as challenger."""
+        from training.tracking.run_log import log_run
+
+        experiment_id = self._experiment(record.artefact.manifest.experiment)
+        run_id, model_id = log_run(self._client, experiment_id, record)
+        number = self._register(record, run_id, model_id)
+        outcome = record.artefact.model.outcome
+        return self._registered(self._client.get_model_version(outcome, number))
 
     def versions(self) -> list[Registered]:
         """Return every registered version, newest first within each outcome."""
@@ -117,7 +113,7 @@ class Registry:
     def fetch(self, registered: Registered, into: Path) -> Path:
         """Bring a version's artefact to this machine and return its folder."""
         found = self._client.get_model_version(registered.outcome, registered.number)
-        path = self._client.download_artifacts(str(found.run_id), _ARTEFACT, str(into))
+        path = self._client.download_artifacts(str(found.run_id), ARTEFACT, str(into))
         return Path(path)
 
     def set_alias(self, registered: Registered, alias: str) -> None:
@@ -129,38 +125,32 @@ class Registry:
         if existing is not None:
             return str(existing.experiment_id)
         location = f"{self._artifacts.as_uri()}/mlflow_artifacts" if self._artifacts else None
-        return str(self._client.create_experiment(name, artifact_location=location))
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return str(self._client.create_experiment(name, artifact_location=location, tags=kind))
 
-    def _log_numbers(self, run_id: str, artefact: Artefact) -> None:
-        from mlflow.entities import Metric, Param
-
-        manifest = artefact.manifest
-        metrics = [Metric(m.name, m.value, 0, 0) for m in manifest.performance]
-        params = [
-            Param("outcome", manifest.outcome.name),
-            Param("learner", manifest.learner),
-            Param("seed", str(manifest.seed)),
-            Param(
-                "predictors", ", ".join(dict.fromkeys(t.predictor for t in artefact.model.terms))
-            ),
-            Param("cohort_fingerprint", manifest.cohort.fingerprint or "no cohort"),
-            Param("evidence_fingerprint", manifest.evidence.fingerprint),
-            Param("local_deviation", manifest.local_deviation),
-        ]
-        self._client.log_batch(run_id, metrics=metrics, params=params)
-
-    def _register(self, artefact: Artefact, run_id: str, source: str) -> str:
+    def _register(self, record: "RunRecord", run_id: str, model_id: str) -> str:
         from mlflow.exceptions import MlflowException
 
-        name = artefact.model.outcome
+        from training.tracking.run_log import version_tags
+
+        outcome = record.artefact.manifest.outcome
         try:
-            self._client.get_registered_model(name)
+            self._client.get_registered_model(outcome.name)
         except MlflowException:
-            self._client.create_registered_model(name)
+            said = f"{outcome.label}: {outcome.definition}"
+            self._client.create_registered_model(outcome.name, description=said)
         created = self._client.create_model_version(
-            name, source=source, run_id=run_id, tags=_tags(artefact)
+            outcome.name,
+            # Not models:/..., which MLflow looks up in the store of the working directory.
+            source=str(self._client.get_logged_model(model_id).artifact_location),
+            run_id=run_id,
+            tags=version_tags(record),
+            description=record.note,
+            model_id=model_id,
         )
-        self._client.set_registered_model_alias(name, CHALLENGER, created.version)
+        listed = json.dumps([{"name": outcome.name, "version": str(created.version)}])
+        self._client.set_logged_model_tags(model_id, {"mlflow.modelVersions": listed})
+        self._client.set_registered_model_alias(outcome.name, CHALLENGER, created.version)
         return str(created.version)
 
     def _registered(
@@ -176,6 +166,7 @@ class Registry:
             real_patients=int(tags["real_patients"]),
             simulated_patients=int(tags["simulated_patients"]),
             local_deviation=tags["local_deviation"],
+            accepted=tags.get("accepted", "not judged"),
         )
 
 
@@ -196,33 +187,3 @@ def _client(uri: str) -> "MlflowClient":
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     return MlflowClient(uri)
-
-
-def _tags(artefact: Artefact) -> dict[str, str]:
-    cohort = artefact.manifest.cohort
-    return {
-        "version": artefact.version,
-        "sha256": artefact.sha256,
-        "synthetic": str(cohort.is_simulated).lower(),
-        "real_patients": str(cohort.real_patients),
-        "simulated_patients": str(cohort.simulated_patients),
-        "local_deviation": artefact.manifest.local_deviation,
-        "git_commit": _git("rev-parse", "HEAD") or "not in a git checkout",
-        "git_dirty": str(bool(_git("status", "--porcelain"))).lower(),
-    }
-
-
-def _git(*arguments: str) -> str:
-    """Return what git says of the code that trained, nothing where there is no checkout."""
-    here = Path(__file__).parent
-    try:
-        done = subprocess.run(  # noqa: S603  # fixed arguments
-            ["git", "-C", str(here), *arguments],  # noqa: S607  # the user's own git
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip()

@@ -1,0 +1,163 @@
+"""Every promotion and rollback, for ever: an append-only file, each line chained to the one before.
+
+The hash of the last line lies in a file of its own, so that the last line, too, cannot be changed
+or taken away unseen.
+Whoever may write both files can still forge both: the ledger shows mistakes and quiet edits, it
+does not replace access rights.
+"""
+
+import getpass
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from data_schemas.refusal import Refused
+from training.tracking import Registered
+
+LEDGER_FILE = "promotions.jsonl"
+HEAD_FILE = "promotions.head"
+_BEGINNING = "0" * 64
+
+
+class LedgerBroken(Refused):
+    """The ledger of promotions was altered: a line is missing, changed or out of order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """One line of the ledger; ``previous`` is the sha256 of the line before."""
+
+    when: str
+    who: str
+    """The account that ran the command."""
+    act: str
+    outcome: str
+    version_before: str | None
+    version: str
+    sha256: str
+    reason: str
+    previous: str
+    signed_by: str | None = None
+    """The name that somebody gave who answers for it."""
+    overridden: tuple[str, ...] = ()
+    """What spoke against it, sentence by sentence, and was overridden."""
+    compared: str = ""
+    """How it did beside the version before, on the same patients."""
+
+
+class Ledger:
+    """The ledger of one store."""
+
+    def __init__(self, store: Path) -> None:
+        """Open the ledger of a store; it need not exist yet."""
+        self.path = store / LEDGER_FILE
+        self.head = store / HEAD_FILE
+
+    def lines(self) -> list[Promotion]:
+        """Return every promotion, oldest first.
+
+        Raises
+        ------
+        LedgerBroken
+            Naming the first line that does not follow from the one before, or the last one where it
+            is not the line that was written last.
+        """
+        promotions, previous = [], _BEGINNING
+        written = self._written()
+        for number, line in enumerate(written, start=1):
+            promotion = self._read(line, number)
+            if promotion.previous != previous:
+                raise LedgerBroken(f"line {number} of {self.path.name} does not follow line before")
+            promotions.append(promotion)
+            previous = hashlib.sha256(line).hexdigest()
+        if previous not in self._heads(written):
+            raise LedgerBroken(
+                f"line {len(written)} of {self.path.name} is not the last that was written, "
+                f"by {self.head.name}"
+            )
+        return promotions
+
+    def current(self, outcome: str) -> str | None:
+        """Return the version that answers for an outcome, if any."""
+        versions = [p.version for p in self.lines() if p.outcome == outcome]
+        return versions[-1] if versions else None
+
+    def answered(self, outcome: str) -> list[str]:
+        """Return the versions that led to the present one, oldest first; a rollback drops one."""
+        stack: list[str] = []
+        for promotion in self.lines():
+            if promotion.outcome != outcome:
+                continue
+            if promotion.act == "rollback":
+                del stack[-1:]
+            elif [promotion.version] != stack[-1:]:
+                stack.append(promotion.version)
+        return stack
+
+    def append(
+        self,
+        act: str,
+        registered: Registered,
+        reason: str,
+        *,
+        signed_by: str | None = None,
+        overridden: tuple[str, ...] = (),
+        compared: str = "",
+    ) -> Promotion:
+        """Write one line and have it on disk before returning."""
+        written = self._written()
+        promotion = Promotion(
+            when=datetime.now(UTC).isoformat(timespec="seconds"),
+            who=getpass.getuser(),
+            act=act,
+            outcome=registered.outcome,
+            version_before=self.current(registered.outcome),
+            version=registered.version,
+            sha256=registered.sha256,
+            reason=reason,
+            previous=_last_hash(written),
+            signed_by=signed_by,
+            overridden=overridden,
+            compared=compared,
+        )
+        line = json.dumps(asdict(promotion), sort_keys=True).encode()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # A run that is killed in between leaves a head that knows both the old and the new end.
+        self._write_heads(promotion.previous, _last_hash([line]))
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        with os.fdopen(descriptor, "ab") as ledger:
+            ledger.write(line + b"\n")
+            ledger.flush()
+            os.fsync(ledger.fileno())
+        self._write_heads(_last_hash([line]))
+        return promotion
+
+    def _written(self) -> list[bytes]:
+        return self.path.read_bytes().splitlines() if self.path.exists() else []
+
+    def _read(self, line: bytes, number: int) -> Promotion:
+        try:
+            said = json.loads(line)
+            return Promotion(**{**said, "overridden": tuple(said.get("overridden", ()))})
+        except (ValueError, TypeError, AttributeError):
+            raise LedgerBroken(f"line {number} of {self.path.name} is no promotion") from None
+
+    def _heads(self, written: list[bytes]) -> list[str]:
+        """Return what the last line's hash may be."""
+        if self.head.exists():
+            return self.head.read_text("utf-8").split()
+        # Ledgers of the first release had no head, and their lines nothing of an override.
+        headless = not any(b'"overridden"' in line for line in written)
+        return [_last_hash(written)] if headless else []
+
+    def _write_heads(self, *hashes: str) -> None:
+        draft = self.head.with_name(f".{self.head.name}.{os.getpid()}.draft")
+        draft.write_text("\n".join(hashes) + "\n", "utf-8")
+        draft.replace(self.head)
+
+
+def _last_hash(written: list[bytes]) -> str:
+    return hashlib.sha256(written[-1]).hexdigest() if written else _BEGINNING
