@@ -1,0 +1,109 @@
+"""Many patients: each has its own status, none spoils another, and memory does not grow."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from serving.doors.batch import MOST_BATCH_BYTES, MOST_ITEMS, MOST_LINE_BYTES
+from serving.doors.patients import MOST_BODY_BYTES
+from serving.ward import Ward
+from tests.conftest import Body
+from tests.serving.at_the_door import client_of
+
+PATH = "/v1/assess/batch"
+LINES = {"content-type": "application/x-ndjson"}
+
+
+@pytest.fixture(scope="module")
+def client(ward: Ward) -> Iterator[TestClient]:
+    with client_of(ward) as client:
+        yield client
+
+
+def without_head(assessment: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in assessment.items() if k not in ("assessment_id", "assessed_at")}
+
+
+def test_each_item_is_answered_as_alone_and_no_bad_one_spoils_another(
+    client: TestClient, patient: Body
+) -> None:
+    bad: list[Any] = [{}, 7, None, [], "\ud800", patient | {"crp": "\ud800"}, patient | {"x": 1}]
+    items = [one for other in bad for one in (other, patient)]
+    response = client.post(PATH, content=json.dumps({"items": items}))
+    assert response.status_code == 200
+    results = response.json()["items"]
+    assert [one["item"] for one in results] == list(range(len(items)))
+    alone = without_head(client.post("/v1/assess", json=patient).json())
+    for item, one in zip(items, results, strict=True):
+        single = client.post("/v1/assess", content=json.dumps(item))
+        assert one["status"] == single.status_code
+        if one["status"] == 200:
+            assert without_head(one["assessment"]) == alone
+        else:
+            assert one["problem"] == single.json()
+
+
+def test_every_assessment_of_a_batch_is_kept(client: TestClient, patient: Body) -> None:
+    results = client.post(PATH, json={"items": [patient] * 70}).json()["items"]
+    ids = [one["assessment"]["assessment_id"] for one in results]
+    assert len(set(ids)) == 70
+    for kept in (ids[0], ids[63], ids[64], ids[69]):
+        assert client.get(f"/v1/assessments/{kept}").status_code == 200
+
+
+def test_lines_are_answered_by_lines(client: TestClient, patient: Body) -> None:
+    line = json.dumps(patient)
+    lines = [line, "", "{", line + " ", '{"a":1,"a":2}', " " * (MOST_LINE_BYTES + 1), "NaN", line]
+    response = client.post(PATH, content="\r\n".join(lines), headers=LINES)
+    assert response.headers["content-type"] == "application/x-ndjson"
+    results = [json.loads(one) for one in response.text.splitlines()]
+    assert [one["item"] for one in results] == list(range(7))
+    assert [one["status"] for one in results] == [200, 400, 200, 400, 413, 422, 200]
+
+
+def test_lines_may_be_cut_anywhere(client: TestClient, patient: Body) -> None:
+    content = (json.dumps(patient) + "\n").encode() * 3 + b"{}"
+    for size in (1, 7, 1000):
+        pieces = (content[i : i + size] for i in range(0, len(content), size))
+        response = client.post(PATH, content=pieces, headers=LINES)
+        statuses = [json.loads(one)["status"] for one in response.text.splitlines()]
+        assert statuses == [200, 200, 200, 422]
+
+
+def test_a_line_without_end_is_one_refusal_however_long(client: TestClient) -> None:
+    pieces = (b"x" * MOST_LINE_BYTES for _ in range(50))
+    response = client.post(PATH, content=pieces, headers=LINES)
+    assert [json.loads(one)["status"] for one in response.text.splitlines()] == [413]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[], {}, {"items": []}, {"items": {}}, {"items": [1], "more": 1}, {"items": [0] * 10_001}],
+    ids=["list", "empty", "none", "object", "more", "too many"],
+)
+def test_what_is_no_batch_is_refused_whole(client: TestClient, body: Any) -> None:
+    response = client.post(PATH, json=body)
+    assert response.status_code == 422
+    assert str(MOST_ITEMS) in response.json()["problems"][0]["message"]
+
+
+def test_a_batch_has_a_limit_of_its_own(client: TestClient) -> None:
+    items = {"items": [0] * 9000, " ": " " * MOST_BODY_BYTES}
+    assert client.post(PATH, json=items).status_code == 422
+    length = {"content-length": str(MOST_BATCH_BYTES + 1)}
+    assert client.post(PATH, content=b"", headers=length).status_code == 413
+
+
+def test_ten_thousand_items_are_answered(client: TestClient) -> None:
+    results = client.post(PATH, json={"items": [{}] * MOST_ITEMS}).json()["items"]
+    assert [one["item"] for one in results] == list(range(MOST_ITEMS))
+    assert {one["status"] for one in results} == {422}
+
+
+def test_a_closed_ward_refuses_each_item(patient: Body) -> None:
+    with client_of(Ward()) as closed:
+        results = closed.post(PATH, json={"items": [patient, {}]}).json()["items"]
+        assert {one["status"] for one in results} == {503}

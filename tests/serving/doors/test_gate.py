@@ -1,0 +1,215 @@
+"""What holds for every request: one dialect, deadlines, limits, and silence about the caller."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import Response
+
+from serving.api_keys import KeyFile, Scope
+from serving.doors.door import Door, Doors
+from serving.doors.gate import Gate
+from serving.doors.guard import Guard
+from serving.doors.logs import JsonLines
+from serving.doors.rate_limit import RateLimit
+from serving.doors.strict_json import read_json
+from serving.doors.visit import JSON, Visit
+from tests.serving.at_the_door import SECURITY
+
+Handler = Callable[[Visit], Awaitable[Response]]
+CANARY = "MRN-4711-Kowalski"
+MOST_BYTES = 1000
+
+
+async def echo_length(visit: Visit) -> Response:
+    visit.media_type((JSON,))
+    return Response(str(len(await visit.body(MOST_BYTES))))
+
+
+async def sleep(_visit: Visit) -> Response:
+    await asyncio.sleep(30)
+    return Response()
+
+
+async def fail(_visit: Visit) -> Response:
+    raise RuntimeError(CANARY)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> str:
+    return KeyFile(tmp_path / "keys.json").add("test", [Scope.ASSESS])
+
+
+@pytest.fixture
+def client(tmp_path: Path, key: str) -> Iterator[httpx.AsyncClient]:
+    doors = Doors(
+        [
+            Door("POST", "/echo", echo_length, Scope.ASSESS),
+            Door("POST", "/sleep", sleep, Scope.ASSESS),
+            Door("GET", "/fail", fail),
+            Door("GET", "/things/{id}", fail),
+            Door("GET", "/admin", fail, Scope.ADMIN),
+        ]
+    )
+    guard = Guard(KeyFile(tmp_path / "keys.json"), RateLimit(1000))
+    gate = Gate(doors, guard, deadline_seconds=0.2, most_in_flight=3)
+    transport = httpx.ASGITransport(gate)
+    headers = {"authorization": f"Bearer {key}"}
+    return httpx.AsyncClient(transport=transport, base_url="http://t", headers=headers)
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert all(name in response.headers for name in SECURITY)
+    assert CANARY not in response.text
+    body = response.json()
+    assert (body["status"], set(body)) == (
+        status,
+        {"type", "title", "status", "code", "detail", "problems"},
+    )
+    return body
+
+
+def run(asked: Awaitable[Any]) -> Any:
+    return asyncio.run(_awaited(asked))
+
+
+async def _awaited(asked: Awaitable[Any]) -> Any:
+    return await asked
+
+
+def test_what_takes_too_long_is_a_gateway_timeout(client: httpx.AsyncClient) -> None:
+    assert "0.2 s" in problem(run(client.post("/sleep")), 504)["detail"]
+
+
+def test_a_body_that_does_not_arrive_in_time_is_a_request_timeout(
+    client: httpx.AsyncClient,
+) -> None:
+    async def dripping() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"x"
+            await asyncio.sleep(0.05)
+
+    response = run(client.post("/echo", content=dripping()))
+    problem(response, 408)
+    assert response.headers["connection"] == "close"
+
+
+def test_too_many_at_a_time_are_asked_to_come_again(client: httpx.AsyncClient) -> None:
+    async def crowd() -> list[httpx.Response]:
+        return await asyncio.gather(*(client.post("/sleep") for _ in range(5)))
+
+    responses = run(crowd())
+    assert sorted(r.status_code for r in responses) == [503, 503, 504, 504, 504]
+    for response in responses:
+        problem(response, response.status_code)
+    assert {r.headers["retry-after"] for r in responses if r.status_code == 503} == {"1"}
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x",
+     "application/json; charset=utf-16", "application/json-seq", "application/vnd.bentoml+pickle"],
+)  # fmt: skip
+def test_another_type_of_body_is_unsupported(client: httpx.AsyncClient, content_type: str) -> None:
+    headers = {"content-type": content_type}
+    detail = problem(run(client.post("/echo", content="{}", headers=headers)), 415)["detail"]
+    assert "application/json" in detail
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "Application/JSON ; charset=UTF-8", 'application/json;charset="utf-8"'],
+)
+def test_json_is_taken_however_it_is_spelt(client: httpx.AsyncClient, content_type: str) -> None:
+    headers = {"content-type": content_type}
+    assert run(client.post("/echo", content="{}", headers=headers)).text == "2"
+
+
+def test_an_announced_length_is_refused_before_anything_is_read(client: httpx.AsyncClient) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        raise AssertionError("it was read")
+        yield b""
+
+    headers = {"content-length": str(MOST_BYTES + 1)}
+    problem(run(client.post("/echo", content=never(), headers=headers)), 413)
+    headers = {"content-length": "9" * 400}
+    problem(run(client.post("/echo", content=never(), headers=headers)), 413)
+
+
+def test_a_failure_is_logged_by_kind_and_place_only(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="cart_risk"):
+        response = run(client.get(f"/fail?name={CANARY}", headers={"x-request-id": CANARY}))
+    problem(response, 500)
+    failed = next(
+        json.loads(JsonLines().format(r)) for r in caplog.records if r.levelname == "ERROR"
+    )
+    assert (failed["error"], failed["at"].partition(":")[0]) == ("RuntimeError", "test_gate.py")
+    assert failed["request_id"] == response.headers["x-request-id"]
+    assert CANARY not in "".join(JsonLines().format(record) for record in caplog.records)
+
+
+def test_every_request_is_one_line_with_its_route_and_not_its_path(
+    client: httpx.AsyncClient, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="cart_risk"):
+        run(client.get(f"/things/{CANARY}"))
+        run(client.get(f"/{CANARY}"))
+        run(client.post("/echo", content=b"{}"))
+        run(client.request(CANARY, "/echo"))
+    lines = [json.loads(JsonLines().format(r)) for r in caplog.records if r.msg == "answered"]
+    assert [(line["route"], line["method"], line["status"]) for line in lines] == [
+        ("/things/{id}", "GET", 500),
+        ("(unknown)", "GET", 404),
+        ("/echo", "POST", 200),
+        ("(unknown)", "other", 405),
+    ]
+    assert lines[2]["caller"] == key.split("_")[1]
+    assert len({line["request_id"] for line in lines}) == 4
+    assert CANARY not in caplog.text
+
+
+def test_a_scope_is_asked_before_the_door_opens(client: httpx.AsyncClient) -> None:
+    assert "admin" in problem(run(client.get("/admin")), 403)["detail"]
+    response = run(client.get("/admin", headers={"authorization": ""}))
+    problem(response, 401)
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/echo", "POST"), ("POST", "/fail", "GET, HEAD"), ("OPTIONS", "/echo", "POST"),
+     ("DELETE", "/things/1", "GET, HEAD"), ("PROPFIND", "/echo", "POST")],
+)  # fmt: skip
+def test_another_method_hears_which_are_allowed(
+    client: httpx.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    response = run(client.request(method, path, headers={"origin": "https://evil.example"}))
+    problem(response, 405)
+    assert response.headers["allow"] == allowed
+    assert not any(name.startswith("access-control") for name in response.headers)
+
+
+NOWHERE = ("/", "/echo/", "/things", "/things/", "/things/1/2", "/things/%00", "/things/a b")
+
+
+@pytest.mark.parametrize("path", [*NOWHERE, "/things/" + "a" * 65, "/%2e%2e/echo"])
+def test_there_is_nothing_elsewhere(client: httpx.AsyncClient, path: str) -> None:
+    problem(run(client.get(path)), 404)
+
+
+def test_json_that_two_readers_could_read_differently_is_refused() -> None:
+    from serving.problem import RequestRefused
+
+    for content in (b'{"a":1,"a":1}', b'\xef\xbb\xbf{}', '{"a":1}'.encode("utf-16"), b"{'a':1}",
+                    b'{"a":1,}', b'{"a":01}', b"[1] 2", b'"\x00"'):  # fmt: skip
+        with pytest.raises(RequestRefused):
+            read_json(content)

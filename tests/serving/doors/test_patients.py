@@ -1,0 +1,193 @@
+"""One patient: validated, asked what if, looked up, with what happened since."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from data_schemas.predictors import PREDICTORS
+from serving.api_keys import Scope
+from serving.assessment_log.log import AssessmentLog
+from serving.assessment_log.refusals import LogUnavailable
+from serving.doors.what_if import EDITABLE, NOTE, PRODUCT_NOTE, TITLE
+from serving.ward import Ward
+from tests.conftest import Body
+from tests.serving.at_the_door import client_of
+
+NOBODY = "01a20595-05f6-710d-abc4-280aa77dad40"
+
+
+@pytest.fixture(scope="module")
+def client(ward: Ward) -> Iterator[TestClient]:
+    with client_of(ward) as client:
+        yield client
+
+
+def fields(response: Any) -> list[tuple[str, str]]:
+    assert response.status_code == 422, response.text
+    return [(p["field"], p["code"]) for p in response.json()["problems"]]
+
+
+def report(assessment_id: str, **other: Any) -> Body:
+    standard = {"crs_grade": 3, "icans_grade": 0, "grading_scale": "ASTCT2019"}
+    return {"assessment_id": assessment_id, "follow_up_days": 28, **standard, **other}
+
+
+def test_a_valid_patient_is_repeated_in_canonical_units_and_not_assessed(
+    client: TestClient, patient: Body
+) -> None:
+    sent = patient | {"crp": {"value": 8.4, "unit": "mg/dL"}, "reference": "a-1"}
+    answer = client.post("/v1/validate", json=sent).json()
+    values = {one.pop("predictor"): one for one in answer["values"]}
+    assert answer["valid"] is True
+    assert values["crp"] == {"value": 84.0, "unit": "mg/L"}
+    assert values["bridging"] == {"value": "chemo"}
+    assert "risk" not in json.dumps(answer)
+
+
+def test_validation_refuses_exactly_what_assessment_refuses(
+    client: TestClient, patient: Body
+) -> None:
+    wrong = patient | {"crp": 3, "nonsense": 1, "reference": "a name", "age": None}
+    assessed = client.post("/v1/assess", json=wrong)
+    assert fields(client.post("/v1/validate", json=wrong)) == fields(assessed)
+    assert ("reference", "not_a_reference") in fields(assessed)
+    assert len(fields(assessed)) == 4
+
+
+def test_what_if_is_the_assessment_of_the_edited_patient(client: TestClient, patient: Body) -> None:
+    changes = {"crp": {"value": 10, "unit": "mg/L"}, "crs_prophylaxis": "tocilizumab"}
+    sent = {"patient": patient, "changes": changes}
+    answer = client.post("/v1/what-if", json=sent).json()
+    said = answer["what_if"]
+    assert said == {"title": TITLE, "changed": ["crp", "crs_prophylaxis"], "notes": [NOTE]}
+    edited = client.post("/v1/assess", json=patient | changes).json()
+    unlike = {"assessment_id", "assessed_at", "what_if"}
+    assert {k: v for k, v in answer.items() if k not in unlike} == {
+        k: v for k, v in edited.items() if k not in unlike
+    }
+
+
+@pytest.mark.parametrize("name", ["age", "sex", "disease", "ldh_uln", "neuro_comorbidity", "ecog"])
+def test_what_cannot_be_measured_again_is_not_edited(
+    client: TestClient, patient: Body, name: str
+) -> None:
+    assert name in PREDICTORS
+    assert name not in EDITABLE
+    sent = {"patient": patient, "changes": {name: patient.get(name, "no"), "crp": None}}
+    assert fields(client.post("/v1/what-if", json=sent)) == [(name, "not_editable")]
+
+
+def test_every_problem_of_a_what_if_is_listed_and_no_unknown_name(
+    client: TestClient, patient: Body
+) -> None:
+    wrong = {"patient": patient | {"age": 3}, "changes": {"MRN-4711": 1, "sex": "female", "il6": 4}}
+    response = client.post("/v1/what-if", json=wrong)
+    assert set(fields(response)) == {
+        ("(unknown)", "not_editable"),
+        ("sex", "not_editable"),
+        ("il6", "not_a_quantity"),
+        ("age", "not_a_quantity"),
+    }
+    assert "4711" not in response.text
+
+
+def test_a_what_if_stays_within_the_usual_range(client: TestClient, patient: Body) -> None:
+    sent = {"patient": patient, "changes": {"ferritin": {"value": 90_000, "unit": "ng/mL"}}}
+    response = client.post("/v1/what-if", json=sent)
+    assert fields(response) == [("ferritin", "outside_range")]
+    assert "90" not in response.json()["problems"][0]["message"].replace("20000", "")
+
+
+@pytest.mark.parametrize(
+    "body", [[], {}, {"patient": {}}, {"patient": 1, "changes": {}}, {"patient": {}, "changes": {}}]
+)
+def test_a_what_if_has_a_patient_and_changes(client: TestClient, body: Any) -> None:
+    assert fields(client.post("/v1/what-if", json=body)) == [("(body)", "not_an_object")]
+
+
+def test_another_product_is_compared_only_where_a_site_wants_it(
+    client: TestClient, ward: Ward, patient: Body
+) -> None:
+    sent = {"patient": patient, "changes": {"product": "tisagenlecleucel"}}
+    assert fields(client.post("/v1/what-if", json=sent)) == [("product", "not_editable")]
+    with client_of(ward, product_what_if=True) as wanting:
+        answer = wanting.post("/v1/what-if", json=sent).json()
+        assert answer["what_if"]["notes"] == [NOTE, PRODUCT_NOTE]
+
+
+def test_an_assessment_is_found_as_it_was_sent_with_what_happened_since(
+    client: TestClient, patient: Body
+) -> None:
+    answer = client.post("/v1/assess", json=patient | {"reference": "study-7"}).json()
+    path = f"/v1/assessments/{answer['assessment_id']}"
+    assert client.get(path).json() == {"assessment": answer, "outcomes": []}
+    for grade in (1, 3):
+        sent = report(answer["assessment_id"], crs_grade=grade)
+        reported = client.post("/v1/outcomes", json=sent)
+        assert reported.status_code == 201
+        assert reported.json()["assessment_id"] == answer["assessment_id"]
+    outcomes = client.get(path).json()["outcomes"]
+    assert [one["crs_grade"] for one in outcomes] == [1, 3]
+    assert outcomes[1]["outcome_id"] == reported.json()["outcome_id"]
+
+
+def test_what_was_validated_or_refused_is_not_kept(client: TestClient, patient: Body) -> None:
+    validated = client.post("/v1/validate", json=patient)
+    assert "assessment_id" not in validated.json()
+
+
+@pytest.mark.parametrize("unknown", [NOBODY, "1", "x" * 64, NOBODY.upper()])
+def test_an_unknown_assessment_is_not_found(client: TestClient, unknown: str) -> None:
+    assert client.get(f"/v1/assessments/{unknown}").status_code == 404
+
+
+def test_an_outcome_of_nobody_is_not_kept(client: TestClient) -> None:
+    assert client.post("/v1/outcomes", json=report(NOBODY)).status_code == 404
+
+
+def test_every_problem_of_a_report_is_listed(client: TestClient) -> None:
+    wrong = report("no id", crs_grade=9, grading_scale="ours", follow_up_days=-1, name="Kowalski")
+    response = client.post("/v1/outcomes", json=wrong)
+    assert {field for field, _ in fields(response)} == {
+        "(unknown)",
+        "assessment_id",
+        "crs_grade",
+        "grading_scale",
+        "follow_up_days",
+    }
+    assert "Kowalski" not in response.text
+
+
+def test_each_scope_opens_its_own_doors(ward: Ward, patient: Body) -> None:
+    with client_of(ward, scopes=(Scope.OUTCOMES,)) as client:
+        assert client.post("/v1/assess", json=patient).status_code == 403
+        assert client.post("/v1/outcomes", json=report(NOBODY)).status_code == 404
+        assert client.get("/v1/model/history").status_code == 403
+        for path in ("/v1/predictors", "/v1/model", "/livez", "/readyz", "/metrics", "/"):
+            assert client.get(path, headers={"authorization": ""}).status_code == 200
+
+
+def test_no_answer_is_given_that_is_not_on_disk(
+    ward: Ward, patient: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise LogUnavailable("the disk is full")
+
+    with client_of(ward) as client:
+        assessed = client.post("/v1/assess", json=patient).json()["assessment_id"]
+        for name in ("append_all", "append", "read"):
+            monkeypatch.setattr(AssessmentLog, name, refuse)
+        for response in (
+            client.post("/v1/assess", json=patient),
+            client.post("/v1/what-if", json={"patient": patient, "changes": {"crp": None}}),
+            client.post("/v1/outcomes", json=report(assessed)),
+            client.get(f"/v1/assessments/{assessed}"),
+        ):
+            assert response.status_code == 503
+            assert response.headers["retry-after"] == "1"
+            assert "risk" not in response.text
+        batch = client.post("/v1/assess/batch", json={"items": [patient, {}]}).json()["items"]
+        assert [one["status"] for one in batch] == [503, 422]

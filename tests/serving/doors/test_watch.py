@@ -1,0 +1,177 @@
+"""A promotion while requests run: none fails, none mixes models; a corrupt one changes nothing."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serving.api_keys import KeyFile, Scope
+from serving.artefact import CURRENT_FILE, MODEL_FILE, make_current
+from serving.doors.guard import Guard
+from serving.doors.metrics import exposition
+from serving.doors.rate_limit import RateLimit
+from serving.doors.watch import Watch
+from serving.rest import RestApplication
+from serving.ward import Ward
+from tests.conftest import Body, Store
+from tests.serving.at_the_door import client_of, open_log
+
+
+@pytest.fixture
+def store(evidence_store: Store, tmp_path: Path) -> Path:
+    root = tmp_path / "store"
+    shutil.copytree(evidence_store.root, root)
+    return root
+
+
+@pytest.fixture
+def guard(tmp_path: Path) -> Guard:
+    keys = KeyFile(tmp_path / "keys.json")
+    keys.add("test", list(Scope))
+    return Guard(keys, RateLimit(1e6))
+
+
+def hashes(ward: Ward) -> set[str]:
+    return {artefact.sha256 for artefact in ward.artefacts.values()}
+
+
+def test_nothing_is_loaded_while_nothing_changes(
+    store: Path, guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward = Ward.open(store)
+    watch = Watch(ward, store, guard)
+    monkeypatch.setattr(Ward, "reload", lambda *_: pytest.fail("it was loaded again"))
+    asyncio.run(watch.look())
+
+
+def test_promotions_under_load_fail_no_request_and_mix_no_models(
+    store: Path, tmp_path: Path, patient: Body, evidence_store: Store, fitted_store: Store
+) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    headers = {"authorization": f"Bearer {keys.add('load', [Scope.ASSESS])}"}
+    ward = Ward.open(store)
+    guard = Guard(keys, RateLimit(1e6))
+    log = open_log(tmp_path)
+    application = RestApplication(ward, guard, log, store, product_what_if=False)
+    watch = Watch(ward, store, guard)
+    seen: list[tuple[str, ...]] = []
+    promoting = True
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        while promoting:
+            response = await client.post("/v1/assess", json=patient)
+            assert response.status_code == 200
+            outcomes = response.json()["outcomes"]
+            assert [one["outcome"] for one in outcomes] == ["severe_crs", "severe_icans"]
+            seen.append(tuple(one["model"]["sha256"] for one in outcomes))
+
+    async def promote() -> None:
+        nonlocal promoting
+        try:
+            for turn in range(6):
+                for artefact in (fitted_store, evidence_store)[turn % 2].artefacts.values():
+                    await asyncio.to_thread(make_current, store, artefact)
+                await watch.look()
+                await asyncio.sleep(0.05)
+        finally:
+            promoting = False
+
+    async def load() -> None:
+        transport = httpx.ASGITransport(application)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://t", headers=headers
+        ) as client:
+            await asyncio.gather(promote(), *(ask(client) for _ in range(16)))
+        await application.stop()
+
+    asyncio.run(load())
+    pairs = {
+        tuple(store.artefacts[name].sha256 for name in ("severe_crs", "severe_icans"))
+        for store in (evidence_store, fitted_store)
+    }
+    assert set(seen) == pairs
+    assert len(seen) > 50
+
+
+@pytest.mark.parametrize("spoilt", [MODEL_FILE, CURRENT_FILE])
+def test_a_corrupt_update_leaves_the_old_model_serving_and_says_so(
+    store: Path, guard: Guard, fitted_store: Store, evidence_store: Store, spoilt: str
+) -> None:
+    ward = Ward.open(store)
+    before = hashes(ward)
+    watch = Watch(ward, store, guard)
+    artefact = fitted_store.artefacts["severe_crs"]
+    make_current(store, artefact)
+    home = store / "severe_crs"
+    path = home / spoilt if spoilt == CURRENT_FILE else home / artefact.version / spoilt
+    path.write_bytes(path.read_bytes()[:-3])
+    asyncio.run(watch.look())
+    assert hashes(ward) == before
+    with client_of(ward, store=store) as client:
+        ready = client.get("/readyz")
+        assert ready.status_code == 200
+        assert spoilt in ready.json()["refused_update"]
+        assert set(ready.json()["models"].values()) == before
+        assert b"cart_risk_model_update_refused 1.0" in exposition()
+    make_current(store, evidence_store.artefacts["severe_crs"])
+    asyncio.run(watch.look())
+    assert ward.refused_update is None
+    assert b"cart_risk_model_update_refused 0.0" in exposition()
+
+
+def test_a_store_that_loses_a_model_is_not_followed(store: Path, guard: Guard) -> None:
+    ward = Ward.open(store)
+    watch = Watch(ward, store, guard)
+    (store / "severe_icans" / CURRENT_FILE).unlink()
+    asyncio.run(watch.look())
+    assert set(ward.artefacts) == {"severe_crs", "severe_icans"}
+    assert "severe_icans" in str(ward.refused_update)
+
+
+def test_a_closed_ward_opens_once_there_is_a_model(
+    store: Path, guard: Guard, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    ward = Ward.open(empty)
+    watch = Watch(ward, empty, guard)
+    shutil.copytree(store, empty, dirs_exist_ok=True)
+    asyncio.run(watch.look())
+    assert ward.ready
+
+
+def test_the_metrics_name_the_model_that_answers(
+    store: Path, guard: Guard, fitted_store: Store, evidence_store: Store
+) -> None:
+    watch = Watch(Ward.open(store), store, guard)
+    make_current(store, fitted_store.artefacts["severe_crs"])
+    asyncio.run(watch.look())
+    lines = exposition().decode().splitlines()
+    shown = {
+        line.partition('sha256="')[2][:64]: line[-3:]
+        for line in lines
+        if line.startswith("cart_risk_model_in_service{")
+    }
+    assert shown[fitted_store.artefacts["severe_crs"].sha256] == "1.0"
+    assert shown[evidence_store.artefacts["severe_crs"].sha256] == "0.0"
+
+
+def test_the_history_is_read_and_a_broken_chain_is_told(ward: Ward, tmp_path: Path) -> None:
+    import hashlib
+
+    first = json.dumps({"act": "promote", "version": "a", "previous": "0" * 64}).encode()
+    chained = {"act": "rollback", "version": "b", "previous": hashlib.sha256(first).hexdigest()}
+    ledger = tmp_path / "promotions.jsonl"
+    with client_of(ward, store=tmp_path) as client:
+        assert client.get("/v1/model/history").json() == {"intact": True, "history": []}
+        ledger.write_bytes(first + b"\n" + json.dumps(chained).encode() + b"\n")
+        read = client.get("/v1/model/history").json()
+        assert read["intact"]
+        assert [one["act"] for one in read["history"]] == ["promote", "rollback"]
+        ledger.write_bytes(first.replace(b"promote", b"demoted") + b"\n" + ledger.read_bytes())
+        assert not client.get("/v1/model/history").json()["intact"]
+        ledger.write_bytes(b"{\n")
+        assert client.get("/v1/model/history").json() == {"intact": False, "history": []}
