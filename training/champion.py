@@ -120,13 +120,14 @@ def _pair(
 def _on_what_both_know(
     champion: Artefact, challenger: Artefact, evaluations: Path
 ) -> tuple[OnCohort, OnCohort]:
+    lineage = challenger.manifest.lineage
+    updated = bool(lineage) and lineage[-1].parent_version == champion.version
+    if not updated and _judged_on(challenger.manifest) != _judged_on(champion.manifest):
+        raise NotComparable("they were judged on different cohorts (--cohort names one for both)")
     scored = _judged(challenger, evaluations)
     first = OnCohort(scored.left_out, scored.outcome)
-    lineage = challenger.manifest.lineage
-    if lineage and lineage[-1].parent_version == champion.version:
+    if updated:
         return first, OnCohort(scored.comparators[WITHOUT_UPDATE], scored.outcome)
-    if _judged_on(challenger.manifest) != _judged_on(champion.manifest):
-        raise NotComparable("they were judged on different cohorts (--cohort names one for both)")
     second = _judged(champion, evaluations)
     return first, OnCohort(second.left_out, second.outcome)
 

@@ -1,7 +1,6 @@
 """What a run ran in: Python, packages, the lock, the code. No name of a machine."""
 
 import platform
-import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import distributions
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.artefact import sha256
+from training.code_state import code_state
 
 _LOCK = Path(__file__).parents[2] / "requirements.lock"
 NOT_KNOWN = "not in a git checkout"
@@ -16,13 +16,14 @@ NOT_KNOWN = "not in a git checkout"
 
 def environment() -> dict[str, Any]:
     """Return the environment as plain data."""
+    code = code_state()
     return {
         "python": platform.python_version(),
         "platform": f"{sys.platform} {platform.machine()}",
         "packages": dict(sorted({d.metadata["Name"]: d.version for d in distributions()}.items())),
         "requirements_lock_sha256": sha256(_LOCK.read_bytes()) if _LOCK.is_file() else NOT_KNOWN,
-        "git_commit": _git("rev-parse", "HEAD") or NOT_KNOWN,
-        "git_dirty": bool(_git("status", "--porcelain")),
+        "git_commit": code.commit or NOT_KNOWN,
+        "git_dirty": bool(code.uncommitted_changes),
     }
 
 
@@ -34,18 +35,3 @@ def environment_tags(found: Mapping[str, Any]) -> dict[str, str]:
         tags["mlflow.source.git.commit"] = found["git_commit"]
     return tags
 
-
-def _git(*arguments: str) -> str:
-    """Return what git says of the code that trained, nothing where there is no checkout."""
-    here = Path(__file__).parent
-    try:
-        done = subprocess.run(  # noqa: S603  # fixed arguments
-            ["git", "-C", str(here), *arguments],  # noqa: S607  # the user's own git
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip()
