@@ -8,9 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from serving.api_keys import KeyFile, Scope
-from serving.assessment_log.opening import DEVELOPMENT_KEY
-from serving.assessment_log.site_key import write_new_key
-from serving.settings import LogSettings, Settings
+from serving.settings import Settings
 from training.plain_refusals import said_plainly
 
 DEVELOPMENT = "development"
@@ -58,12 +56,7 @@ def revoke_command(
 
 
 def development_key() -> str:
-    """Return a new key of one day with every scope, and forget the one before.
-
-    Where no address of the assessment log is given, its development key is made, too.
-    """
-    if LogSettings.from_environment().url is None and not DEVELOPMENT_KEY.exists():
-        write_new_key(DEVELOPMENT_KEY)
+    """Return a new key of one day with every scope, and forget the one before."""
     file = _file(None)
     for key in file.listed():
         if key.label == DEVELOPMENT:

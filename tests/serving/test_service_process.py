@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,6 @@ from tests.conftest import Body, Store
 from tests.serving.running_service import ROOT, Running, served
 
 CANARY = "MRN4711Kowalski"
-
-
-@pytest.fixture(scope="module")
-def running(evidence_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with served(evidence_store.root, tmp_path_factory.mktemp("service")) as running:
-        yield running
 
 
 def test_the_service_is_ready_with_verified_models(running: Running) -> None:

@@ -6,7 +6,6 @@ import pytest
 from typer.testing import CliRunner
 
 from serving.api_keys import KeyFile, KeyRing, Scope
-from serving.assessment_log.opening import DEVELOPMENT_KEY
 from training import key_commands
 from training.key_commands import development_key, keys_app
 
@@ -16,8 +15,6 @@ RUN = CliRunner()
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyFile:
     monkeypatch.setenv("CART_RISK_KEYS", str(tmp_path / "keys.json"))
-    monkeypatch.delenv("CART_RISK_LOG_URL", raising=False)
-    monkeypatch.chdir(tmp_path)
     return KeyFile(tmp_path / "keys.json")
 
 
@@ -40,10 +37,7 @@ def test_an_unknown_id_is_refused_in_words(file: KeyFile) -> None:
 
 def test_there_is_one_development_key_and_it_lasts_a_day(file: KeyFile) -> None:
     kept = file.add("ehr", [Scope.ASSESS])
-    first = development_key()
-    site_key = DEVELOPMENT_KEY.read_bytes()
-    second = development_key()
-    assert DEVELOPMENT_KEY.read_bytes() == site_key
+    first, second = development_key(), development_key()
     keys = {key.label: key for key in file.listed()}
     assert set(keys) == {"ehr", key_commands.DEVELOPMENT}
     development = keys[key_commands.DEVELOPMENT]
