@@ -1,0 +1,101 @@
+"""Figures come from the record alone, with the same bytes, and say what they rest on."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from tests.training.evaluation.conftest import asked, scored
+from tests.training.report.conftest import Told
+from training.evaluation.evaluate import evaluate
+from training.evaluation.record import Evaluation
+from training.report.figures import drawings, png, svg
+from training.report.figures.drawn import best_comparison
+from training.report.figures.forest import MOST_ROWS, of_subgroups, sheets
+from training.report.page import report_json
+from training.report.record import Report
+
+OF_JUDGEMENT = {
+    "calibration",
+    "decision",
+    "across-site-1",
+    "across-product-1",
+    "across-later-1",
+    "subgroups-1",
+    "instability",
+    "instability-calibration",
+    "instability-net-benefit",
+}
+OF_MODEL = {"importance", "contributions", "risks", "prior"}
+
+
+def names(told: Told) -> set[str]:
+    return {drawing.name for drawing in told.drawn}
+
+
+def test_a_development_has_every_figure(developed: Told) -> None:
+    assert names(developed) == OF_JUDGEMENT | OF_MODEL
+
+
+def test_what_has_no_numbers_has_no_figure(few: Told, rehearsed: Told) -> None:
+    assert "calibration" not in names(few)
+    assert not any(name.startswith("instability") for name in names(rehearsed))
+    assert names(few) >= OF_MODEL
+
+
+def test_figures_come_from_the_json_alone(developed: Told) -> None:
+    read_back = Report.model_validate_json(report_json(developed.report))
+    for one, other in zip(developed.drawn, drawings(read_back), strict=True):
+        assert svg(one.figure, one.name, "") == svg(other.figure, other.name, "")
+
+
+def test_the_same_figure_has_the_same_bytes(developed: Told) -> None:
+    first, again = (next(drawings(developed.report)) for _ in range(2))
+    assert png(first.figure) == png(again.figure)
+    assert png(first.figure).startswith(b"\x89PNG")
+
+
+def test_an_svg_holds_no_date_no_program_and_only_ids_of_its_own(developed: Told) -> None:
+    for drawing in developed.drawn:
+        text = svg(drawing.figure, drawing.name, drawing.alternative)
+        ids = re.findall(r'\sid="([^"]*)"', text)
+        assert len(ids) == len(set(ids))
+        assert all(name.startswith(f"{drawing.name}-") for name in ids)
+        used = re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', text)
+        assert {a or b for a, b in used} <= set(ids)
+        assert "<metadata>" not in text
+        assert "matplotlib" not in text.lower().replace("matplotlib.axis", "")
+
+
+def test_a_figure_says_in_words_what_it_shows_and_on_whom(developed: Told) -> None:
+    for drawing in developed.drawn:
+        text = svg(drawing.figure, drawing.name, drawing.alternative)
+        assert f'aria-label="{drawing.title}: ' in text
+        assert "never clinical performance" in text
+
+
+def with_comparators(*complete: bool) -> Evaluation:
+    whole = scored(fitted_here=False)
+    z = whole.model
+    others = {}
+    for i, answers_all in enumerate(complete):
+        other = z * (0.5 + 0.1 * i)
+        other[0] = other[0] if answers_all else float("nan")
+        others[f"score_{i}"] = other
+    return evaluate(replace(whole, comparators=others), asked())
+
+
+def test_the_best_other_prediction_answers_everybody() -> None:
+    best = best_comparison(with_comparators(True, True, False))
+    assert best is not None
+    assert best.comparator == "score_1"
+    assert best_comparison(with_comparators(False)) is None
+
+
+@pytest.mark.parametrize("rows", [1, MOST_ROWS, MOST_ROWS + 1, 3 * MOST_ROWS])
+def test_long_forests_are_cut_into_sheets_without_loss(developed: Told, rows: int) -> None:
+    some = of_subgroups(developed.report.evaluation.subgroups)
+    wanted = (some * rows)[:rows]
+    cut = sheets(wanted)
+    assert [row for sheet in cut for row in sheet] == wanted
+    assert max(map(len, cut)) <= MOST_ROWS
