@@ -11,7 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: serve test check coverage bench-learning bench-cost bench-bound lock clean
+.PHONY: serve test check coverage test-deep bench-learning bench-cost bench-bound lock clean
 
 serve: $(VENV)/.installed
 	@$(BIN)/cart-risk prepare --port $(PORT)
@@ -28,6 +28,10 @@ check: $(VENV)/.installed-dev
 
 coverage: $(VENV)/.installed-dev
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+# Minutes of killing and attacking, beyond what `make test` does of it.
+test-deep: $(VENV)/.installed-dev
+	$(BIN)/pytest -m deep
 
 # Half an hour on two cores: the learner beside others, on simulated centres.
 bench-learning: $(VENV)/.installed-bench
