@@ -82,11 +82,11 @@ def database_at(url: str) -> Database:
     LogRefused
         If the log cannot live there, or the driver for it is not installed.
     """
-    if url.startswith(_SQLITE):
+    if url.startswith("sqlite:"):
         from serving.assessment_log.sqlite_database import SqliteDatabase
 
         path = url.removeprefix(_SQLITE)
-        if not path or path == ":memory:" or "?" in path:
+        if not url.startswith(_SQLITE) or path in ("", ":memory:") or "?" in path:
             raise LogRefused("CART_RISK_LOG_URL must name a file: sqlite:///log/assessments.sqlite")
         return SqliteDatabase(Path(path))
     from serving.assessment_log.postgresql_database import PostgresqlDatabase

@@ -27,7 +27,7 @@ _LEFT_BEHIND = (
     "SELECT id FROM entry JOIN data_key ON data_key.entry = entry.id WHERE about IS NOT NULL "
     "AND NOT EXISTS (SELECT 1 FROM data_key assessed WHERE assessed.entry = entry.about)"
 )
-"""Outcomes that were reported while their assessment was being erased."""
+"""Outcomes of assessments that were erased, some reported while that was done."""
 
 
 def erase_assessment(home: LogHome, assessment: UUID) -> int:
@@ -72,8 +72,13 @@ def _related(connection: Connection, assessments: list[bytes]) -> set[bytes]:
 
 
 def _erase(writer: LogWriter, connection: Connection, found: set[bytes], reason: str) -> int:
+    erased = _destroy(writer, found, reason)
+    left_behind = {bytes(id) for (id,) in connection.rows(_LEFT_BEHIND)}
+    return erased + _destroy(writer, left_behind, reason)
+
+
+def _destroy(writer: LogWriter, found: set[bytes], reason: str) -> int:
     """Destroy the keys of rows and say so in the log, in parts."""
-    found |= {bytes(id) for (id,) in connection.rows(_LEFT_BEHIND)}
     ids = [UUID(bytes=id) for id in sorted(found)]
     for start in range(0, len(ids), _AT_ONCE):
         part = ids[start : start + _AT_ONCE]

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from serving.assessment_log.refusals import LogDamaged
-from serving.assessment_log.rows import DataKeyRow
+from serving.assessment_log.rows import DataKeyRow, digest
 from serving.assessment_log.site_key import KEY_BYTES, SiteKeys, derived
 
 _ANSWER = b"answer"
@@ -112,7 +112,7 @@ class Sealing:
 
 
 def _bound_to(row: bytes, reference: bytes | None) -> bytes:
-    return row + (reference or b"")
+    return digest((row, reference))
 
 
 def _decrypt(data_key: bytes, column: bytes, row: bytes, content: bytes) -> bytes:

@@ -10,6 +10,7 @@ there is none that two workers could use twice, and no number of rows after whic
 
 import hashlib
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from serving.assessment_log.refusals import LogDamaged, LogRefused
 
 KEY_BYTES = 32
+_KEY = re.compile(rb"[0-9a-fA-F]{64}")
 _SIV_KEY_BYTES = 64
 _ID_BYTES = 8
 _OTHERS_MAY = 0o007
@@ -71,19 +73,18 @@ class SiteKeys:
             If it is missing, open to everybody or no key file; nothing of it is repeated.
         """
         try:
-            if path.stat().st_mode & _OTHERS_MAY:
-                raise LogRefused("the log's key file is open to everybody: chmod 600")
-            keys = [bytes.fromhex(line) for line in path.read_text("ascii").split()]
+            is_open = path.stat().st_mode & _OTHERS_MAY
+            lines = path.read_bytes().split()
         except OSError as error:
             reason = type(error).__name__
             message = f"the log's key file cannot be read ({reason}): {_HOW_TO_MAKE_ONE}"
             raise LogRefused(message) from None
-        except ValueError:
-            keys = []
-        if not keys or any(len(key) != KEY_BYTES for key in keys):
-            message = "the log's key file does not hold 64 hexadecimal digits a line: "
-            raise LogRefused(message + _HOW_TO_MAKE_ONE)
-        return cls(keys)
+        if is_open:
+            raise LogRefused("the log's key file is open to everybody: chmod 600")
+        if not lines or not all(map(_KEY.fullmatch, lines)):
+            message = "the log's key file does not hold 64 hexadecimal digits a line"
+            raise LogRefused(f"{message}: {_HOW_TO_MAKE_ONE}")
+        return cls([bytes.fromhex(line.decode()) for line in lines])
 
     def opening(self, key_id: bytes) -> SiteKey:
         """Return the key that wrapped something.

@@ -1,0 +1,151 @@
+"""A patient is erased and the chain stays whole; what was not asked for stays readable."""
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from serving.assessment_log import erasure
+from serving.assessment_log.entries import LogEntry, StoredAssessment, new_id
+from serving.assessment_log.erasure import erase_assessment, erase_older, erase_reference
+from serving.assessment_log.log import AssessmentLog
+from serving.assessment_log.opening import LogHome
+from serving.assessment_log.refusals import ErasedAssessment
+from serving.assessment_log.verify import verify
+from serving.settings import LogSettings
+from tests.serving.assessment_log.conftest import an_entry, using
+
+
+def kept(settings: LogSettings, entries: Iterable[LogEntry]) -> list[UUID]:
+    """Write assessments with one outcome each; return their ids."""
+    listed = list(entries)
+
+    async def use(log: AssessmentLog) -> None:
+        for entry in listed:
+            await log.append(entry)
+            await log.record_outcome(entry.id, b"{}", request_id="r", api_key_id="k")
+
+    using(settings, use)
+    return [entry.id for entry in listed]
+
+
+def readable(settings: LogSettings, ids: Iterable[UUID]) -> list[UUID]:
+    async def read(log: AssessmentLog, id: UUID) -> StoredAssessment | None:
+        try:
+            return await log.read(id)
+        except ErasedAssessment:
+            return None
+
+    async def use(log: AssessmentLog) -> list[UUID]:
+        return [found.id for id in ids if (found := await read(log, id))]
+
+    return using(settings, use)
+
+
+def test_a_patient_is_erased_by_reference(settings: LogSettings, home: LogHome) -> None:
+    patients = ["anna", "berta", "anna", None]
+    ids = kept(settings, (an_entry(n, reference) for n, reference in enumerate(patients)))
+    assert erase_reference(home, "anna") == 4  # two assessments, each with its outcome
+    assert readable(settings, ids) == [ids[1], ids[3]]
+    assert erase_reference(home, "anna") == 0
+    assert erase_reference(home, "nobody") == 0
+    assert verify(home.database, home.keys).findings == ()
+
+
+def test_a_patient_is_erased_by_assessment(settings: LogSettings, home: LogHome) -> None:
+    ids = kept(settings, map(an_entry, range(3)))
+    assert erase_assessment(home, ids[1]) == 2
+    assert erase_assessment(home, uuid4()) == 0
+    assert readable(settings, ids) == [ids[0], ids[2]]
+    assert verify(home.database, home.keys).findings == ()
+
+
+def test_an_erased_assessment_takes_no_outcome(settings: LogSettings, home: LogHome) -> None:
+    (id,) = kept(settings, [an_entry()])
+    erase_assessment(home, id)
+
+    async def use(log: AssessmentLog) -> None:
+        with pytest.raises(ErasedAssessment):
+            await log.record_outcome(id, b"{}", request_id="r", api_key_id="k")
+
+    using(settings, use)
+
+
+def test_nothing_of_the_destroyed_keys_is_left_in_any_file(
+    settings: LogSettings, home: LogHome, tmp_path: Path
+) -> None:
+    """Crypto-shredding that leaves the key in a free page or in the write-ahead file is none."""
+    (id,) = kept(settings, [an_entry(reference="anna")])
+    folder = tmp_path / "log"
+    connection = sqlite3.connect(folder / "rows.sqlite")
+    keys = connection.execute("SELECT wrapped, reference FROM data_key").fetchall()
+    connection.close()
+    secrets = [secret for row in keys for secret in row if secret is not None]
+    assert len(secrets) == 3
+
+    def left() -> int:
+        contents = [path.read_bytes() for path in folder.iterdir()]
+        return sum(secret in content for secret in secrets for content in contents)
+
+    assert left() >= 3
+    erase_assessment(home, id)
+    assert left() == 0
+
+
+def test_what_is_too_old_is_erased(settings: LogSettings, home: LogHome) -> None:
+    now = datetime.now(UTC)
+
+    def aged(number: int, days: int) -> LogEntry:
+        milliseconds = int((now - timedelta(days=days)).timestamp() * 1000)
+        low = new_id().int & ((1 << 80) - 1)
+        given = an_entry(number)
+        return LogEntry(answer=given.answer, id=UUID(int=milliseconds << 80 | low))
+
+    ids = kept(settings, [aged(1, 400), aged(2, 364), aged(3, 0)])
+    # The outcome of the first was reported today, and goes with its assessment.
+    assert erase_older(home, now - timedelta(days=365)) == 2
+    assert readable(settings, ids) == ids[1:]
+    assert verify(home.database, home.keys).findings == ()
+
+
+def test_a_large_erasure_is_done_in_parts(
+    settings: LogSettings, home: LogHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "_AT_ONCE", 3)
+    kept(settings, map(an_entry, range(4)))
+    assert erase_older(home, datetime.now(UTC) + timedelta(days=1)) == 8
+    found = verify(home.database, home.keys)
+    assert (found.rows, found.findings) == (8 + 3, ())
+
+
+def test_the_log_says_what_was_erased_and_when(settings: LogSettings, home: LogHome) -> None:
+    (id,) = kept(settings, [an_entry()])
+    erase_assessment(home, id)
+    connection = sqlite3.connect(str(settings.url).removeprefix("sqlite:///"))
+    (said,) = connection.execute("SELECT answer FROM entry WHERE kind = 'erasure'").fetchone()
+    connection.close()
+    assert str(id) in said.decode()
+    assert "by request" in said.decode()
+
+
+def test_an_erased_row_is_ciphertext_that_even_the_site_key_does_not_open(
+    settings: LogSettings, home: LogHome
+) -> None:
+    """The row still lies there with its hash; its data key existed nowhere else."""
+    (id,) = kept(settings, [an_entry()])
+    path = str(settings.url).removeprefix("sqlite:///")
+
+    def row() -> tuple[bytes, bytes]:
+        connection = sqlite3.connect(path)
+        found = connection.execute("SELECT answer, hash FROM entry WHERE id = ?", (id.bytes,))
+        answer, hash = found.fetchone()
+        connection.close()
+        return answer, hash
+
+    before = row()
+    erase_assessment(home, id)
+    assert row() == before
+    assert readable(settings, [id]) == []
