@@ -84,6 +84,7 @@ def train_command(
     models: ModelsOption = None,
 ) -> None:
     """Train one experiment; the model becomes a challenger, or current in ``--models``."""
+    from training.report.page import PAGE_FILE
     from training.run_record import of_training
     from training.terminal import show_notices, show_trained
 
@@ -95,6 +96,7 @@ def train_command(
     show_notices(_screen, run.notices)
     show_trained(_screen, [run])
     _screen.print(f"artefact {run.artefact.folder}, registered as version {registered.number}")
+    _screen.print(f"report {run.evaluation_folder / PAGE_FILE}")
 
 
 @app.command("evaluate")
@@ -102,12 +104,14 @@ def evaluate_command(
     model: ModelOption,
     cohort: CohortOption,
     out: Annotated[
-        Path | None, typer.Option(help="A directory for every number and what it was made of.")
+        Path | None, typer.Option(help="A directory for the report and what it was made of.")
     ] = None,
     models: ModelsOption = None,
 ) -> None:
     """Judge a finished model on the patients of another centre; nothing is fitted to them."""
     from training.external_validation import evaluate_on, external_cohort
+    from training.report.page import PAGE_FILE
+    from training.reporting import report_elsewhere
     from training.saving import write_evaluation
     from training.terminal import show_external, show_notices
 
@@ -116,8 +120,11 @@ def evaluate_command(
         found = evaluate_on(artefact, external_cohort(artefact, cohort))
         if out is not None:
             write_evaluation(out, found.scored, found.evaluation)
+            report_elsewhere(out, artefact, found)
     show_notices(_screen, found.cohort.notices)
     show_external(_screen, artefact, found)
+    if out is not None:
+        _screen.print(f"report {out / PAGE_FILE}")
 
 
 @app.command("recalibrate")

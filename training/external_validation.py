@@ -90,7 +90,11 @@ def external_cohort(artefact: Artefact, cohort_file: Path) -> LearningCohort:
     if len(known) == 0:
         what = "a known outcome, and a product in a disease that the model knows"
         raise CohortRefused([Violation("(rows)", "nobody_to_judge", f"no patient has {what}")])
-    return replace(known, notices=(*known.notices, *_notices(artefact.model, cohort, known)))
+    return replace(
+        known,
+        notices=(*known.notices, *_notices(artefact.model, cohort, known)),
+        outside_model=len(cohort) - len(known),
+    )
 
 
 def outcome_of(manifest: ModelManifest) -> Outcome:

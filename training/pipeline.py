@@ -16,12 +16,12 @@ from serving.risk_model import RiskModel
 from training.association import known_in, published_association, with_cohort
 from training.cohort import LearningCohort, learning_cohort, within
 from training.experiment import Experiment, OutcomeSection, read_experiment
-from training.figures import calibration_figure, effects_figure
 from training.judgement import Judgement, Progress, judge
 from training.learner import Learnt, learn, rows_of
 from training.model_card import prior_table
 from training.prior import ModelPrior, experiment_prior
 from training.recipes import RECIPES
+from training.reporting import report_model
 from training.ruling import rule
 from training.run_manifest import run_manifest
 from training.saving import BOOSTER_FILE, EVALUATIONS, save_model, write_evaluation
@@ -39,7 +39,7 @@ class Run:
     """PNG by file name, for people; not part of the artefact."""
     judgement: Judgement
     evaluation_folder: Path
-    """Where the scored cohort and everything measured of it lie."""
+    """Where the scored cohort, everything measured of it, and the report lie."""
     began: float
     """Seconds since 1970."""
 
@@ -89,10 +89,9 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
         values = rows_of(artefact.model, cohort).values
         weight = RECIPES[experiment.learner.name].tree_weight
         verify_trees(artefact, artefact.folder / BOOSTER_FILE, values, weight)
+    progress("writing the report", 0.97)
+    figures = report_model(folder, artefact, judgement.evaluation, cohort, experiment)
     progress("done", 1.0)
-    figures = {"effects.png": effects_figure(model_prior, artefact.model)}
-    if judgement.evaluation.leading is not None:
-        figures["calibration.png"] = calibration_figure(judgement.scored)
     notices = cohort.notices if cohort else ()
     return Run(experiment, artefact, notices, figures, judgement, folder, began)
 

@@ -22,6 +22,7 @@ from training.evaluation.scored_cohort import ScoredCohort
 from training.experiment import ValidationSection
 from training.external_validation import ExternalValidation, asked_of, evaluate_on
 from training.judgement import headline, scored_by
+from training.reporting import report_model
 from training.resampling import resample
 from training.ruling import rule, ruling_of
 from training.run_manifest import software
@@ -70,7 +71,9 @@ def recalibrate(artefact: Artefact, cohort: LearningCohort, store: Path) -> Reca
     limits = declared.acceptance if (declared := ruling_of(artefact)) else Acceptance()
     ruling = rule(limits.of(model.outcome), evaluation, manifest.performance, cohort)
     saved = save_model(store, model, manifest, table, booster, ruling)
-    write_evaluation(store / EVALUATIONS / saved.version, scored, evaluation)
+    folder = store / EVALUATIONS / saved.version
+    write_evaluation(folder, scored, evaluation)
+    report_model(folder, saved, evaluation, cohort, None)
     return Recalibrated(before, loss, after, judged, saved)
 
 

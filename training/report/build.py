@@ -44,7 +44,7 @@ def report(
         What the judged patients would change of a finished model.
     """
     manifest, model = artefact.manifest, artefact.model
-    kind, marks = _kind(evaluation, cohort), _marks(manifest, evaluation, cohort)
+    kind, marks = _kind(manifest, evaluation, cohort), _marks(manifest, evaluation, cohort)
     standing = _standing(manifest, evaluation, cohort)
     table, smallest = json.loads(artefact.files[PRIOR_FILE]), evaluation.asked.smallest_cell
     facts = model_facts(model, table, manifest.learner, manifest.directions_released, cohort)
@@ -78,10 +78,12 @@ def report(
     return whole.model_copy(update={"absent": _absent(whole)})
 
 
-def _kind(evaluation: Evaluation, cohort: LearningCohort | None) -> Kind:
+def _kind(manifest: ModelManifest, evaluation: Evaluation, cohort: LearningCohort | None) -> Kind:
     if cohort is None:
         return "rehearsal"
-    return "development" if evaluation.fitted_here else "external validation"
+    if not evaluation.fitted_here:
+        return "external validation"
+    return "updating" if manifest.lineage else "development"
 
 
 def _simulated(cohort: LearningCohort | None) -> bool:

@@ -111,9 +111,10 @@ def _analysis(manifest: ModelManifest, evaluation: Evaluation) -> Iterator[Fact]
         yield _development(f"sample-size criteria of development: {met}")
         view = evaluation.cross_validated
         repeats = 0 if view is None else view.repeats
+        what = "the update" if manifest.lineage else "the whole pipeline"
         refits = 0 if evaluation.instability is None else evaluation.instability.refits
         yield _evaluation(
-            f"the whole pipeline repeated: {repeats} repeats of cross-validation, {refits} "
+            f"{what} repeated: {repeats} repeats of cross-validation, {refits} "
             "bootstrap refits, and without each site, each product and the later patients"
         )
     else:

@@ -14,7 +14,7 @@ from training.verdict import Verdict
 
 SCHEMA_VERSION = 1
 
-Kind = Literal["development", "external validation", "rehearsal"]
+Kind = Literal["development", "external validation", "rehearsal", "updating"]
 
 
 class Standing(Record):
@@ -25,7 +25,7 @@ class Standing(Record):
     judged_on_real: int
     judged_on_simulated: int
     validated_on_real: int
-    """Real patients who had no hand in the fit and whom the finished model was tried on."""
+    """Real patients whom a finished version was tried on, before an update by them or without."""
 
 
 class Marks(Record):

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from training.evaluation.record import AcrossGroups, Comparison, Evaluation
 from training.report.figures import calibration, decision, forest, instability, model
-from training.report.figures.style import look
+from training.report.figures.style import look, settle
 from training.report.labels import prediction_label
 from training.report.record import Report
 
@@ -45,7 +45,9 @@ def drawings(report: Report) -> Iterator[Drawing]:
     for name, title, judged, draw in (*_of_judgement(report.evaluation), *_of_model(report)):
         mark = report.marks.judged if judged else report.marks.fitted
         with look():
-            yield Drawing(name, title, mark, "judged" if judged else "fitted", draw(title, mark))
+            figure = draw(title, mark)
+            settle(figure)
+        yield Drawing(name, title, mark, "judged" if judged else "fitted", figure)
 
 
 Wanted = tuple[str, str, bool, Draw]

@@ -68,6 +68,12 @@ def sheet(width: float, height: float, title: str, mark: str | None) -> Figure:
     return figure
 
 
+def settle(figure: Figure) -> None:
+    """Lay a figure out once and for all: each time it is saved it would move a little."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
 def nothing(axes: Axes, reason: str) -> None:
     """Say in an empty panel why it is empty."""
     axes.set(xticks=[], yticks=[])
