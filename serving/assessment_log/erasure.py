@@ -19,7 +19,8 @@ from serving.assessment_log.opening import LogHome
 _AT_ONCE = 1_000
 """Rows of one transaction, so that workers who answer are not held up."""
 _OF_ASSESSMENT = (
-    "SELECT id FROM entry WHERE id = :id UNION ALL SELECT id FROM entry WHERE about = :id"
+    "SELECT data_key.entry FROM data_key WHERE data_key.entry = :id UNION ALL "
+    "SELECT data_key.entry FROM entry JOIN data_key ON data_key.entry = id WHERE about = :id"
 )
 _OF_REFERENCE = "SELECT entry FROM data_key WHERE reference = :reference"
 _OLDER = "SELECT entry FROM data_key WHERE entry < :before"

@@ -27,7 +27,7 @@ def working(settings: LogSettings) -> Iterator[subprocess.Popen[bytes]]:
     assert settings.url is not None
     process = subprocess.Popen(
         [sys.executable, str(WORKER), settings.url, str(settings.key_file)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
         stdout=subprocess.PIPE,
     )
     try:

@@ -1,0 +1,162 @@
+"""The assessment log on the command line: what an operator and an auditor do with it."""
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from serving.assessment_log.log import AssessmentLog
+from serving.assessment_log.refusals import ErasedAssessment
+from serving.log_commands import log_app
+from serving.settings import LogSettings
+from tests.serving.assessment_log.conftest import an_entry, using, with_rows
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LogSettings:
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("CART_RISK_LOG"):
+            monkeypatch.delenv(name)
+    return LogSettings()
+
+
+def run(*arguments: str, answers: str | None = None) -> Result:
+    return CliRunner().invoke(log_app, arguments, input=answers)
+
+
+@pytest.fixture
+def written(settings: LogSettings) -> LogSettings:
+    """Four rows under a key that the command made."""
+    assert run("log-key").exit_code == 0
+    with_rows(settings, 4)
+    return settings
+
+
+def test_an_untouched_log_verifies(written: LogSettings) -> None:
+    found = run("verify-log")
+    assert (found.exit_code, found.output) == (0, "4 rows of 1 writers: as they were written\n")
+
+
+def test_an_altered_row_is_named_and_the_command_fails(written: LogSettings) -> None:
+    attacker = sqlite3.connect("log/assessments.sqlite")
+    attacker.execute("DROP TRIGGER entry_no_update")
+    attacker.execute("UPDATE entry SET status = 'better' WHERE position = 3")
+    attacker.commit()
+    attacker.close()
+    found = run("verify-log")
+    assert found.exit_code == 1
+    assert "altered: writer" in found.output
+    assert "row 3" in found.output
+    assert "4 rows of 1 writers: 1 finding(s)" in found.output
+
+
+def test_many_findings_are_counted(settings: LogSettings) -> None:
+    run("log-key")
+    with_rows(settings, 60)
+    attacker = sqlite3.connect("log/assessments.sqlite")
+    attacker.execute("DROP TRIGGER entry_no_update")
+    attacker.execute("UPDATE entry SET status = 'better'")
+    attacker.commit()
+    attacker.close()
+    lines = run("verify-log").output.splitlines()
+    assert len(lines) == 52
+    assert lines[-2] == "and 10 more"
+
+
+def test_an_auditor_needs_no_key(written: LogSettings) -> None:
+    Path("log/site.key").unlink()
+    assert run("verify-log").exit_code == 1
+    found = run("verify-log", "--without-key")
+    assert found.exit_code == 0
+    assert "no site key" in found.output
+
+
+def test_exported_heads_find_a_log_that_was_begun_anew(written: LogSettings) -> None:
+    assert run("log-heads", "--out", "heads.json").exit_code == 0
+    assert json.loads(Path("heads.json").read_text("utf-8"))["ends"][0][1] == 4
+    assert run("verify-log", "--heads", "heads.json").exit_code == 0
+    for file in Path("log").glob("assessments*"):
+        file.unlink()
+    with_rows(written, 4)
+    assert run("verify-log").exit_code == 0
+    assert run("verify-log", "--heads", "heads.json").exit_code == 1
+
+
+def test_a_key_is_made_once_where_one_is_needed_only(settings: LogSettings) -> None:
+    assert run("log-key", "--if-missing").exit_code == 0
+    first = Path("log/site.key").read_text("ascii")
+    assert run("log-key", "--if-missing").output == ""
+    assert Path("log/site.key").read_text("ascii") == first
+    assert run("log-key").exit_code == 0
+    assert Path("log/site.key").read_text("ascii").splitlines()[1:] == first.splitlines()
+
+
+def test_a_key_is_never_shown(settings: LogSettings) -> None:
+    shown = run("log-key").output
+    assert Path("log/site.key").read_text("ascii").strip() not in shown
+
+
+def test_rewrapping_says_how_many(written: LogSettings) -> None:
+    run("log-key")
+    assert run("log-rewrap").output.startswith("4 keys")
+    assert run("verify-log").exit_code == 0
+
+
+def test_a_patient_is_erased_by_a_reference_that_no_shell_keeps(settings: LogSettings) -> None:
+    run("log-key")
+    entry = an_entry(reference="anna")
+    using(settings, lambda log: log.append(entry))
+    erased = run("log-erase", answers="anna\n")
+    assert "1 rows can no longer be read" in erased.output
+    assert erased.exit_code == 0
+    again = run("log-erase", "--assessment", str(entry.id))
+    assert "0 rows" in again.output
+
+    async def use(log: AssessmentLog) -> None:
+        with pytest.raises(ErasedAssessment):
+            await log.read(entry.id)
+
+    using(settings, use)
+
+
+def test_what_is_younger_than_the_retention_stays(written: LogSettings) -> None:
+    assert "0 rows" in run("log-retention", "--older-than-days", "1").output
+    assert run("log-retention", "--older-than-days", "0").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("verify-log",),
+        ("log-heads", "--out", "heads.json"),
+        ("log-rewrap",),
+        ("log-retention", "--older-than-days", "1"),
+    ],
+)
+def test_without_a_key_every_command_says_how_to_make_one(
+    settings: LogSettings, command: tuple[str, ...]
+) -> None:
+    refused = run(*command)
+    assert refused.exit_code == 1
+    assert "cart-risk log-key" in refused.output
+
+
+def test_a_database_that_is_not_there_is_said_in_words(settings: LogSettings) -> None:
+    run("log-key")
+    for command in (("verify-log",), ("log-heads", "--out", "heads.json")):
+        refused = run(*command)
+        assert refused.exit_code == 1
+        assert "not available" in refused.output
+
+
+def test_an_address_without_a_key_file_is_refused(
+    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CART_RISK_LOG_URL", "sqlite:///rows.sqlite")
+    refused = run("log-key")
+    assert refused.exit_code == 1
+    assert "CART_RISK_LOG_KEY_FILE" in refused.output
