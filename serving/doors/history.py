@@ -11,6 +11,8 @@ from serving.doors.json_answer import json_answer
 from serving.doors.visit import Visit
 
 LEDGER_FILE = "promotions.jsonl"
+HEAD_FILE = "promotions.head"
+"""The hash that the last line must have."""
 _BEGINNING = "0" * 64
 
 
@@ -20,9 +22,13 @@ class History:
     def __init__(self, store: Path) -> None:
         """Name the store."""
         self._path = store / LEDGER_FILE
+        self._head = store / HEAD_FILE
 
     async def history(self, _visit: Visit) -> Response:
-        """Return every promotion, oldest first, and whether each line follows the one before."""
+        """Return every promotion, oldest first, and whether the ledger is as it was written.
+
+        Each line follows the one before, and the last is the one that was written last.
+        """
         lines = self._path.read_bytes().splitlines() if self._path.exists() else []
         promotions, previous, intact = [], _BEGINNING, True
         for line in lines:
@@ -30,7 +36,12 @@ class History:
             intact = intact and promotion.pop("previous", None) == previous
             promotions.append(promotion)
             previous = hashlib.sha256(line).hexdigest()
+        intact = intact and self._ends_in(previous)
         return json_answer({"intact": intact, "history": [p for p in promotions if p]})
+
+    def _ends_in(self, last: str) -> bool:
+        """Tell whether a line is the last that was written; older ledgers do not know."""
+        return not self._head.exists() or last in self._head.read_text("utf-8").split()
 
 
 def _promotion(line: bytes) -> dict[str, Any]:

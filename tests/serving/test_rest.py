@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from starlette.testclient import TestClient
 
 from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS, REQUIRED, Quantity
-from serving.artefact import CURRENT_FILE, MODEL_FILE, load_current, make_current
+from serving.artefact import CURRENT_FILE, MODEL_FILE, VERDICT_FILE, load_current, make_current
 from serving.assess import assess
 from serving.doors import assessor
 from serving.doors.patients import MOST_BODY_BYTES
@@ -175,6 +176,33 @@ def test_the_models_are_described_with_card_and_prior(client: TestClient, ward: 
         assert model["manifest"]["cohort"]["real_patients"] == 0
         assert "Not for clinical use." in model["statement"]
         assert '"unread"' in json.dumps(model["prior"])
+
+
+def test_the_models_say_how_well_they_do_and_whether_they_may_answer(client: TestClient) -> None:
+    """All that the card says in words is there as data."""
+    for model in client.get("/v1/model").json()["models"]:
+        card, manifest, verdict = model["model_card"], model["manifest"], model["verdict"]
+        slope = next(m for m in manifest["performance"] if m["name"] == "calibration_slope")
+        assert slope["low"] < slope["value"] < slope["high"]
+        assert f"| {slope['value']:.3f} | {slope['low']:.3f} to {slope['high']:.3f} |" in card
+        assert verdict["in_words"] in card
+        assert verdict["accepted"] == all(limit["met"] for limit in verdict["limits"])
+        for limit in verdict["limits"]:
+            assert limit["in_words"] in card
+        assert manifest["limitations"]
+        for said in manifest["limitations"]:
+            assert f"- {said}" in card
+        assert manifest["lineage"] == []
+
+
+def test_a_model_without_a_verdict_says_so(ward: Ward) -> None:
+    older = {
+        name: replace(a, files={n: c for n, c in a.files.items() if n != VERDICT_FILE})
+        for name, a in ward.artefacts.items()
+    }
+    with client_of(Ward(artefacts=older)) as client:
+        for model in client.get("/v1/model").json()["models"]:
+            assert model["verdict"] is None
 
 
 def test_a_model_is_described_as_it_was_verified_whatever_happens_to_its_folder(

@@ -362,4 +362,3 @@ def test_planted_noise_is_worse_than_the_rate_of_the_product(
     grades = table["icans_grade"].sample(frac=1.0, random_state=1).to_numpy()
     said = refused(table.assign(icans_grade=grades), "evidence")
     assert "published rate does better alone" in said["log_loss_over_product_rate"]
-

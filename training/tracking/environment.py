@@ -34,4 +34,3 @@ def environment_tags(found: Mapping[str, Any]) -> dict[str, str]:
     if found["git_commit"] != NOT_KNOWN:
         tags["mlflow.source.git.commit"] = found["git_commit"]
     return tags
-

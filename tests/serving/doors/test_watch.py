@@ -171,6 +171,11 @@ def test_the_history_is_read_and_a_broken_chain_is_told(ward: Ward, tmp_path: Pa
         read = client.get("/v1/model/history").json()
         assert read["intact"]
         assert [one["act"] for one in read["history"]] == ["promote", "rollback"]
+        head, last = tmp_path / "promotions.head", ledger.read_bytes().splitlines()[-1]
+        for written, intact in ((hashlib.sha256(last).hexdigest(), True), ("0" * 64, False)):
+            head.write_text(written + "\n", "utf-8")
+            assert client.get("/v1/model/history").json()["intact"] == intact
+        head.unlink()
         ledger.write_bytes(first.replace(b"promote", b"demoted") + b"\n" + ledger.read_bytes())
         assert not client.get("/v1/model/history").json()["intact"]
         ledger.write_bytes(b"{\n")
