@@ -11,7 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: serve test check coverage test-deep bench-learning bench-cost bench-bound lock clean
+.PHONY: serve test check coverage test-deep sbom bench-learning bench-cost bench-bound lock clean
 
 serve: $(VENV)/.installed
 	@$(BIN)/cart-risk prepare --port $(PORT)
@@ -25,6 +25,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive $(ROOMS) --configfile pyproject.toml
 
 coverage: $(VENV)/.installed-dev
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
@@ -32,6 +33,11 @@ coverage: $(VENV)/.installed-dev
 # Minutes of killing and attacking, beyond what `make test` does of it.
 test-deep: $(VENV)/.installed-dev
 	$(BIN)/pytest -m deep
+	CART_RISK_ATTACKS=300 $(BIN)/pytest tests/serving/test_attack.py
+
+# What is installed to serve, as CycloneDX.
+sbom: $(VENV)/.installed-dev
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --output-file sbom.cdx.json
 
 # Half an hour on two cores: the learner beside others, on simulated centres.
 bench-learning: $(VENV)/.installed-bench

@@ -1,0 +1,89 @@
+"""What an operator sees is named in closed lists, and the dashboard asks for nothing else."""
+
+import json
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from serving.doors.metrics import exposition
+from serving.ward import Ward
+from tests.conftest import Body
+from tests.serving.at_the_door import client_of
+from tests.serving.running_service import ROOT, Running
+
+OPERATIONS = ROOT / "docs" / "operations"
+
+
+def value(name: str, **labels: str) -> float:
+    for line in exposition().decode().splitlines():
+        found = re.fullmatch(rf"{name}(?:\{{(.*)\}})? (\S+)", line)
+        if found and dict(re.findall(r'(\w+)="([^"]*)"', found[1] or "")) == labels:
+            return float(found[2])
+    return 0.0
+
+
+def test_an_assessment_counts_its_status_cautions_and_missing_predictors(
+    ward: Ward, patient: Body
+) -> None:
+    del patient["albumin"]
+    with client_of(ward) as client:
+        before = {
+            "missing": value("cart_risk_missing_total", predictor="albumin"),
+            "answers": value(
+                "cart_risk_requests_total", route="/v1/assess", method="POST", status="200"
+            ),
+            "logged": value("cart_risk_log_commit_seconds_count"),
+        }
+        answer = client.post("/v1/assess", json=patient).json()
+        status = value("cart_risk_assessments_total", status=answer["status"])
+        assert status >= 1
+        assert value("cart_risk_missing_total", predictor="albumin") == before["missing"] + 1
+        assert value("cart_risk_log_commit_seconds_count") == before["logged"] + 1
+        assert (
+            value("cart_risk_requests_total", route="/v1/assess", method="POST", status="200")
+            == before["answers"] + 1
+        )
+        for caution in answer["cautions"]:
+            assert value("cart_risk_cautions_total", code=caution["code"]) >= 1
+
+
+def test_what_a_caller_sends_never_becomes_a_series(ward: Ward) -> None:
+    with client_of(ward) as client:
+        before = len(exposition().splitlines())
+        for i in range(300):
+            client.get(f"/MRN-{i}")
+            client.get(f"/v1/assessments/MRN-{i}")
+            client.request(f"MRN{i}", "/v1/assess")
+        text = exposition().decode()
+        assert "MRN" not in text
+        assert len(text.splitlines()) < before + 100
+
+
+def test_the_dashboard_and_the_manual_know_the_metrics_that_there_are(client_metrics: str) -> None:
+    served = set(re.findall(r"^# TYPE (cart_risk_\w+)", client_metrics, flags=re.M))
+    dashboard = json.loads((OPERATIONS / "grafana.json").read_text("utf-8"))
+    asked = {
+        name
+        for panel in dashboard["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"cart_risk_\w+", target["expr"])
+    }
+    assert {name.removesuffix("_bucket") for name in asked} <= served
+    manual = set(re.findall(r"`(cart_risk_\w+)`", (OPERATIONS / "README.md").read_text("utf-8")))
+    assert manual == {name for name in served if not name.endswith("_created")}
+
+
+@pytest.fixture
+def client_metrics(running: Running, patient: Body) -> str:
+    running.client.post("/v1/assess", json={"product": "other", "disease": "LBCL",
+                                            "age": {"value": 50, "unit": "a"}})  # fmt: skip
+    running.client.post("/v1/assess", json=patient | {"ldh_uln": None})
+    return running.client.get("/metrics").text
+
+
+def test_metrics_of_the_library_are_there(ward: Ward) -> None:
+    client: TestClient
+    with client_of(ward) as client:
+        response = client.get("/metrics")
+        assert response.headers["content-type"].startswith("text/plain")

@@ -1,0 +1,248 @@
+"""Whatever is sent, the service answers: never a 5xx, never a hang, never growth without end.
+
+`CART_RISK_ATTACKS` sets how many cases are tried on each operation, valid ones and invalid ones;
+`make test-deep` sets more than 5,000 in all.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
+
+from data_schemas.predictors import PREDICTORS
+from serving.openapi import EXAMPLE_OUTCOME, EXAMPLE_PATIENT, openapi_document
+from tests.serving.running_service import Running
+
+ATTACKS = int(os.environ.get("CART_RISK_ATTACKS") or 12)
+# What a schema cannot say, the service refuses: limits that depend on the unit, the order of dates.
+NOT_CHECKED = {"positive_data_acceptance"}
+MOST_GROWTH_BYTES = 60_000_000
+POSTS = ("/v1/assess", "/v1/validate", "/v1/what-if", "/v1/outcomes", "/v1/assess/batch")
+
+load_all_checks()
+CHECKED = [check for check in CHECKS.get_all() if check.__name__ not in NOT_CHECKED]
+
+
+DOCUMENT = schemathesis.openapi.from_dict(openapi_document())
+OPERATIONS = [
+    (path, method, mode)
+    for path, operations in openapi_document()["paths"].items()
+    for method, operation in operations.items()
+    # Where nothing is sent, nothing sent can be wrong.
+    for mode in GenerationMode
+    if mode is GenerationMode.POSITIVE or {"requestBody", "parameters"} & operation.keys()
+]
+
+
+@pytest.mark.parametrize(("path", "method", "mode"), OPERATIONS)
+def test_every_operation_keeps_to_its_document(
+    running: Running, path: str, method: str, mode: GenerationMode
+) -> None:
+    operation = DOCUMENT[path][method]
+
+    @settings(
+        max_examples=ATTACKS,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def attack(case: Any) -> None:
+        headers = {"Authorization": f"Bearer {running.key}"}
+        case.call_and_validate(base_url=running.url, headers=headers, checks=CHECKED, timeout=10)
+
+    attack()
+
+
+def nested(kind: str, deep: int) -> bytes:
+    opening, closing = {"list": ("[", "]"), "object": ('{"a":', "}")}[kind]
+    return (opening * deep + "1" + closing * deep).encode()
+
+
+MALFORMED = {
+    "empty": b"",
+    "deep list": nested("list", 10_000),
+    "deep object": nested("object", 10_000),
+    "deep and unclosed": b"[" * 60_000,
+    "duplicate keys": b'{"crp": 1, "crp": 1}',
+    "lone surrogate": b'{"product": "\\ud800", "\\udfff": "\\ud800"}',
+    "not UTF-8": b'{"product": "\xff\xfe"}',
+    "NaN": b'{"age": {"value": NaN, "unit": "a"}}',
+    "infinity": b'{"age": {"value": -Infinity, "unit": "a"}}',
+    "1e308": b'{"age": {"value": 1e308, "unit": "a"}, "crp": {"value": -1e308, "unit": "mg/dL"}}',
+    "1e999": b'{"age": {"value": 1e999, "unit": "a"}}',
+    "denormal": b'{"age": {"value": 5e-324, "unit": "a"}}',
+    "many digits": b'{"age": {"value": ' + b"9" * 5000 + b', "unit": "a"}}',
+    "null bytes": b"\x00" * 1000,
+    "byte order mark": b"\xef\xbb\xbf{}",
+    "many names": json.dumps({str(i): i for i in range(5000)}).encode(),
+    "one long name": json.dumps({"x" * 60_000: 1}).encode(),
+    "nested lists as values": json.dumps({name: [[[]]] for name in PREDICTORS}).encode(),
+    "objects as values": json.dumps({name: {"value": {}} for name in PREDICTORS}).encode(),
+    "dates": b'{"infusion_date": "9999-99-99", "age": {"value": 1, "unit": "a", "measured_at": 7}}',
+}
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED)
+def test_what_is_malformed_is_the_callers_fault(
+    running: Running, path: str, content: bytes
+) -> None:
+    response = running.client.post(path, content=content)
+    assert 400 <= response.status_code < 500
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_lines_and_items_are_refused_one_by_one(running: Running, content: bytes) -> None:
+    patient = json.dumps(EXAMPLE_PATIENT).encode()
+    headers = {"content-type": "application/x-ndjson"}
+    lines = b"\n".join((patient, content.replace(b"\n", b" "), patient))
+    response = running.client.post("/v1/assess/batch", content=lines, headers=headers)
+    statuses = [json.loads(line)["status"] for line in response.text.splitlines()]
+    assert statuses[0] == statuses[-1] == 200
+    assert all(400 <= status < 500 for status in statuses[1:-1])
+
+
+SHORT = st.text(max_size=8)
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | SHORT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SHORT, inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from([*PREDICTORS, "infusion_date", "reference"])
+UNITS = st.sampled_from(
+    sorted({unit for d in PREDICTORS.values() for unit in getattr(d, "conversions", ())})
+)
+DATES = st.dates().map(str) | st.datetimes().map(lambda when: when.isoformat())
+QUANTITIES = st.fixed_dictionaries(
+    {"value": st.floats() | st.integers(), "unit": UNITS | st.text(max_size=5)},
+    optional={"measured_at": DATES | ANY_JSON},
+)
+WORDS = st.sampled_from(["yes", "no", "unknown", "none", "LBCL", "MM", "B_ALL", "axi-cel", "other"])
+CHANGES = st.dictionaries(NAMES, QUANTITIES | WORDS | DATES | ANY_JSON, max_size=6)
+
+
+@settings(max_examples=20 * ATTACKS, deadline=None, derandomize=True, database=None)
+@given(changes=CHANGES)
+def test_any_change_of_a_patient_is_answered_or_refused(
+    running: Running, changes: dict[str, Any]
+) -> None:
+    for path, body in (
+        ("/v1/assess", EXAMPLE_PATIENT | changes),
+        ("/v1/validate", EXAMPLE_PATIENT | changes),
+        ("/v1/what-if", {"patient": EXAMPLE_PATIENT, "changes": changes}),
+        ("/v1/outcomes", EXAMPLE_OUTCOME | changes),
+    ):
+        content = json.dumps(body)
+        response = running.client.post(path, content=content)
+        assert response.status_code in (200, 404, 413, 422)
+        response.json()
+
+
+def memory(running: Running) -> int:
+    """Return what all processes of the service hold, in bytes."""
+    port = int(running.url.rpartition(":")[2])
+    listening = {c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port}
+    return sum(psutil.Process(pid).memory_info().rss for pid in listening if pid)
+
+
+def hundred_megabytes() -> Iterator[bytes]:
+    for _ in range(100):
+        yield b" " * 1_000_000
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_a_hundred_megabytes_are_refused_without_being_kept(running: Running, path: str) -> None:
+    before = memory(running)
+    try:
+        response = running.client.post(path, content=hundred_megabytes())
+        assert response.status_code == 413
+    except httpx.WriteError:
+        pass  # the service may close while the rest is on its way
+    head = f"POST {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {running.key}\r\n"
+    with connected(running) as connection:
+        connection.sendall(head.encode() + b"content-length: 100000000\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")
+    assert running.client.get("/readyz").status_code == 200
+    assert memory(running) - before < MOST_GROWTH_BYTES
+
+
+def test_a_stream_of_lines_does_not_grow_memory(running: Running) -> None:
+    patient = json.dumps(EXAMPLE_PATIENT | {"age": "unknown"}).encode() + b"\n"
+    headers = {"content-type": "application/x-ndjson"}
+
+    def ask(lines: int) -> int:
+        with running.client.stream(
+            "POST", "/v1/assess/batch", content=patient * lines, headers=headers
+        ) as response:
+            assert response.status_code == 200
+            return sum(1 for _ in response.iter_lines())
+
+    assert ask(50) == 50
+    before = memory(running)
+    assert ask(400) == 400
+    assert memory(running) - before < MOST_GROWTH_BYTES
+
+
+def connected(running: Running) -> socket.socket:
+    host, port = running.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def test_slow_callers_are_left_and_hold_up_nobody(running: Running) -> None:
+    """Slow-loris: heads and bodies that never end, a hundred of each, beside a quick caller."""
+    head = b"POST /v1/assess HTTP/1.1\r\nhost: a\r\n"
+    key = f"authorization: Bearer {running.key}\r\n".encode()
+    unfinished = [connected(running) for _ in range(200)]
+    for i, slow in enumerate(unfinished):
+        slow.sendall(head if i % 2 else head + key + b"content-length: 50\r\n\r\n{")
+    for _ in range(20):
+        assert running.client.post("/v1/assess", json=EXAMPLE_PATIENT).status_code == 200
+    assert unfinished[0].recv(100).startswith(b"HTTP/1.1 408")
+    for slow in unfinished:
+        slow.close()
+    assert running.client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+        b"POST /v1/assess HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n",
+        b"POST /v1/assess HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
+        b"POST /v1/assess HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /\x00 HTTP/1.1\r\nhost: a\r\n\r\n",
+    ],
+    ids=["version", "TLS", "negative length", "two lengths", "bad chunk", "null in path"],
+)
+def test_what_is_no_http_ends_the_connection_and_nothing_else(
+    running: Running, sent: bytes
+) -> None:
+    with connected(running) as connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(1000)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+    assert running.client.get("/readyz").status_code == 200
+
+
+def test_a_caller_who_leaves_is_forgotten(running: Running) -> None:
+    for _ in range(50):
+        with connected(running) as connection:
+            head = f"authorization: Bearer {running.key}\r\ncontent-length: 9\r\n\r\n{{"
+            connection.sendall(b"POST /v1/assess HTTP/1.1\r\nhost: a\r\n" + head.encode())
+    assert running.client.post("/v1/assess", json=EXAMPLE_PATIENT).status_code == 200
+    assert "Traceback" not in running.output.read_text("utf-8")
