@@ -15,7 +15,7 @@ from serving.assessment_log.database import connected, database_at
 from serving.assessment_log.erasure import erase_assessment, erase_older, erase_reference
 from serving.assessment_log.heads import exported_heads, read_heads
 from serving.assessment_log.opening import DEVELOPMENT_URL, LogHome, key_file
-from serving.assessment_log.refusals import LogDamaged
+from serving.assessment_log.refusals import LogDamaged, kind_of
 from serving.assessment_log.rewrapping import rewrap
 from serving.assessment_log.site_key import SiteKeys, write_new_key
 from serving.assessment_log.verify import verify
@@ -52,7 +52,7 @@ def _available(errors: tuple[type[Exception], ...]) -> Iterator[None]:
     try:
         yield
     except errors as error:
-        message = f"the database of the assessment log is not available ({type(error).__name__})"
+        message = f"the database of the assessment log is not available ({kind_of(error)})"
         typer.echo(message, err=True)
         raise typer.Exit(1) from None
 

@@ -17,14 +17,17 @@ from dataclasses import dataclass, field
 from serving.assessment_log.entries import LogEntry, Receipt
 from serving.assessment_log.log_writer import LogWriter
 from serving.assessment_log.preparation import Prepared
-from serving.assessment_log.refusals import LogDamaged, LogRefused, LogUnavailable
+from serving.assessment_log.refusals import LogDamaged, LogRefused, LogUnavailable, kind_of
 
 _journal = logging.getLogger(__name__)
 
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 _MOST_ROWS = 1_000
 _PAUSES = (0.0, 0.1, 0.2, 0.5, 1.0)
-"""Seconds between attempts to open the log again; the last one stays."""
+"""Seconds before the log is opened again, by failures since rows were last written; the last stays.
+
+A disk may have room for a new beginning and not for a row: such a log is not to try all the time.
+"""
 
 
 @dataclass(slots=True)
@@ -102,6 +105,7 @@ class GroupCommit:
         self._bytes = 0
         self.counters = Counters()
         self.refusal: str | None = None
+        self._failures = 0
         self._open(errors)
         self._thread = threading.Thread(target=self._run, name="assessment-log", daemon=True)
         self._thread.start()
@@ -152,7 +156,6 @@ class GroupCommit:
         self._thread.join()
 
     def _run(self) -> None:
-        failures = 0
         while True:
             writer = self._writer
             if writer is not None:
@@ -163,10 +166,9 @@ class GroupCommit:
                 self._write(writer, turns)
                 continue
             self._turn_away(self._waiting(), LogUnavailable(self.refusal))
-            if self._closing.wait(_PAUSES[min(failures, len(_PAUSES) - 1)]):
+            if self._closing.wait(_PAUSES[min(self._failures, len(_PAUSES)) - 1]):
                 return
             self._open((Exception,))
-            failures = 0 if self._writer else failures + 1
 
     def _open(self, forgiven: tuple[type[Exception], ...]) -> None:
         try:
@@ -179,7 +181,8 @@ class GroupCommit:
 
     def _refuse(self, error: Exception) -> None:
         """Say what is wrong in words that hold no value, path or address."""
-        reason = f"the assessment log cannot be written ({type(error).__name__})"
+        self._failures += 1
+        reason = f"the assessment log cannot be written ({kind_of(error)})"
         if isinstance(error, LogRefused | LogDamaged):
             reason = str(error)
         if reason != self.refusal:
@@ -217,6 +220,7 @@ class GroupCommit:
             self._refuse(error)
             self._turn_away(turns, LogUnavailable(self.refusal))
             return
+        self._failures = 0
         self.counters.rows += len(rows)
         self.counters.transactions += 1
         self.counters.transaction_seconds += time.monotonic() - begun

@@ -12,7 +12,7 @@ from serving.assessment_log.group_commit import Counters, GroupCommit
 from serving.assessment_log.log_writer import LogWriter
 from serving.assessment_log.opening import LogHome
 from serving.assessment_log.reading import expect_assessment, read_assessment
-from serving.assessment_log.refusals import LogUnavailable
+from serving.assessment_log.refusals import LogUnavailable, kind_of
 from serving.assessment_log.sealing import Sealing
 from serving.settings import LogSettings
 
@@ -125,8 +125,7 @@ class AssessmentLog:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, answer)
         except self._home.database.errors as error:
-            kind = type(error).__name__
-            raise LogUnavailable(f"the assessment log cannot be read ({kind})") from None
+            raise LogUnavailable(f"the assessment log cannot be read ({kind_of(error)})") from None
 
     @property
     def ready(self) -> bool:

@@ -3,6 +3,8 @@
 No message repeats a patient's value, a reference, a key or the database's address.
 """
 
+import errno
+
 from data_schemas.refusal import Refused
 
 
@@ -41,3 +43,11 @@ class LogDamaged(Exception):
 
     def __init__(self) -> None:
         super().__init__("a row of the assessment log was altered: run `cart-risk verify-log`")
+
+
+def kind_of(error: Exception) -> str:
+    """Name an error as an operator can look it up: by its class and the system's word for it."""
+    word = getattr(error, "sqlite_errorname", None)
+    if isinstance(error, OSError) and error.errno is not None:
+        word = errno.errorcode.get(error.errno)
+    return type(error).__name__ + (f", {word}" if word else "")

@@ -80,6 +80,7 @@ def test_a_full_disk(settings: LogSettings) -> None:
             kept += await until_refused(log)
             assert len(kept) > 1
             assert log.refusal is not None
+            assert "SQLITE_" in log.refusal
         await back(log)
         kept.append((await log.append(LogEntry(answer=LARGE))).id)
         return kept
@@ -204,7 +205,7 @@ def test_a_refusal_names_neither_place_nor_value(settings: LogSettings, tmp_path
         return str(refused.value)
 
     said = using(settings, use)
-    assert "FileExistsError" in said
+    assert "FileExistsError, EEXIST" in said
     assert str(tmp_path) not in said
 
 
@@ -246,6 +247,25 @@ def test_more_than_may_wait_is_turned_away(
         return kept
 
     assert all_there(settings, using(settings, use))
+
+
+def test_a_disk_with_room_for_a_beginning_only_is_not_tried_all_the_time(
+    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async def use(log: AssessmentLog) -> int:
+        monkeypatch.setattr(LogWriter, "write", full)
+        refused = 0
+        while refused < 2_000:
+            with pytest.raises(LogUnavailable):
+                await log.append(an_entry())
+            refused += 1
+            await asyncio.sleep(0)
+        return log.counters.opened
+
+    assert using(settings, use) < 20
 
 
 def test_whatever_goes_wrong_the_writing_thread_lives(
