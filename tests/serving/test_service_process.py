@@ -5,12 +5,17 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from data_schemas.predictors import PREDICTORS
-from serving.artefact import MODEL_FILE
+from serving.artefact import MODEL_FILE, make_current
+from serving.openapi import openapi_document
 from tests.conftest import Body, Store
 from tests.serving.running_service import ROOT, Running, served
 
@@ -99,6 +104,84 @@ def test_nothing_that_was_sent_is_ever_printed_or_repeated(running: Running, pat
     assert str(number) not in printed
     assert "Traceback" not in printed
     assert CANARY not in running.client.get("/metrics").text
+
+
+def test_no_route_prints_repeats_or_counts_what_it_was_sent(
+    running: Running, patient: Body
+) -> None:
+    """The canary in every path, query, header and body of every operation."""
+    marks = dict.fromkeys(("x-patient", "user-agent", "referer", "x-request-id"), CANARY)
+    marks |= {"cookie": f"mrn={CANARY}", "origin": f"https://{CANARY}.example", "accept": CANARY}
+    keys = ({}, {"authorization": f"Bearer {CANARY}"}, {"authorization": CANARY})
+    bodies = (
+        json.dumps(patient | {"reference": CANARY}),
+        json.dumps(patient | {"reference": f"{CANARY} x"}),
+        json.dumps({"items": [patient | {"mrn": CANARY}, CANARY, {CANARY: CANARY}]}),
+        json.dumps({"patient": patient, "changes": {CANARY: CANARY, "sex": CANARY}}),
+        json.dumps({"assessment_id": CANARY, "grading_scale": CANARY, CANARY: 1}),
+        f'{{"{CANARY}":1,"{CANARY}":2}}',
+        CANARY,
+    )
+    types = ("application/json", "application/x-ndjson", f"text/{CANARY}", CANARY)
+    paths = [path.replace("{id}", CANARY) for path in openapi_document()["paths"]]
+    for path in (*paths, "/", f"/{CANARY}", f"/v1/{CANARY}/x"):
+        for method in ("GET", "POST", CANARY):
+            for i, body in enumerate(bodies):
+                headers = marks | keys[i % 3] | {"content-type": types[i % 4]}
+                response = running.client.request(
+                    method, f"{path}?name={CANARY}", content=body, headers=headers
+                )
+                assert response.status_code < 500
+                assert CANARY not in response.text
+                assert CANARY not in str(response.headers)
+    assert CANARY not in running.client.get("/metrics").text
+    assert CANARY not in running.output.read_text("utf-8")
+    kept = [path for path in running.output.parent.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".sqlite" for path in kept)
+    assert [path.name for path in kept if CANARY.encode() in path.read_bytes()] == []
+
+
+def test_promotions_under_load_fail_no_request(
+    evidence_store: Store, fitted_store: Store, tmp_path: Path, patient: Body
+) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(evidence_store.root, store)
+    seen: set[str] = set()
+    statuses: set[int] = set()
+    wanted = {a.sha256 for s in (evidence_store, fitted_store) for a in s.artefacts.values()}
+
+    def ask(running: Running) -> None:
+        with httpx.Client(base_url=running.url, headers=running.client.headers) as client:
+            while not stopped.is_set():
+                response = client.post("/v1/assess", json=patient, timeout=30)
+                statuses.add(response.status_code)
+                seen.update(one["model"]["sha256"] for one in response.json()["outcomes"])
+
+    stopped = threading.Event()
+    with served(store, tmp_path) as running, ThreadPoolExecutor(16) as callers:
+        asked = [callers.submit(ask, running) for _ in range(16)]
+        try:
+            for promoted in (fitted_store, evidence_store, fitted_store):
+                for artefact in promoted.artefacts.values():
+                    make_current(store, artefact)
+                now = {name: a.sha256 for name, a in promoted.artefacts.items()}
+                assert answers_from(running, now)
+        finally:
+            stopped.set()
+        for one in asked:
+            one.result()
+    assert statuses == {200}
+    assert seen == wanted
+
+
+def answers_from(running: Running, models: dict[str, str]) -> bool:
+    """Wait until these models answer; the service looks once a second."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        if running.client.get("/readyz").json()["models"] == models:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def test_a_tampered_store_keeps_the_service_alive_and_closed(

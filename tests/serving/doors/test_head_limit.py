@@ -1,0 +1,63 @@
+"""The head of a request is limited, and only because uvicorn does not limit it."""
+
+import inspect
+import re
+import socket
+
+import psutil
+import pytest
+import uvicorn
+
+from serving.doors.head_limit import MOST_HEAD_BYTES
+from serving.openapi import EXAMPLE_PATIENT
+from tests.serving.running_service import Running
+
+LINE = b"x-filler: " + b"a" * 990 + b"\r\n"
+
+
+def connected(running: Running) -> socket.socket:
+    host, port = running.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def memory(running: Running) -> int:
+    port = int(running.url.rpartition(":")[2])
+    pids = {c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port}
+    return sum(psutil.Process(pid).memory_info().rss for pid in pids if pid)
+
+
+def flood(connection: socket.socket, head: bytes) -> None:
+    connection.sendall(head)
+    for _ in range(100):
+        connection.sendall(b"x: " + b"a" * 1_000_000)
+
+
+@pytest.mark.parametrize("head", [b"GET /livez HTTP/1.1\r\nhost: a\r\n", b"GET /"])
+def test_a_head_without_end_is_cut_off_and_not_kept(running: Running, head: bytes) -> None:
+    before = memory(running)
+    with connected(running) as connection, pytest.raises(OSError, match=r"Broken pipe|reset"):
+        flood(connection, head)
+    assert memory(running) - before < 20_000_000
+    assert running.client.get("/readyz").status_code == 200
+
+
+def test_a_head_within_the_limit_is_answered_again_and_again(running: Running) -> None:
+    lines = LINE * (MOST_HEAD_BYTES // len(LINE) - 2)
+    with connected(running) as connection:
+        for _ in range(3):
+            connection.sendall(b"GET /livez HTTP/1.1\r\nhost: a\r\n" + lines + b"\r\n")
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+            connection.recv(10_000)
+
+
+def test_a_large_body_is_not_taken_for_a_head(running: Running) -> None:
+    content = {"items": [EXAMPLE_PATIENT] * 200}
+    for _ in range(2):
+        response = running.client.post("/v1/assess/batch", json=content)
+        assert len(response.json()["items"]) == 200
+
+
+def test_uvicorn_still_has_no_limit_of_its_own_for_httptools() -> None:
+    settings = inspect.signature(uvicorn.Config.__init__).parameters
+    limits = [name for name in settings if re.search(r"(max|limit).*(head|event|line)", name)]
+    assert limits == ["h11_max_incomplete_event_size"]
