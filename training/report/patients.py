@@ -139,7 +139,7 @@ def _characteristic(
         unit=unit_of(name),
         applicable=int(applies.sum()),
         missing=MissingByOutcome(
-            **{key: _counted_missing(values[whom]) for key, whom in columns.items()}
+            **{key: _counted_missing(values[whom], smallest_cell) for key, whom in columns.items()}
         ),
         quartiles=quartiles,
         words=tuple(
@@ -178,14 +178,16 @@ def _applies(name: str, cohort: LearningCohort) -> Array:
     return np.isin(cohort.columns["disease"], diseases) if diseases else everyone
 
 
-def _counted_missing(values: Array) -> Missing:
+def _counted_missing(values: Array, smallest_cell: int) -> Missing:
+    if len(values) < smallest_cell:
+        return Missing(patients=None, share=None, suppressed=True)
     missing = int(_missing(values).sum())
-    return Missing(patients=missing, share=missing / len(values) if len(values) else None)
+    return Missing(patients=missing, share=missing / len(values))
 
 
 def _count(values: Array, word: str, smallest_cell: int) -> Count:
     measured, carriers = int((~_missing(values)).sum()), int((values == word).sum())
-    if 0 < carriers < smallest_cell:
+    if 0 < carriers < smallest_cell or len(values) < smallest_cell:
         return Count(patients=None, share=None, suppressed=True)
     return Count(patients=carriers, share=carriers / measured if measured else None)
 

@@ -1,7 +1,8 @@
 """Who was judged: counts, characteristics and what was not measured.
 
-A count or quartile of fewer patients than the smallest cell is None, and ``suppressed`` says so:
-that keeps noise from being read as a finding, it does not keep a secret.
+A count or quartile of fewer patients than the smallest cell is None, and ``suppressed`` says so; so
+is every one among fewer patients than that. It keeps noise from being read as a finding; it does
+not keep a secret, for what is hidden in one column may follow from the others.
 """
 
 from typing import Self
@@ -65,10 +66,11 @@ class Count(Record):
 
 
 class Missing(Record):
-    """How many patients lack a value, and their share; None where nobody could have had one."""
+    """How many patients lack a value, and their share; both None if suppressed."""
 
-    patients: int
+    patients: int | None
     share: float | None
+    suppressed: bool = False
 
 
 class Quartiles(Record):

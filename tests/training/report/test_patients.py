@@ -133,6 +133,15 @@ def test_no_small_cell_is_shown(each: Told) -> None:
                 assert min(group.events, group.patients - group.events) >= SMALLEST
 
 
+def test_of_few_patients_nothing_is_told_not_even_that_none_carries_a_word(few: Told) -> None:
+    found = few.report.table_one
+    assert found is not None
+    assert found.with_outcome == 1
+    for row in found.characteristics:
+        assert row.missing.with_outcome.suppressed
+        assert all(word.with_outcome.suppressed for word in row.words)
+
+
 def test_small_cells_are_there_to_be_hidden(developed: Told, few: Told) -> None:
     for told in (developed, few):
         assert any(cell.suppressed for _, cell in counts(told.report.table_one))

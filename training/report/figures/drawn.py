@@ -68,8 +68,7 @@ def _of_judgement(evaluation: Evaluation) -> Iterator[Wanted]:
             lambda t, m: decision.decision(curve, best, name, t, m),
         )
     for found in evaluation.across:
-        if found.cells:
-            yield from _forests(f"across-{found.by}", _title(found), forest.of_across(found))
+        yield from _forests(f"across-{found.by}", _title(found), forest.of_across(found))
     yield from _forests("subgroups", _BY_KIND, forest.of_subgroups(evaluation.subgroups))
     yield from _of_instability(evaluation)
 
@@ -80,7 +79,9 @@ def _title(found: AcrossGroups) -> str:
 
 
 def _forests(name: str, title: str, rows: list[forest.Row]) -> Iterator[Wanted]:
-    for i, some in enumerate(forest.sheets(rows)):
+    """Yield the sheets of a forest; none where every group was too small to be judged."""
+    judged = any(row.cell is not None and not row.cell.suppressed for row in rows)
+    for i, some in enumerate(forest.sheets(rows) if judged else ()):
         more = f", sheet {i + 1}" if i else ""
         yield f"{name}-{i + 1}", f"{title}{more}", True, _forest(some)
 
