@@ -12,7 +12,7 @@ import typer
 
 from data_schemas.refusal import Refused
 from serving.assessment_log.database import connected, database_at
-from serving.assessment_log.erasure import erase_assessment, erase_older, erase_reference
+from serving.assessment_log.erasure import Erased, erase_assessment, erase_older, erase_reference
 from serving.assessment_log.heads import exported_heads, read_heads
 from serving.assessment_log.opening import DEVELOPMENT_URL, LogHome, key_file
 from serving.assessment_log.refusals import LogDamaged, kind_of
@@ -140,7 +140,7 @@ def log_erase(
         else:
             reference = typer.prompt("reference", hide_input=sys.stdin.isatty(), err=True)
             erased = erase_reference(home, reference)
-    typer.echo(f"{erased} rows can no longer be read")
+    _say(erased)
 
 
 @log_app.command("log-retention")
@@ -150,7 +150,16 @@ def log_retention(
     """Erase everything that is older; rows stay, what they say can no longer be read."""
     with _home() as home:
         erased = erase_older(home, datetime.now(UTC) - timedelta(days=older_than_days))
-    typer.echo(f"{erased} rows can no longer be read")
+    _say(erased)
+
+
+def _say(erased: Erased) -> None:
+    typer.echo(f"{erased.rows} rows can no longer be read")
+    if not erased.is_forgotten:
+        typer.echo(
+            "others were using the database: the destroyed keys still lie in its write-ahead file; "
+            "run the command again"
+        )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from serving.assessment_log.database import Connection, connected
@@ -31,26 +32,40 @@ _LEFT_BEHIND = (
 """Outcomes of assessments that were erased, some reported while that was done."""
 
 
-def erase_assessment(home: LogHome, assessment: UUID) -> int:
-    """Erase one assessment and its outcomes; return how many rows became unreadable."""
+class Erased(NamedTuple):
+    """What was done."""
+
+    rows: int
+    """So many became unreadable."""
+    is_forgotten: bool
+    """Whether the destroyed keys have left every file of the database; if others were in the way,
+    they go with the next erasure, or when the database tidies up by itself."""
+
+
+def erase_assessment(home: LogHome, assessment: UUID) -> Erased:
+    """Erase one assessment and its outcomes."""
     with _writing(home) as (writer, connection):
-        return _erase(writer, connection, _related(connection, [assessment.bytes]), "by request")
+        found = _related(connection, [assessment.bytes])
+        rows = _erase(writer, connection, found, "by request")
+    return Erased(rows, home.database.forget_destroyed())
 
 
-def erase_reference(home: LogHome, reference: str) -> int:
-    """Erase everything of the patient behind a caller's reference; see :func:`erase_assessment`."""
+def erase_reference(home: LogHome, reference: str) -> Erased:
+    """Erase everything of the patient behind a caller's reference."""
     with _writing(home) as (writer, connection):
         hashed = writer.preparation.sealing.reference_hash(reference)
         found = [bytes(id) for (id,) in connection.rows(_OF_REFERENCE, reference=hashed)]
-        return _erase(writer, connection, _related(connection, found), "by request")
+        rows = _erase(writer, connection, _related(connection, found), "by request")
+    return Erased(rows, home.database.forget_destroyed())
 
 
-def erase_older(home: LogHome, before: datetime) -> int:
-    """Erase everything written before a time; see :func:`erase_assessment`."""
+def erase_older(home: LogHome, before: datetime) -> Erased:
+    """Erase everything written before a time."""
     with _writing(home) as (writer, connection):
-        rows = connection.rows(_OLDER, before=first_id_at(before).bytes)
-        found = {bytes(id) for (id,) in rows}
-        return _erase(writer, connection, found, f"older than {before.isoformat()}")
+        older = connection.rows(_OLDER, before=first_id_at(before).bytes)
+        found = {bytes(id) for (id,) in older}
+        rows = _erase(writer, connection, found, f"older than {before.isoformat()}")
+    return Erased(rows, home.database.forget_destroyed())
 
 
 @contextlib.contextmanager
@@ -61,7 +76,6 @@ def _writing(home: LogHome) -> Iterator[tuple[LogWriter, Connection]]:
             yield writer, connection
     finally:
         writer.close()
-    home.database.forget_destroyed()
 
 
 def _related(connection: Connection, assessments: list[bytes]) -> set[bytes]:

@@ -156,10 +156,14 @@ class SqliteDatabase:
         return engine
 
     def forget_destroyed(self) -> bool:
-        """Move the write-ahead file into the database and empty it."""
+        """Move the write-ahead file into the database and empty it, between two transactions."""
+        until = time.monotonic() + _PATIENCE_SECONDS
         connection = self.connect()
         try:
-            (blocked, _, _), *_ = connection.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-            return not blocked
+            while True:
+                (blocked, _, _), *_ = connection.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+                if not blocked or time.monotonic() > until:
+                    return not blocked
+                time.sleep(_RETRY_SECONDS)
         finally:
             connection.close()

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from serving.assessment_log import erasure
+from serving.assessment_log import erasure, sqlite_database
 from serving.assessment_log.entries import LogEntry, StoredAssessment, new_id
 from serving.assessment_log.erasure import erase_assessment, erase_older, erase_reference
 from serving.assessment_log.log import AssessmentLog
@@ -48,17 +48,17 @@ def readable(settings: LogSettings, ids: Iterable[UUID]) -> list[UUID]:
 def test_a_patient_is_erased_by_reference(settings: LogSettings, home: LogHome) -> None:
     patients = ["anna", "berta", "anna", None]
     ids = kept(settings, (an_entry(n, reference) for n, reference in enumerate(patients)))
-    assert erase_reference(home, "anna") == 4  # two assessments, each with its outcome
+    assert erase_reference(home, "anna").rows == 4  # two assessments, each with its outcome
     assert readable(settings, ids) == [ids[1], ids[3]]
-    assert erase_reference(home, "anna") == 0
-    assert erase_reference(home, "nobody") == 0
+    assert erase_reference(home, "anna").rows == 0
+    assert erase_reference(home, "nobody").rows == 0
     assert verify(home.database, home.keys).findings == ()
 
 
 def test_a_patient_is_erased_by_assessment(settings: LogSettings, home: LogHome) -> None:
     ids = kept(settings, map(an_entry, range(3)))
-    assert erase_assessment(home, ids[1]) == 2
-    assert erase_assessment(home, uuid4()) == 0
+    assert erase_assessment(home, ids[1]).rows == 2
+    assert erase_assessment(home, uuid4()).rows == 0
     assert readable(settings, ids) == [ids[0], ids[2]]
     assert verify(home.database, home.keys).findings == ()
 
@@ -106,7 +106,7 @@ def test_what_is_too_old_is_erased(settings: LogSettings, home: LogHome) -> None
 
     ids = kept(settings, [aged(1, 400), aged(2, 364), aged(3, 0)])
     # The outcome of the first was reported today, and goes with its assessment.
-    assert erase_older(home, now - timedelta(days=365)) == 2
+    assert erase_older(home, now - timedelta(days=365)).rows == 2
     assert readable(settings, ids) == ids[1:]
     assert verify(home.database, home.keys).findings == ()
 
@@ -116,7 +116,7 @@ def test_a_large_erasure_is_done_in_parts(
 ) -> None:
     monkeypatch.setattr(erasure, "_AT_ONCE", 3)
     kept(settings, map(an_entry, range(4)))
-    assert erase_older(home, datetime.now(UTC) + timedelta(days=1)) == 8
+    assert erase_older(home, datetime.now(UTC) + timedelta(days=1)).rows == 8
     found = verify(home.database, home.keys)
     assert (found.rows, found.findings) == (8 + 3, ())
 
@@ -149,3 +149,19 @@ def test_an_erased_row_is_ciphertext_that_even_the_site_key_does_not_open(
     erase_assessment(home, id)
     assert row() == before
     assert readable(settings, [id]) == []
+
+
+def test_keys_that_cannot_leave_the_files_yet_are_not_passed_over(
+    settings: LogSettings, home: LogHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader holds on to the write-ahead file; the next erasure cleans up behind both."""
+    monkeypatch.setattr(sqlite_database, "_PATIENCE_SECONDS", 0.05)
+    first, second = kept(settings, [an_entry(1), an_entry(2)])
+    writing = home.writer()  # with the last connection, the write-ahead file would go, too
+    reader = sqlite3.connect(str(settings.url).removeprefix("sqlite:///"), isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM data_key").fetchone()
+    assert erase_assessment(home, first) == (2, False)
+    reader.close()
+    assert erase_assessment(home, second) == (2, True)
+    writing.close()

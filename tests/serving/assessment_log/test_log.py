@@ -187,6 +187,27 @@ def test_an_altered_row_is_never_read_as_an_answer(settings: LogSettings) -> Non
     using(settings, use)
 
 
+def test_with_an_altered_example_no_answer_is_restored(settings: LogSettings) -> None:
+    entry = an_entry()
+
+    async def keep() -> None:
+        log = AssessmentLog.open(settings, example=an_entry(1).answer)
+        await log.append(entry)
+        assert (await log.read(entry.id)).answer == entry.answer
+        log.close()
+
+    asyncio.run(keep())
+    with sqlite3.connect(file_of(settings)) as attacker:
+        attacker.execute("UPDATE dictionary SET content = x'00'")
+    attacker.close()
+
+    async def use(log: AssessmentLog) -> None:
+        with pytest.raises(LogDamaged):
+            await log.read(entry.id)
+
+    using(settings, use)
+
+
 @pytest.mark.parametrize("reference", ["", "ü", "\ud800", "\0", "x" * 10_000])
 def test_any_text_is_a_reference(settings: LogSettings, reference: str) -> None:
     using(settings, lambda log: log.append(an_entry(reference=reference)))

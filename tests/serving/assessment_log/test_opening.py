@@ -1,5 +1,6 @@
 """What is missing or wrong is refused by the name of its setting; nothing starts half."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,10 @@ def test_the_environment_names_address_key_and_inputs(monkeypatch: pytest.Monkey
     for name in ("URL", "KEY_FILE", "INPUTS"):
         monkeypatch.setenv(f"CART_RISK_LOG_{name}", "")
     assert LogSettings.from_environment() == LogSettings(None, None, "encrypted")
+
+
+@pytest.mark.skipif(find_spec("psycopg") is not None, reason="psycopg is installed")
+def test_a_driver_that_is_missing_is_named(settings: LogSettings) -> None:
+    with pytest.raises(LogRefused, match="psycopg") as refused:
+        AssessmentLog.open(LogSettings("postgresql://user:secret@host/log", settings.key_file))
+    assert "secret" not in str(refused.value)

@@ -74,12 +74,12 @@ def test_erasure_and_a_new_site_key(settings: LogSettings, home: LogHome) -> Non
     entry = an_entry(1, "anna")
     using(settings, lambda log: log.append(entry))
     with_rows(settings, 3)
-    assert erase_reference(home, "anna") == 1
+    assert erase_reference(home, "anna").rows == 1
     assert settings.key_file is not None
     write_new_key(settings.key_file)
     home = LogHome(settings)
     assert rewrap(home) == 3
-    assert erase_older(home, datetime.now(UTC) + timedelta(days=1)) == 3
+    assert erase_older(home, datetime.now(UTC) + timedelta(days=1)).rows == 3
     assert verify(home.database, home.keys).findings == ()
 
     async def use(log: AssessmentLog) -> None:

@@ -45,7 +45,7 @@ def test_after_rewrapping_the_former_key_may_be_forgotten(
     assert using(settings, use) == entry.answer
     home = LogHome(settings)
     assert verify(home.database, home.keys).findings == ()
-    assert erase_reference(home, "anna") == 1  # references are found as before
+    assert erase_reference(home, "anna").rows == 1  # references are found as before
 
 
 def test_before_rewrapping_both_keys_are_needed(settings: LogSettings) -> None:

@@ -16,6 +16,7 @@ from serving.assessment_log.opening import LogHome
 from serving.assessment_log.refusals import LogRefused
 from serving.assessment_log.rows import DATA_KEY, ENTRY, WRITER, DataKeyRow, EntryRow, WriterRow
 from serving.assessment_log.schema import SCHEMA, prepare, version
+from serving.assessment_log.sqlite_database import SqliteConnection
 from serving.settings import LogSettings
 from tests.serving.assessment_log.conftest import with_rows
 
@@ -99,4 +100,20 @@ def test_a_log_whose_secret_is_gone_is_not_given_another(
     with connected(home.database) as connection:
         connection.change("DELETE FROM log_secret WHERE id = :id", [{"id": 1}])
     with pytest.raises(LogRefused, match="deleted"):
+        AssessmentLog.open(settings)
+
+
+def test_a_log_whose_secret_was_altered_is_not_opened(settings: LogSettings, home: LogHome) -> None:
+    with_rows(settings, 1)
+    with connected(home.database) as connection:
+        connection.change("UPDATE log_secret SET wrapped = :wrapped", [{"wrapped": b"x" * 48}])
+    with pytest.raises(LogRefused, match="altered"):
+        AssessmentLog.open(settings)
+
+
+def test_a_file_system_that_cannot_write_ahead_is_refused(
+    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SqliteConnection, "write_ahead", lambda _: False)
+    with pytest.raises(LogRefused, match="local file in CART_RISK_LOG_URL"):
         AssessmentLog.open(settings)

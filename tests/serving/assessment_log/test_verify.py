@@ -373,6 +373,13 @@ def test_where_there_is_no_log_nothing_is_verified(home: LogHome, tmp_path: Path
         verify(database_at(f"sqlite:///{tmp_path}/empty"), home.keys)
 
 
+def test_with_another_site_key_nothing_is_taken_for_sealed(written: Path, tmp_path: Path) -> None:
+    write_new_key(tmp_path / "other")
+    keys = SiteKeys.read(tmp_path / "other")
+    found = verify(database_at(f"sqlite:///{written}/rows.sqlite"), keys)
+    assert [(f.kind, f.where) for f in found.findings] == [("altered", "log secret")]
+
+
 @pytest.mark.parametrize(
     "nonsense", [b"", b"{}", b"[]", b'{"ends": [1]}', b'{"ends": [["x", 1, 2]]}']
 )
