@@ -163,7 +163,10 @@ def test_retrained_model_is_promoted_serves_and_is_rolled_back(
     assert not (in_service / "severe_crs").exists(), "training alone must not change what answers"
     again = load_current(first_year.store)["severe_crs"].version
     assert first == again, "the same table and experiment must give the same model"
-    cart_risk("promote", "severe_crs", "--reason", "first local model")
+    refused = cart_risk("promote", "severe_crs", "--reason", "first local model", status=1)
+    assert "too few refits" in refused, "so few repetitions cannot show that a model is stable"
+    signed = ("--override", "--who", "A. Tester")
+    cart_risk("promote", "severe_crs", "--reason", "first local model", *signed)
     listed = cart_risk("models")
     assert first in listed
     assert "champion" in listed
@@ -176,7 +179,7 @@ def test_retrained_model_is_promoted_serves_and_is_rolled_back(
     table = simulate(cart_risk, workplace / "second.parquet", 12)
     second = registered_version(cart_risk("train", experiment, "--cohort", table))
     assert second != first
-    promoted = cart_risk("promote", "severe_crs", "--reason", "second year")
+    promoted = cart_risk("promote", "severe_crs", "--reason", "second year", *signed)
     assert f"{second} answers now (before: {first})" in promoted
     assert load_current(in_service)["severe_crs"].version == second
 
