@@ -246,7 +246,7 @@ def _accepted_unit(given: object, declared: Quantity) -> str | None:
 
 
 def _is_finite_number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return abs(value) < LARGEST  # false for NaN and the infinities, too
 

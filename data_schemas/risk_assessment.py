@@ -77,9 +77,9 @@ class PublishedCohort(_Record):
 
     id: str
     study: str
-    patients: int | None
-    percent: float | None
-    grading_scale: str | None
+    patients: int | None = None
+    percent: float | None = None
+    grading_scale: str | None = None
     citation: str
     verified: Literal["read", "partly_read", "unread"]
 
@@ -107,6 +107,57 @@ class Contribution(_Record):
     text: str
 
 
+class GroupContribution(_Record):
+    """What the predictors of one group add together: the sum of their contributions.
+
+    ``points`` are whole percentage points; those of all groups add up to
+    ``percent - percent_at_base``.
+    """
+
+    group: str
+    log_odds: float
+    points: int
+    predictors: tuple[str, ...]
+
+
+class Reason(_Record):
+    """One of the few predictors that say most, in words.
+
+    ``centile`` tells how many of 100 typical patients have a lower value, where that is known.
+    ``points`` are whole percentage points; those of all reasons and of ``other`` add up to
+    ``percent - percent_at_base``.
+    """
+
+    predictor: str
+    direction: Literal["higher", "lower"]
+    log_odds: float
+    points: int
+    centile: int | None = None
+    text: str
+
+
+class OtherReasons(_Record):
+    """What all predictors without a reason of their own add together."""
+
+    log_odds: float
+    points: int
+    text: str
+
+
+class RangeIfMeasured(_Record):
+    """The risk that one missing predictor leaves open, all else as it was given.
+
+    From a low to a high value of it: its 5th and 95th centile among typical patients, or any of its
+    words.
+    """
+
+    predictor: str
+    label: str
+    low: float
+    high: float
+    text: str
+
+
 class Explanation(_Record):
     """An exact account of the risk: ``base`` plus all contributions is ``total``."""
 
@@ -115,6 +166,21 @@ class Explanation(_Record):
     base: float
     contributions: tuple[Contribution, ...]
     total: float
+    starting_point: str = "The starting point of the calculation, not an average risk."
+    percent_at_base: int = Field(description="the risk at ``base`` in whole percent")
+    percent: int = Field(description="the risk at ``total`` in whole percent")
+    groups: tuple[GroupContribution, ...] = Field(description="largest first")
+    reasons: tuple[Reason, ...] = Field(description="at most four, largest first")
+    other: OtherReasons
+    range_if_measured: tuple[RangeIfMeasured, ...] = Field(description="widest first")
+    points_statement: str = (
+        "Points are approximate shares of the difference in percent between the starting point "
+        "and the risk; they add up after rounding."
+    )
+    centile_statement: str = (
+        "Centiles are those of typical patients before lymphodepletion: a normal distribution of "
+        "the value on the model's own scale, with a published centre and spread or an assumed one."
+    )
 
 
 class OutcomeRisk(_Record):
@@ -192,7 +258,7 @@ class Score(_Record):
 
     name: str
     label: str
-    value: float | None
+    value: float | None = None
     log2: float | None = None
     missing: tuple[str, ...] = ()
     above_cut_off: bool | None = None
@@ -208,7 +274,7 @@ class RiskAssessment(_Record):
     together: Together | None = None
     values_used: tuple[ValueUsed, ...]
     missing: tuple[MissingPredictor, ...]
-    tumour_burden_source: str | None
+    tumour_burden_source: str | None = None
     published_scores: tuple[Score, ...]
     low_risk_statement: str = (
         "A low estimate does not exclude severe toxicity. Monitor as local policy requires."

@@ -6,6 +6,7 @@ Vectorised over patients, so that the service and batch scoring judge alike.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 
 import numpy as np
@@ -105,6 +106,7 @@ def _out_of_scope(columns: Mapping[str, Array], age: Array, in_scope: Array) -> 
     return np.array(reasons, dtype=object)[kind]
 
 
+@cache
 def scope_reason(product: str, disease: str, *, is_child: bool, in_scope: bool) -> str | None:
     """Return why a model cannot speak of a patient; ``in_scope``: it has a cell for them."""
     if product in PRODUCTS:

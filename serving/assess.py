@@ -1,284 +1,135 @@
-"""From one patient to one assessment: the whole use case on one page."""
+"""From one patient to one assessment: the whole use case on one page.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+Everything that the models fix is settled once, when they are loaded (see
+docs/decisions/0017-compiled-answers.md); one patient is then read, computed and put into words.
+"""
 
-import numpy as np
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-from data_schemas.evidence import Evidence, Incidence
-from data_schemas.model_manifest import INTENDED_USE, ModelManifest
+import orjson
+
+from data_schemas.evidence import Evidence
+from data_schemas.model_manifest import INTENDED_USE
 from data_schemas.patient_request import PatientRequest
-from data_schemas.predictors import PREDICTORS, Category, Quantity
-from data_schemas.products import DISEASES
-from data_schemas.risk_assessment import (
-    CAUTION_TEXTS,
-    BaseRate,
-    Caution,
-    Explanation,
-    Interval,
-    MissingPredictor,
-    ModelReference,
-    OutcomeRisk,
-    PublishedCohort,
-    RiskAssessment,
-    Score,
-    Status,
-    ValueUsed,
-)
-from serving.applicability import RaisedCaution, cautions, statuses
+from data_schemas.risk_assessment import CautionCode, RiskAssessment, Status
 from serving.artefact import Artefact
-from serving.explanation import BURDEN, contributions, natural_frequency
-from serving.published_scores import PUBLISHED_SCORES, published_scores
-from serving.risk_model import Cell, Origin, Prediction, expit
-from serving.together import together
-from serving.tumour_burden import NO_SOURCE, SOURCES, TumourBurden, tumour_burden
+from serving.compiled_cautions import Raised, of_values
+from serving.compiled_outcome import CompiledOutcome, Patient, model_statement
+from serving.compiled_scores import scores
+from serving.compiled_terms import CompiledTerms
+from serving.risk_model import RiskModel
+from serving.terms import are_read_alike
+from serving.together import TwoOutcomes
+from serving.told import Teller
+from serving.values_used import MissingPredictors, ValuesUsed
 
-Array = np.ndarray
-Columns = Mapping[str, Array]
+__all__ = ["Answered", "Assessor", "assess", "model_statement"]
 
-_BURDEN_MEASURES = frozenset(measure for measures in SOURCES.values() for measure in measures)
+_SEVERITY = {status: place for place, status in enumerate(Status)}
+_STATEMENTS = {
+    name: RiskAssessment.model_fields[name].default
+    for name in ("low_risk_statement", "uncertainty_statement")
+} | {"intended_use": INTENDED_USE}
 
 
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """What one model made of the patient."""
+class Answered(NamedTuple):
+    """An answer: the fields of a :class:`RiskAssessment`, and what an operator counts of it.
 
-    risk: OutcomeRisk
-    cautions: list[RaisedCaution]
+    Parts of the fields are JSON already: they are for orjson alone.
+    """
+
+    fields: dict[str, object]
+    status: Status
+    cautions: tuple[CautionCode, ...]
+    missing: tuple[str, ...]
+
+    def to_json(self) -> bytes:
+        """Return the answer as it is sent."""
+        return orjson.dumps(self.fields)
+
+
+class Assessor:
+    """Assesses one patient at a time by every model in service, all made ready beforehand."""
+
+    def __init__(self, artefacts: Mapping[str, Artefact], evidence: Evidence) -> None:
+        """Make the models ready."""
+        self.model_hashes = {name: artefact.sha256 for name, artefact in artefacts.items()}
+        self._outcomes = [CompiledOutcome(a, evidence) for a in artefacts.values()]
+        self._readers: list[tuple[CompiledTerms, Teller]] = []
+        self._reader_of = [self._reader(a.model) for a in artefacts.values()]
+        used = {term.predictor for a in artefacts.values() for term in a.model.terms}
+        self._values_used = ValuesUsed(used)
+        self._missing = MissingPredictors(used)
+        self._two = next(_two_outcomes(artefacts), None)
+
+    def assess(self, request: PatientRequest) -> Answered:
+        """Return the assessment of one patient."""
+        values, days = request.values, days_before_infusion(request)
+        patients = self._read(request, of_values(values, days))
+        outcomes = [
+            outcome.answer(patients[reader])
+            for outcome, reader in zip(self._outcomes, self._reader_of, strict=True)
+        ]
+        measured = set().union(*[patient.terms.distance for patient in patients])
+        missing = self._missing.of(str(values["disease"]), measured)
+        raised = list(dict.fromkeys([caution for o in outcomes for caution in o.raised]))
+        status = max([outcome.status for outcome in outcomes], key=_SEVERITY.__getitem__)
+        fields: dict[str, object] = {
+            "status": status,
+            "cautions": [caution.shown() for caution in raised],
+            "outcomes": [outcome.fields for outcome in outcomes],
+        }
+        if self._two and (together := self._two.together({o.name: o.risk for o in outcomes})):
+            fields["together"] = together
+        fields["values_used"] = self._values_used.of(request, days)
+        fields["missing"] = self._missing.shown(missing)
+        for burden in [patient.terms.burden for patient in patients if patient.terms.burden][:1]:
+            fields["tumour_burden_source"] = burden[0]
+        fields["published_scores"] = scores(values)
+        fields |= _STATEMENTS
+        codes = tuple([caution.code for caution in raised])
+        return Answered(fields, status, codes, tuple(missing))
+
+    def _reader(self, model: RiskModel) -> int:
+        """Return the place of the reader of a model's terms; equal ones are read once."""
+        for place, (known, _) in enumerate(self._readers):
+            alike = are_read_alike(known.terms, model.terms)
+            if alike and known.burden_scale == model.burden_scale:
+                return place
+        reader = CompiledTerms(model.terms, model.burden_scale)
+        self._readers.append((reader, Teller(model.terms)))
+        return len(self._readers) - 1
+
+    def _read(self, request: PatientRequest, raised: list[Raised]) -> list[Patient]:
+        values, disease = request.values, str(request.values["disease"])
+        patients = []
+        for reader, teller in self._readers:
+            terms = reader.read(values, disease)
+            told = teller.told(values, terms, disease)
+            patients.append(Patient(values, terms, told, raised))
+        return patients
 
 
 def assess(
     request: PatientRequest, artefacts: Mapping[str, Artefact], evidence: Evidence
 ) -> RiskAssessment:
-    """Return the assessment of one patient by every model that is current."""
-    columns = columns_of(request)
-    days = {
-        name: np.array([float(age)])
-        for name in request.measurements
-        if (age := request.age_in_days(name)) is not None
-    }
-    answered = [_answer(artefact, columns, days, evidence) for artefact in artefacts.values()]
-    used = {t.predictor for a in artefacts.values() for t in a.model.terms}
-    burden = _burden(artefacts, columns)
-    return RiskAssessment(
-        status=max((a.risk.status for a in answered), key=list(Status).index),
-        cautions=_cautions(answered),
-        outcomes=tuple(a.risk for a in answered),
-        together=together([a.risk for a in answered], artefacts),
-        values_used=_values_used(request, used),
-        missing=_missing(columns, used, burden),
-        tumour_burden_source=None if burden.source[0] == NO_SOURCE else str(burden.source[0]),
-        published_scores=_scores(columns),
-        intended_use=INTENDED_USE,
+    """Return the assessment of one patient by models that are made ready for this one alone."""
+    return RiskAssessment.model_validate_json(
+        Assessor(artefacts, evidence).assess(request).to_json()
     )
 
 
-def columns_of(request: PatientRequest) -> dict[str, Array]:
-    """Return the patient as contract columns of one row."""
-    columns: dict[str, Array] = {}
-    for name, declared in PREDICTORS.items():
-        value = request.values.get(name)
-        if isinstance(declared, Category):
-            columns[name] = np.array([value], dtype=object)
-        else:
-            columns[name] = np.array([np.nan if value is None else float(value)])
-    return columns
+def _two_outcomes(artefacts: Mapping[str, Artefact]) -> Iterator[TwoOutcomes]:
+    for name, artefact in artefacts.items():
+        association = artefact.model.association
+        if association is not None and association.other in artefacts:
+            yield TwoOutcomes(name, association)
 
 
-def _answer(artefact: Artefact, columns: Columns, days: Columns, evidence: Evidence) -> _Answered:
-    model, manifest = artefact.model, artefact.manifest
-    prediction = model.predict(columns)
-    raised = cautions(columns, days, model, simulated=manifest.cohort.is_simulated)
-    (status,), (reason,) = statuses(columns, prediction, raised)
-    answer = OutcomeRisk(
-        outcome=model.outcome,
-        label=manifest.outcome.label,
-        definition=manifest.outcome.definition,
-        status=status,
-        reasons=(reason,) if reason else tuple(_text(c) for c in raised),
-        model=_reference(artefact),
-    )
-    if status.has_risk:
-        answer = answer.model_copy(update=_numbers(artefact, prediction, columns, evidence))
-    return _Answered(answer, raised)
-
-
-def _numbers(
-    artefact: Artefact, prediction: Prediction, columns: Columns, evidence: Evidence
-) -> dict[str, object]:
-    """Return the part of an answer that holds numbers."""
-    model = artefact.model
-    cell = model.cells[int(model.cell_of(columns)[0])]
-    interval = Interval(low=float(expit(prediction.low)[0]), high=float(expit(prediction.high)[0]))
-    risk = float(prediction.risk[0])
-    return {
-        "risk": risk,
-        "interval": interval,
-        "natural_frequency": natural_frequency(risk),
-        "comparison": _comparison(interval, cell.base_rate),
-        "base_rate": _base_rate(cell, model.outcome, evidence),
-        "explanation": _explanation(artefact, prediction, columns, cell),
-    }
-
-
-def _reference(artefact: Artefact) -> ModelReference:
-    manifest = artefact.manifest
-    cohort = manifest.cohort
-    return ModelReference(
-        version=artefact.version,
-        sha256=artefact.sha256,
-        fitted_on_real_patients=cohort.real_patients,
-        fitted_on_simulated_patients=cohort.simulated_patients,
-        validated_on_real_patients=manifest.validated_on_real_patients,
-        local_deviation=manifest.local_deviation,
-        statement=model_statement(manifest),
-    )
-
-
-def model_statement(manifest: ModelManifest) -> str:
-    """Say in one sentence on whom a model rests."""
-    cohort = manifest.cohort
-    if cohort.patients == 0:
-        fitted = "Rests on published evidence alone: fitted on no patient"
-    else:
-        fitted = f"Fitted on {cohort.real_patients} real patients"
-        if cohort.simulated_patients:
-            fitted += f" and {cohort.simulated_patients} simulated ones"
-    validated = manifest.validated_on_real_patients
-    return f"{fitted}; validated on {validated or 'no'} real patients. Not for clinical use."
-
-
-def _comparison(interval: Interval, base_rate: float) -> Literal["above", "near", "below"]:
-    if interval.low > base_rate:
-        return "above"
-    return "below" if interval.high < base_rate else "near"
-
-
-_SYNTHESIS = "random-effects synthesis of published cohorts, on the ASTCT 2019 scale"
-_RATE_NOTES: dict[Origin, str] = {
-    "published": _SYNTHESIS,
-    "borrowed": f"{_SYNTHESIS}; no cohort of this product in this disease was found, "
-    "so it is borrowed",
-    "own cohort": "the pooled rate of the cohort that the model was fitted on; none is published",
-}
-
-
-def _base_rate(cell: Cell, outcome: str, evidence: Evidence) -> BaseRate:
-    return BaseRate(
-        product=cell.product,
-        disease=cell.disease,
-        risk=cell.base_rate,
-        interval=Interval(low=cell.low, high=cell.high),
-        patients=cell.patients,
-        sources=tuple(
-            _published(evidence.row(row_id), outcome, evidence) for row_id in cell.sources
-        ),
-        note=_RATE_NOTES[cell.origin],
-    )
-
-
-def _published(row: Incidence, outcome: str, evidence: Evidence) -> PublishedCohort:
-    crs = outcome == "severe_crs"
-    return PublishedCohort(
-        id=row.id,
-        study=row.study,
-        patients=row.n_treated,
-        percent=row.crs_severe_pct if crs else row.icans_severe_pct,
-        grading_scale=row.crs_scale if crs else row.neurotoxicity_scale,
-        citation=evidence.references[row.reference].citation,
-        verified=row.verified,
-    )
-
-
-def _explanation(
-    artefact: Artefact, prediction: Prediction, columns: Columns, cell: Cell
-) -> Explanation:
-    model = artefact.model
-    burden = tumour_burden(columns, model.burden_scale)
-    return Explanation(
-        reference=f"the typical patient with {DISEASES[cell.disease]} given {cell.product}",
-        base=float(prediction.base[0]),
-        contributions=contributions(model, prediction, 0, columns, burden),
-        total=float(prediction.logit[0]),
-    )
-
-
-def _text(caution: RaisedCaution) -> str:
-    text = CAUTION_TEXTS[caution.code]
-    declared = PREDICTORS.get(caution.predictor or "")
-    return f"{declared.label}: {text}" if declared else text
-
-
-def _cautions(answered: list[_Answered]) -> tuple[Caution, ...]:
-    raised = {(c.code, c.predictor): c for answer in answered for c in answer.cautions}
-    return tuple(
-        Caution(code=code, predictor=predictor, text=_text(caution))
-        for (code, predictor), caution in raised.items()
-    )
-
-
-def _burden(artefacts: Mapping[str, Artefact], columns: Columns) -> TumourBurden:
-    scale = next(iter(artefacts.values())).model.burden_scale
-    return tumour_burden(columns, scale)
-
-
-def _values_used(request: PatientRequest, used: set[str]) -> tuple[ValueUsed, ...]:
-    values = []
-    for name, declared in PREDICTORS.items():
-        value = request.values.get(name)
-        if value is None:
-            continue
-        by_model = name in used | {"product", "disease", "ldh_uln"} and not _is_absent(value)
-        by_model |= BURDEN in used and name in _BURDEN_MEASURES
-        sent = request.measurements.get(name)
-        values.append(
-            ValueUsed(
-                predictor=name,
-                label=declared.label,
-                value=value,
-                unit=declared.unit if isinstance(declared, Quantity) else None,
-                sent_value=sent.original_value if sent else None,
-                sent_unit=sent.original_unit if sent else None,
-                converted=sent is not None
-                and sent.original_unit != getattr(declared, "unit", None),
-                days_before_infusion=request.age_in_days(name),
-                used_by_model=by_model,
-            )
-        )
-    return tuple(values)
-
-
-def _missing(
-    columns: Columns, used: set[str], burden: TumourBurden
-) -> tuple[MissingPredictor, ...]:
-    disease = str(columns["disease"][0])
-    missing = []
-    for name, declared in PREDICTORS.items():
-        absent = _is_absent(columns[name][0])
-        if name in used and absent and declared.applies_to(disease):
-            missing.append(MissingPredictor(predictor=name, label=declared.label))
-    if BURDEN in used and burden.source[0] == NO_SOURCE:
-        missing.append(MissingPredictor(predictor=BURDEN, label="Tumour burden"))
-    return tuple(missing)
-
-
-def _is_absent(value: object) -> bool:
-    return value is None or value == "unknown" or (isinstance(value, float) and np.isnan(value))
-
-
-def _scores(columns: Columns) -> tuple[Score, ...]:
-    inputs = {name for score in PUBLISHED_SCORES for name in score.inputs}
-    values = {n: float(columns[n][0]) for n in sorted(inputs) if not np.isnan(columns[n][0])}
-    return tuple(
-        Score(
-            name=result.name,
-            label=result.label,
-            value=result.value,
-            log2=result.log2,
-            missing=result.missing,
-            above_cut_off=result.above_cut_off,
-            note=result.note,
-        )
-        for result in published_scores(values)
-    )
+def days_before_infusion(request: PatientRequest) -> dict[str, int]:
+    """Return how many days before infusion each predictor was measured, where that is known."""
+    if request.infusion_date is None:
+        return {}
+    ages = {name: request.age_in_days(name) for name in request.measurements}
+    return {name: age for name, age in ages.items() if age is not None}

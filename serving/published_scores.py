@@ -11,7 +11,8 @@ known second-hand and must be checked in the paper before a decision rests on it
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 Mark = Literal["read", "unread"]
 
@@ -200,7 +201,7 @@ def car_hematotox(
 def _require_measured(**values: float) -> None:
     # The message carries the name only: error texts reach logs, and a result is patient data.
     for name, value in values.items():
-        if not math.isfinite(value) or value < 0:
+        if not 0 <= value < math.inf:  # true for NaN, too
             raise ValueError(f"{name} must be a finite number, zero or more")
 
 
@@ -239,9 +240,15 @@ class PublishedScore:
     on_log2_scale: bool = False
     point_table_mark: Mark = "read"
 
+    @cached_property
+    def note(self) -> str:
+        """What it was built for and how it did, in words."""
+        unread = "The point table has not been checked against the paper."
+        sentences = [self.purpose, self.performance_note]
+        return " ".join(sentences + [unread] * (self.point_table_mark == "unread"))
 
-@dataclass(frozen=True)
-class ScoreResult:
+
+class ScoreResult(NamedTuple):
     """One score of one patient; `value` is None exactly when an input is missing."""
 
     name: str
@@ -351,27 +358,16 @@ def published_scores(values: Mapping[str, float]) -> tuple[ScoreResult, ...]:
 
 
 def _result(score: PublishedScore, values: Mapping[str, float]) -> ScoreResult:
-    missing = tuple(name for name in score.inputs if name not in values)
+    name, label = score.name, score.label
+    missing = tuple([name for name in score.inputs if name not in values])
     if missing:
         note = f"Not calculated: no {', '.join(missing)}."
-        return ScoreResult(score.name, score.label, None, None, missing, None, note)
-    value = score.compute(*(values[name] for name in score.inputs))
-    return ScoreResult(
-        name=score.name,
-        label=score.label,
-        value=value,
-        # A ratio of zero has no logarithm; it arises from an LDH, creatinine or CRP of zero.
-        log2=math.log2(value) if score.on_log2_scale and value > 0 else None,
-        missing=(),
-        above_cut_off=score.cut_off.is_passed_by(value) if score.cut_off else None,
-        note=_note(score, values),
-    )
-
-
-def _note(score: PublishedScore, values: Mapping[str, float]) -> str:
-    sentences = [score.purpose, score.performance_note]
-    if score.point_table_mark == "unread":
-        sentences.append("The point table has not been checked against the paper.")
+        return ScoreResult(name, label, None, None, missing, None, note)
+    value = float(score.compute(*[values[name] for name in score.inputs]))
+    # A ratio of zero has no logarithm; it arises from an LDH, creatinine or CRP of zero.
+    log2 = math.log2(value) if score.on_log2_scale and value > 0 else None
+    above_cut_off = score.cut_off.is_passed_by(value) if score.cut_off else None
+    note = score.note
     if score.on_log2_scale and values["platelets"] < PLATELET_FLOOR:
-        sentences.append(f"Platelets below {PLATELET_FLOOR} were counted as {PLATELET_FLOOR}.")
-    return " ".join(sentences)
+        note += f" Platelets below {PLATELET_FLOOR} were counted as {PLATELET_FLOOR}."
+    return ScoreResult(name, label, value, log2, (), above_cut_off, note)

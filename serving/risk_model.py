@@ -9,7 +9,7 @@ of the published evidence, with thousands it is what the cohort says.
 There is no ``fit`` here: fitting returns one of these.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -19,13 +19,13 @@ import numpy as np
 
 from serving.disease_codes import by_disease, disease_codes
 from serving.joint_risk import Association
-from serving.terms import Design, Term, design, is_missing
+from serving.terms import Design, Term, are_read_alike, design, is_missing
 from serving.trees import TreeEnsemble
 from serving.tumour_burden import BurdenScale
 
 Array = np.ndarray
 
-_STANDARD_NORMAL_95 = 1.6448536269514722
+STANDARD_NORMAL_95 = 1.6448536269514722
 _BLOCK = 4096
 
 Origin = Literal["published", "borrowed", "own cohort"]
@@ -218,23 +218,26 @@ def predictions(
     n = len(columns["product"])
     cells = {name: model.cell_of(columns) for name, model in models.items()}
     said = {name: _room(model, cells[name]) for name, model in models.items()}
+    first = {name: _first_alike(model, models.values()) for name, model in models.items()}
     for start in range(0, n, _BLOCK):
         block = slice(start, start + _BLOCK)
         rows = {name: column[block] for name, column in columns.items()}
-        designs: list[tuple[RiskModel, Design]] = []
+        designs = {
+            id(model): design(rows, model.terms, model.burden_scale)
+            for model in {id(alike): alike for alike in first.values()}.values()
+        }
         for name, model in models.items():
-            _fill(said[name], block, model, _design(model, rows, designs), cells[name][block])
+            _fill(said[name], block, model, designs[id(first[name])], cells[name][block])
     return said
 
 
-def _design(
-    model: RiskModel, rows: Mapping[str, Array], made: list[tuple[RiskModel, Design]]
-) -> Design:
-    for other, design_ in made:
-        if (other.terms, other.burden_scale) == (model.terms, model.burden_scale):
-            return design_
-    made.append((model, design(rows, model.terms, model.burden_scale)))
-    return made[-1][1]
+def _first_alike(model: RiskModel, models: Iterable[RiskModel]) -> RiskModel:
+    """Return the first model that reads the same numbers from a patient."""
+    return next(
+        other
+        for other in models
+        if other.burden_scale == model.burden_scale and are_read_alike(other.terms, model.terms)
+    )
 
 
 def _room(model: RiskModel, cell: Array) -> Prediction:
@@ -262,7 +265,7 @@ def _fill(said: Prediction, block: slice, model: RiskModel, design_: Design, cel
     patient = np.arange(len(cell))
     own += variance.of_cell[cell] + products[len(model.terms) + cell, patient]
     own += variance.if_missing @ missing
-    half_width = _STANDARD_NORMAL_95 * abs(slope) * np.sqrt(own)
+    half_width = STANDARD_NORMAL_95 * abs(slope) * np.sqrt(own)
     said.low[block] = said.logit[block] - half_width
     said.high[block] = said.logit[block] + half_width
     said.missing_weight[block] = (model.shares @ missing)[design_.disease, patient]

@@ -59,6 +59,18 @@ class Term:
         return not self.diseases or disease in self.diseases
 
 
+def are_read_alike(one: tuple[Term, ...], other: tuple[Term, ...]) -> bool:
+    """Tell whether two models read the same numbers from a patient, whatever they make of them."""
+    return [_reading(term) for term in one] == [_reading(term) for term in other]
+
+
+def _reading(term: Term) -> tuple[object, ...]:
+    return (
+        *(term.predictor, term.transform, term.centre, term.scale),
+        *(term.diseases, term.choices),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Design:
     """The terms of many patients.

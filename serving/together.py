@@ -2,49 +2,57 @@
 
 from collections.abc import Callable, Mapping
 from math import exp
+from typing import NamedTuple
 
-from data_schemas.risk_assessment import Interval, JointRisk, OutcomeRisk, Together
-from serving.artefact import Artefact
+from data_schemas.risk_assessment import Interval
 from serving.joint_risk import Association, both, either
 
+LEVEL = Interval.model_fields["level"].default
+Combine = Callable[[float, float, float], float]
 
-def together(answered: list[OutcomeRisk], artefacts: Mapping[str, Artefact]) -> Together | None:
-    """Return the risk of either and of both, where a model says how two outcomes go together."""
-    risks = {risk.outcome: risk for risk in answered}
-    for name, artefact in artefacts.items():
-        association = artefact.model.association
-        if association is None or association.other not in risks:
-            continue
-        first, second = risks[association.other], risks[name]
-        if first.risk is None or second.risk is None:
+
+class Risk(NamedTuple):
+    """One outcome's risk and its interval."""
+
+    risk: float
+    low: float
+    high: float
+
+
+class TwoOutcomes:
+    """Puts together two outcomes of which one says how they go together."""
+
+    def __init__(self, second: str, association: Association) -> None:
+        """Put the association into words."""
+        self._names = association.other, second
+        self._log_odds_ratio = association.log_odds_ratio
+        self._said = {
+            "odds_ratio": exp(association.log_odds_ratio),
+            "sources": association.sources,
+            "statement": _association_in_words(association),
+        }
+
+    def together(self, risks: Mapping[str, Risk | None]) -> dict[str, object] | None:
+        """Return the fields of :class:`Together`, None without both risks."""
+        first, second = (risks.get(name) for name in self._names)
+        if first is None or second is None:
             return None
-        return Together(
-            outcomes=(first.outcome, second.outcome),
-            either=_joint(either, first, second, association),
-            both=_joint(both, first, second, association),
-            odds_ratio=exp(association.log_odds_ratio),
-            sources=association.sources,
-            statement=_association_in_words(association),
-        )
-    return None
+        return {
+            "outcomes": self._names,
+            "either": self._joint(either, first, second),
+            "both": self._joint(both, first, second),
+            **self._said,
+        }
+
+    def _joint(self, combine: Combine, first: Risk, second: Risk) -> dict[str, object]:
+        ratio = self._log_odds_ratio
+        low, high = combine(first.low, second.low, ratio), combine(first.high, second.high, ratio)
+        return {"risk": combine(first.risk, second.risk, ratio), "interval": interval(low, high)}
 
 
-def _joint(
-    combine: Callable[[float, float, float], float],
-    first: OutcomeRisk,
-    second: OutcomeRisk,
-    association: Association,
-) -> JointRisk:
-    assert first.risk is not None
-    assert second.risk is not None
-    assert first.interval is not None
-    assert second.interval is not None
-    ends = (
-        combine(first.interval.low, second.interval.low, association.log_odds_ratio),
-        combine(first.interval.high, second.interval.high, association.log_odds_ratio),
-    )
-    risk = combine(first.risk, second.risk, association.log_odds_ratio)
-    return JointRisk(risk=risk, interval=Interval(low=ends[0], high=ends[1]))
+def interval(low: float, high: float) -> dict[str, float]:
+    """Return the fields of an :class:`Interval`."""
+    return {"low": low, "high": high, "level": LEVEL}
 
 
 def _association_in_words(association: Association) -> str:

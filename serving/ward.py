@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data_schemas.evidence import Evidence, load_evidence
 from serving.artefact import Artefact, ArtefactRefused, load_current
+from serving.assess import Assessor
 
 NONE_IN_SERVICE = "no model is in service: run `make serve`, or `cart-risk promote`"
 
@@ -13,8 +14,8 @@ NONE_IN_SERVICE = "no model is in service: run `make serve`, or `cart-risk promo
 class Ward:
     """The models in service.
 
-    ``artefacts`` is replaced as a whole and never changed: who read it once holds one model for
-    each outcome, whatever is promoted meanwhile.
+    ``artefacts`` and ``assessor`` are replaced as a whole and never changed: who read one of them
+    once holds one model for each outcome, whatever is promoted meanwhile.
     """
 
     artefacts: dict[str, Artefact] = field(default_factory=dict)
@@ -23,6 +24,13 @@ class Ward:
     """Why no model answers, while none does."""
     refused_update: str | None = None
     """Why what the store now holds was refused, while older models go on answering."""
+    assessor: Assessor | None = field(init=False, repr=False, default=None)
+    """Answers with the artefacts; None while there are none."""
+
+    def __post_init__(self) -> None:
+        """Make the models ready."""
+        if self.artefacts:
+            self.assessor = Assessor(self.artefacts, self.evidence)
 
     @property
     def ready(self) -> bool:
@@ -47,6 +55,7 @@ class Ward:
         if lost := sorted(set(self.artefacts) - set(artefacts)):
             self.refused_update = f"the store names no model for {', '.join(lost)} any more"
             return
+        assessor = Assessor(artefacts, self.evidence) if artefacts else None
         self.refused_update = None
         self.refusal = NONE_IN_SERVICE
-        self.artefacts = artefacts
+        self.artefacts, self.assessor = artefacts, assessor

@@ -11,8 +11,7 @@ from uuid import UUID
 import orjson
 
 from data_schemas.patient_request import Problem, RequestProblems, read_patient
-from data_schemas.risk_assessment import RiskAssessment
-from serving.assess import assess
+from serving.assess import Answered
 from serving.assessment_log.entries import LogEntry, new_id
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import LogUnavailable
@@ -55,12 +54,12 @@ class Assessor:
         RequestRefused
             422 with every problem; 503 while no model is in service.
         """
-        artefacts = self._ward.artefacts
-        if not artefacts:
+        ready = self._ward.assessor
+        if ready is None:
             raise busy(self._ward.refusal)
         given, reference = without_reference(sent.given)
         try:
-            made = assess(read_patient(given), artefacts, self._ward.evidence)
+            made = ready.assess(read_patient(given))
         except RequestProblems as refused:
             raise unreadable(refused) from None
         _count(made)
@@ -70,7 +69,7 @@ class Assessor:
             input=sent.content,
             answer=_with_head(made, {**_head(assessment_id), **(extra or {})}),
             status=made.status,
-            model_hashes={name: artefact.sha256 for name, artefact in artefacts.items()},
+            model_hashes=ready.model_hashes,
             request_id=visit.request_id,
             api_key_id=visit.caller,
             reference=reference,
@@ -139,14 +138,13 @@ def _head(assessment_id: UUID) -> dict[str, str]:
     return {"assessment_id": str(assessment_id), "assessed_at": assessed_at}
 
 
-def _with_head(made: RiskAssessment, head: dict[str, Any]) -> bytes:
-    body = orjson.dumps(made.model_dump(mode="json", exclude_none=True))
-    return orjson.dumps(head)[:-1] + b"," + body[1:]
+def _with_head(made: Answered, head: dict[str, Any]) -> bytes:
+    return orjson.dumps({**head, **made.fields})
 
 
-def _count(made: RiskAssessment) -> None:
+def _count(made: Answered) -> None:
     ASSESSMENTS.labels(made.status).inc()
-    for code in {caution.code for caution in made.cautions}:
+    for code in set(made.cautions):
         CAUTIONS.labels(code).inc()
-    for missing in made.missing:
-        MISSING.labels(missing.predictor).inc()
+    for predictor in made.missing:
+        MISSING.labels(predictor).inc()
