@@ -17,7 +17,7 @@ from data_schemas.evidence.incidence_row import Incidence
 from data_schemas.evidence.loading import Evidence, EvidenceError, Problem, load_evidence
 from data_schemas.evidence.performance_row import Performance
 from data_schemas.evidence.row import EvidenceRow, Reference
-from data_schemas.evidence.words import Mark, Verified
+from data_schemas.evidence.vocabulary import Mark, Verified
 
 __all__ = [
     "Association",

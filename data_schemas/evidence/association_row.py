@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from data_schemas.evidence.row import EvidenceRow, Finding, interval_findings
-from data_schemas.evidence.words import (
+from data_schemas.evidence.vocabulary import (
     Comparison,
     ContrastKind,
     Direction,

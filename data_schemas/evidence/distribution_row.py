@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from data_schemas.evidence.row import EvidenceRow, Finding, interval_findings
-from data_schemas.evidence.words import (
+from data_schemas.evidence.vocabulary import (
     Comparison,
     Disease,
     Number,

@@ -4,7 +4,16 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from data_schemas.evidence.row import EvidenceRow, Finding
-from data_schemas.evidence.words import Disease, Patients, Percent, Role, Scale, Setting, Text, Year
+from data_schemas.evidence.vocabulary import (
+    Disease,
+    Patients,
+    Percent,
+    Role,
+    Scale,
+    Setting,
+    Text,
+    Year,
+)
 
 
 class Incidence(EvidenceRow):

@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from typing import Literal
 
 from data_schemas.evidence.row import EvidenceRow, Finding, interval_findings
-from data_schemas.evidence.words import Disease, Events, Patients, Percent, Probability, Slug, Text
+from data_schemas.evidence.vocabulary import (
+    Disease,
+    Events,
+    Patients,
+    Percent,
+    Probability,
+    Slug,
+    Text,
+)
 
 
 class Performance(EvidenceRow):

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from data_schemas.evidence.words import Mark, Probability, Product, Slug, Text, Verified, Year
+from data_schemas.evidence.vocabulary import Mark, Probability, Product, Slug, Text, Verified, Year
 
 
 class Finding(NamedTuple):
