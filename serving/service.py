@@ -12,10 +12,12 @@ import sys
 from functools import cache
 
 import bentoml
+import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from data_schemas.patient_request import read_patient
 from data_schemas.refusal import Refused
+from serving.assess import assess
 from serving.assessment_log.log import AssessmentLog
 from serving.doors.gate import DEADLINE_SECONDS
 from serving.doors.guard import Guard
@@ -50,9 +52,10 @@ def application() -> RestApplication:
 
 
 def _example(ward: Ward) -> bytes:
-    if ward.assessor is None:
+    if not ward.ready:
         return b""
-    return ward.assessor.assess(read_patient(EXAMPLE_PATIENT)).to_json()
+    answer = assess(read_patient(EXAMPLE_PATIENT), ward.artefacts, ward.evidence)
+    return orjson.dumps(answer.model_dump(mode="json", exclude_none=True))
 
 
 class InFront:
@@ -86,8 +89,9 @@ class RiskService:
         """Load and open everything, then let the garbage collector leave it alone."""
         try:
             application().start()
-        except Refused as refused:
-            _log.error("not started", extra={"reason": str(refused)})
+        except Exception as error:
+            reason = str(error) if isinstance(error, Refused) else "a fault of our own"
+            _log.error("not started", extra={"error": type(error).__name__, "reason": reason})
             raise
         gc.collect()
         gc.freeze()

@@ -53,3 +53,11 @@ def log_as_json() -> None:
         logger.handlers = []
         logger.propagate = True
     logging.getLogger(OURS).setLevel(logging.INFO)
+    _gather_only_what_is_written()
+
+
+def _gather_only_what_is_written() -> None:
+    """Spare each record what no line holds, by the switches that ``logging`` documents for it."""
+    logging.logThreads = logging.logProcesses = False
+    logging.logMultiprocessing = logging.logAsyncioTasks = False
+    logging._srcfile = None

@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from http import HTTPStatus
 from secrets import token_hex
-from urllib.parse import parse_qsl
 
 from starlette.types import Message, Receive, Scope
 
@@ -16,7 +14,7 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 
 
-@dataclass
+@dataclass(slots=True)
 class Visit:
     """A request, its caller, and the id under which it stands in every log line."""
 
@@ -28,21 +26,17 @@ class Visit:
     """What stood in the place of the name in the path."""
     request_id: str = field(default_factory=lambda: token_hex(16), init=False)
     """Made here, never taken from the caller: it stands in logs."""
+    headers: dict[bytes, bytes] = field(init=False)
+    """By their names in small letters; of several the last."""
     body_awaited: bool = field(default=False, init=False)
 
-    @cached_property
-    def headers(self) -> dict[bytes, bytes]:
-        """Every header by its name in small letters."""
-        return dict(self.scope["headers"])
+    def __post_init__(self) -> None:
+        """Sort the headers by name."""
+        self.headers = dict(self.scope["headers"])
 
     def header(self, name: bytes) -> str:
         """Return a header as text, empty where it was not sent."""
         return self.headers.get(name, b"").decode("latin-1")
-
-    @property
-    def query(self) -> dict[str, str]:
-        """The query's parameters; the last of a name counts."""
-        return dict(parse_qsl(self.scope["query_string"].decode("latin-1")))
 
     def media_type(self, accepted: tuple[str, ...]) -> str:
         """Return the media type of the body; without a header, the first that is accepted.

@@ -357,7 +357,7 @@ def test_a_failure_of_our_own_says_nothing_of_the_patient(
     def fail(*_: object) -> None:
         raise RuntimeError(CANARY)
 
-    monkeypatch.setattr(assessor, "assess", fail)
+    monkeypatch.setattr(assessor, "read_patient", fail)
     assert problem(client.post("/v1/assess", json=patient), 500)["detail"]
 
 
@@ -371,7 +371,7 @@ def test_every_status_that_is_produced_is_documented(
             yield path, "get", of.get(path).status_code
 
     seen = {*statuses(client), *statuses(closed)}
-    monkeypatch.setattr(assessor, "assess", lambda *_: 1 / 0)
+    monkeypatch.setattr(assessor, "read_patient", lambda *_: 1 / 0)
     seen |= {*statuses(client)}
     assert {status for *_, status in seen} == {200, 400, 413, 422, 500, 503}
     paths = openapi_document()["paths"]
