@@ -110,7 +110,7 @@ def figure(rows: pd.DataFrame) -> bytes:
     axes.minorticks_off()
     axes.grid(axis="y", color="#E0E0E0", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(edgecolor="none", framealpha=1, fontsize=9)
     buffer = BytesIO()
     canvas.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
     return buffer.getvalue()
