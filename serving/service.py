@@ -12,12 +12,10 @@ import sys
 from functools import cache
 
 import bentoml
-import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from data_schemas.patient_request import read_patient
 from data_schemas.refusal import Refused
-from serving.assess import assess
 from serving.assessment_log.log import AssessmentLog
 from serving.doors.gate import DEADLINE_SECONDS
 from serving.doors.guard import Guard
@@ -52,10 +50,9 @@ def application() -> RestApplication:
 
 
 def _example(ward: Ward) -> bytes:
-    if not ward.ready:
+    if ward.assessor is None:
         return b""
-    answer = assess(read_patient(EXAMPLE_PATIENT), ward.artefacts, ward.evidence)
-    return orjson.dumps(answer.model_dump(mode="json", exclude_none=True))
+    return ward.assessor.assess(read_patient(EXAMPLE_PATIENT)).to_json()
 
 
 class InFront:

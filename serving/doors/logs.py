@@ -58,6 +58,5 @@ def log_as_json() -> None:
 
 def _gather_only_what_is_written() -> None:
     """Spare each record what no line holds, by the switches that ``logging`` documents for it."""
-    logging.logThreads = logging.logProcesses = False
-    logging.logMultiprocessing = logging.logAsyncioTasks = False
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
