@@ -16,9 +16,9 @@ from serving.doors.door import Door, Doors
 from serving.doors.gate import Gate
 from serving.doors.guard import Guard
 from serving.doors.history import History
-from serving.doors.page import page_doors
-from serving.doors.patients import Patients
+from serving.doors.one_patient import Patients
 from serving.doors.watch import Watch
+from serving.doors.web_page import page_doors
 from serving.ward import Ward
 
 

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from serving.doors.batch import MOST_BATCH_BYTES, MOST_ITEMS, MOST_LINE_BYTES
-from serving.doors.patients import MOST_BODY_BYTES
+from serving.doors.one_patient import MOST_BODY_BYTES
 from serving.ward import Ward
 from tests.conftest import Body
 from tests.serving.at_the_door import client_of
