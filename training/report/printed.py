@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from training.report.labels import prediction_label, said
 
-MINUS = "\N{MINUS SIGN}"
+MINUS, SPACE = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 _DIGITS, _MOST_PLACES = 3, 4
 
 
@@ -34,7 +34,7 @@ def _measured(value: float) -> str:
 
 def _percent(places: int) -> Callable[[float], str]:
     decimals = _decimals(places)
-    return lambda share: f"{decimals(100 * share)} %"
+    return lambda share: f"{decimals(100 * share)}{SPACE}%"
 
 
 FORMS: dict[str, Callable[[Any], str]] = {

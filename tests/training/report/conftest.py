@@ -11,7 +11,7 @@ import pytest
 
 from data_schemas.outcomes import OUTCOMES
 from serving.artefact import Artefact
-from tests.training.conftest import ExperimentWriter, experiment_text
+from tests.training.conftest import PREDICTORS, ExperimentWriter, experiment_text
 from tests.training.report.reading import Seen, read
 from training.code_state import CodeState
 from training.cohort import LearningCohort, learning_cohort
@@ -26,6 +26,7 @@ from training.verdict import NO_LIMITS, Limit, Verdict
 
 OUTCOME = OUTCOMES["severe_icans"]
 CODE = CodeState(commit="c0ffee", uncommitted_changes=False)
+OTHERS = ("sex", "tumour_burden", "prior_lines", "neuro_comorbidity")
 NASTY_SITE = "<b>St. Mary's & Sons</b>"
 REFUSED = Verdict(
     accepted=False,
@@ -65,7 +66,7 @@ def developed(experiment_file: ExperimentWriter, tmp_path_factory: pytest.TempPa
     """A model of 300 simulated patients, with refits and a declared threshold."""
     folder = tmp_path_factory.mktemp("developed")
     cohort_file = write(simulate(300, 3, 5), folder / "centre.parquet")[0]
-    text = experiment_text(predictors=("crp", "ferritin", "ldh", "platelets", "age", "sex"))
+    text = experiment_text(predictors=(*PREDICTORS, *OTHERS))
     text = text.replace("bootstrap_refits = 3", "bootstrap_refits = 20\nthresholds = [0.2]")
     run = train(experiment_file(text), cohort_file, folder / "store")
     return of_run(run, cohort_file, REFUSED)

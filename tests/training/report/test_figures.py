@@ -3,15 +3,20 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from tests.training.evaluation.conftest import asked, scored
 from tests.training.report.conftest import Told
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
 from training.report.figures import drawings, png, svg
+from training.report.figures.calibration import calibration
 from training.report.figures.drawn import best_comparison
 from training.report.figures.forest import MOST_ROWS, of_subgroups, sheets
+from training.report.figures.instability import calibration as of_refits
 from training.report.page import report_json
 from training.report.record import Report
 
@@ -97,3 +102,29 @@ def test_long_forests_are_cut_into_sheets_without_loss(developed: Told, rows: in
     cut = sheets(wanted)
     assert [row for sheet in cut for row in sheet] == wanted
     assert max(map(len, cut)) <= MOST_ROWS
+
+
+def words(figure: Figure) -> str:
+    return " ".join(text.get_text() for text in figure.findobj(Text))
+
+
+def test_a_panel_that_cannot_be_drawn_says_why() -> None:
+    whole = scored(fitted_here=False)
+    one_risk = evaluate(replace(whole, model=np.full(len(whole), -1.0)), asked()).headline
+    assert one_risk is not None
+    figure = calibration(one_risk, "Calibration", None)
+    assert "not drawn: all patients have one risk" in words(figure)
+
+
+def test_refits_without_calibration_curves_say_so(developed: Told) -> None:
+    found = developed.report.evaluation.instability
+    assert found is not None
+    none = found.model_copy(update={"calibration_low": (), "calibration_high": ()})
+    assert "too few refits" in words(of_refits(none, "Calibration under refits", None))
+
+
+def test_nobody_measured_is_drawn_empty() -> None:
+    whole = scored(fitted_here=False)
+    nobody = evaluate(replace(whole, model=np.full(len(whole), np.nan), comparators={}), asked())
+    assert nobody.headline is not None
+    assert "no patient has a log-odds" in words(calibration(nobody.headline, "Calibration", None))

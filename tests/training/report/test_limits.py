@@ -2,6 +2,7 @@
 
 from tests.training.report.conftest import Told
 from training.evaluation.sample_size_criteria import sample_size_criteria
+from training.report.limits import limits
 
 SIMULATED = "Every measure of performance here is of simulated patients"
 
@@ -56,3 +57,12 @@ def test_unread_evidence_is_counted(rehearsed: Told) -> None:
 def test_the_policy_of_treatment_is_always_said(each: Told) -> None:
     assert said(each, "treatment policy")
     assert said(each, "not randomised")
+
+
+def test_a_promise_that_was_let_go_is_a_limit(developed: Told) -> None:
+    report = developed.report
+    manifest = report.manifest.model_copy(update={"directions_released": ("crp", "ldh")})
+    found = limits(
+        report.standing, report.marks, report.evaluation, report.flow, report.model, manifest
+    )
+    assert any("direction of crp, ldh" in limit for limit in found)

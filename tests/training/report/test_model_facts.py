@@ -1,14 +1,17 @@
 """What is said of the model is what the model does."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.special import expit, logit
 
 from data_schemas.cohort_table import predictor_columns
+from data_schemas.typical_values import burden_measures
 from serving.artefact import PRIOR_FILE
 from tests.training.report.conftest import Told
+from training.report.effects import effects as drawn_from
 from training.report.model_facts import model_facts, term_label
 from training.report.model_record import Effects
 
@@ -46,6 +49,9 @@ def test_a_curve_is_the_answer_of_the_model(developed: Told) -> None:
     n = len(values)
     cell = next(c for c in model.cells if c.product.replace("_", " ") == found.product)
     typical = {c.predictor: np.full(n, c.typical) for c in found.curves if c.typical is not None}
+    del typical["tumour_burden"]
+    volume = next(row.median for row in burden_measures() if row.measure == "mtv")
+    typical |= {"mtv": np.full(n, volume), "neuro_comorbidity": np.zeros(n)}
     words = {"product": cell.product, "disease": "LBCL", "sex": "female"}
     columns = predictor_columns(
         typical
@@ -92,10 +98,28 @@ def test_curves_stay_within_what_is_usual_and_ascend(each: Told) -> None:
 
 
 def test_a_predictor_without_meaning_in_the_disease_has_no_curve(developed: Told) -> None:
-    """No measure of burden is known for a disease that the contract calls other."""
-    found = effects(developed)
-    predictors = {term.predictor for term in developed.artefact.model.terms}
-    assert {c.predictor for c in found.curves} | set(found.left_out) == predictors
+    model = developed.artefact.model
+    only_myeloma = tuple(
+        replace(term, diseases=("MM",)) if term.predictor == "ferritin" else term
+        for term in model.terms
+    )
+    found = drawn_from(replace(model, terms=only_myeloma), developed.cohort)
+    assert set(found.left_out) == {"ferritin"}
+    assert "ferritin" not in {curve.predictor for curve in found.curves}
+    assert effects(developed).left_out == {}
+
+
+def test_burden_moves_by_its_percentile(developed: Told) -> None:
+    curve = next(c for c in effects(developed).curves if c.predictor == "tumour_burden")
+    assert (curve.values[0], curve.typical, curve.values[-1]) == pytest.approx((2, 50, 98))
+    assert curve.unit == "percentile of its disease"
+    assert np.all(np.diff(curve.log_odds.value) >= 0)
+
+
+def test_counts_move_by_whole_numbers_and_flags_from_no_to_yes(developed: Told) -> None:
+    curves = {curve.predictor: curve for curve in effects(developed).curves}
+    assert all(value == round(value) for value in curves["prior_lines"].values)
+    assert curves["neuro_comorbidity"].words == ("no", "yes")
 
 
 def test_coefficients_stand_beside_what_was_believed(developed: Told) -> None:

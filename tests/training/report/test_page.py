@@ -24,7 +24,7 @@ THREE_DIGITS = Decimal("0.005")
 
 
 def number(text: str) -> Decimal:
-    return Decimal(text.replace("−", "-").removesuffix(" %"))
+    return Decimal(text.replace("−", "-").removesuffix("\N{NO-BREAK SPACE}%"))
 
 
 def wrong(printed: Printed, value: object) -> bool:
