@@ -19,16 +19,16 @@ def typical_patients(terms: tuple[Term, ...], disease: str) -> dict[str, str]:
     for term in terms:
         declared = PREDICTORS.get(term.predictor)
         if isinstance(declared, Quantity) and not declared.whole and term.applies_in(disease):
-            whom = f" with {DISEASES[disease]}" if disease in term.centre else ""
-            found[term.predictor] = f"typical patients{whom} ({_basis(term, disease)})"
+            found[term.predictor] = f"typical patients {_whose(term, disease)}"
     return found
 
 
-def _basis(term: Term, disease: str) -> str:
+def _whose(term: Term, disease: str) -> str:
     row = _rows().get((term.predictor, disease)) or _rows().get((term.predictor, DEFAULT_DISEASE))
     if row is None or not isclose(_transformed(row), term.centre_in(disease), abs_tol=1e-9):
         return "of the model's own cohort"
-    return "assumed distribution" if row.assumed else "published distribution"
+    whom = f"with {DISEASES[disease]} " if disease in term.centre else ""
+    return f"{whom}({'assumed' if row.assumed else 'published'} distribution)"
 
 
 def _transformed(row: TypicalValue) -> float:

@@ -16,7 +16,7 @@ from data_schemas.outcomes import OUTCOMES
 from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from data_schemas.products import PRODUCTS
-from data_schemas.risk_assessment import Status
+from data_schemas.risk_assessment import RiskAssessment, Status
 from data_schemas.units import IDENTITY
 from serving.applicability import statuses
 from serving.assess import assess, model_statement
@@ -71,6 +71,32 @@ def test_the_thousand_are_of_every_kind(answers: list[Answer]) -> None:
     assert (
         len({answer["tumour_burden_source"] for answer in answers if answer["missing"] == []}) > 3
     )
+
+
+@pytest.mark.parametrize("of", ["ward", "fitted_ward"])
+def test_every_answer_is_the_declared_record_and_nothing_else(
+    of: str, bodies: list[Body], request: pytest.FixtureRequest
+) -> None:
+    """What is sent reads as a ``RiskAssessment``, and that writes the same JSON again."""
+    answering: Ward = request.getfixturevalue(of)
+    assert answering.assessor is not None
+    sizes = set()
+    for body in bodies:
+        sent = answering.assessor.assess(read_patient(body)).to_json()
+        record = RiskAssessment.model_validate_json(sent)
+        assert orjson.dumps(record.model_dump(mode="json", exclude_none=True)) == sent
+        sizes.add(len(sent))
+    assert len(sizes) > 500
+
+
+def test_what_is_counted_of_an_answer_is_in_it(bodies: list[Body], fitted_ward: Ward) -> None:
+    assert fitted_ward.assessor is not None
+    for body in bodies[::20]:
+        answered = fitted_ward.assessor.assess(read_patient(body))
+        sent = orjson.loads(answered.to_json())
+        assert sent["status"] == answered.status
+        assert [c["code"] for c in sent["cautions"]] == list(answered.cautions)
+        assert [m["predictor"] for m in sent["missing"]] == list(answered.missing)
 
 
 def test_every_answer_adds_up(answers: list[Answer]) -> None:
