@@ -26,7 +26,6 @@ const STATUS = {
   out_of_scope: "No estimate: outside what the evidence covers",
 };
 const COMPARED = { above: "Above", near: "Cannot be distinguished from", below: "Below" };
-const LEAST_BAR = 0.05;
 
 const byId = (id) => document.getElementById(id);
 const form = byId("form");
@@ -361,31 +360,34 @@ function ownRisk(outcome, end) {
 // Why
 
 function why(rated) {
-  const all = rated.flatMap(({ explanation }) => explanation.contributions);
-  const largest = Math.max(LEAST_BAR, ...all.map(({ log_odds: added }) => Math.abs(added)));
-  return section("Why", make("p.hint", "What goes with the risk, not what causes it. In "
-    + "log-odds: 0.7 about doubles the odds, −0.7 halves them."),
+  const all = rated.flatMap(({ explanation }) => explanation.groups);
+  const largest = Math.max(1, ...all.map(({ points }) => Math.abs(points)));
+  const [{ explanation }] = rated;
+  return section("Why", make("p.hint", "What goes with the risk, not what causes it. ",
+    explanation.points_statement, " ", explanation.centile_statement),
   make("div.pair", rated.map((outcome) => reasons(outcome, largest))), ...rated.map((outcome) =>
     more(`${outcome.label} as a table`, contributionTable(outcome))));
 }
 
-function reasons(outcome, largest) {
-  const { explanation } = outcome;
-  const known = explanation.contributions.filter(({ measured, log_odds: added }) =>
-    measured && Math.abs(added) >= LEAST_BAR);
-  const sentences = known.slice(0, 4).map(({ text }) => raised(text));
-  return make("div", make("h4", outcome.label),
-    make("p.hint", `Against ${named(explanation.reference)}:`),
-    sentences.length ? list(sentences) : make("p", "Nothing measured moves the risk."),
+function reasons({ label, explanation }, largest) {
+  const { groups, other, percent, percent_at_base: start } = explanation;
+  const told = (one) => [raised(one.text), make("small", ` (${inPoints(one.points)})`)];
+  return make("div", make("h4", label),
+    make("p.hint", `Against ${named(explanation.reference)}: from ${start}\u00a0% to `
+      + `${percent}\u00a0%. ${explanation.starting_point}`),
+    list([...explanation.reasons, other].map(told)),
     make("p.ends", ["◄ lower", "typical", "higher ►"].map((word) => make("span", word))),
-    make("ul.bars", known.map((one) => bar(one, largest))));
+    make("ul.bars", groups.filter(({ points }) => points).map((one) => bar(one, largest))));
 }
 
-function bar({ label, log_odds: value }, largest) {
-  const side = value > 0 ? "higher" : "lower";
-  const end = 0.5 + value / largest / 2;
-  return make("li", make("p", label,
-    make(`span.${side}`, `${value > 0 ? "▲" : "▼"} ${signed(value)} ${side}`)),
+const inPoints = (points) => `${points > 0 ? "+" : points < 0 ? "−" : ""}${Math.abs(points)} points`;
+
+function bar({ group, points, predictors: members }, largest) {
+  const side = points > 0 ? "higher" : "lower";
+  const end = 0.5 + points / largest / 2;
+  const names = members.map((name) => predictors.get(name)?.label ?? "Tumour burden");
+  return make("li", more([group, " ", make(`span.${side}`,
+    `${points > 0 ? "▲" : "▼"} ${inPoints(points)}`)], names.join("; ")),
   draw("svg", { height: 12, "aria-hidden": true }, stretch("rect.track", 0, 1),
     stretch(`rect.${side}`, Math.min(0.5, end), Math.max(0.5, end)), upright("line.middle", 0.5)));
 }
@@ -395,7 +397,7 @@ function contributionTable({ label: outcome, explanation }) {
   const rows = contributions.map(({ label, group, log_odds: added, text }) =>
     [label, group, added, raised(text)]);
   return table(`${outcome}, ${spaced(explanation.scale)}`, ["Predictor", "Group", "Adds", "In words"], [
-    ["Starting point", "", base, "the typical patient, not the average risk"],
+    ["Starting point", "", base, "the typical patient, not an average risk"],
     ...rows,
     ["Sum", "", total, "this patient"],
   ]);
@@ -406,8 +408,11 @@ function contributionTable({ label: outcome, explanation }) {
 function notMeasured(answer, isRated) {
   if (!answer.missing.length) return "";
   const assumed = new Set(answer.missing.map((one) => one.assumed));
+  const open = answer.outcomes.filter(({ explanation }) => explanation?.range_if_measured.length);
   return section("Not measured", make("p", answer.missing.map(({ label }) => label).join("; ")),
-    isRated ? make("p.hint", `Assumed: ${[...assumed].join("; ")}.`) : "");
+    isRated ? make("p.hint", `Assumed: ${[...assumed].join("; ")}.`) : "",
+    open.map(({ label, explanation }) => more(`${label}: what they leave open`,
+      list(explanation.range_if_measured.map(({ text }) => raised(text))))));
 }
 
 function valuesUsed(answer) {

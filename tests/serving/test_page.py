@@ -25,6 +25,8 @@ NOT_SHOWN = {
     "days_before_infusion": "the form asks no dates",
     "local_deviation": "the model card tells it",
     "odds_ratio": "the statement says it in words",
+    "direction": "the text of a reason says it in words",
+    "centile": "the text of a reason says it in words",
 }
 NOT_OF_THE_ANSWER = {"used_by_model", "accepted_units", "insufficient_data", "out_of_scope"}
 
