@@ -69,6 +69,8 @@ def history_command(outcome: OutcomeArgument) -> None:
     with said_plainly():
         lines = [p for p in Ledger(_store()).lines() if p.outcome == outcome]
     table = Table("when", "who", "act", "version", "before", "reason", "overridden", title=outcome)
+    for column in table.columns:
+        column.overflow = "fold"  # a version that is cut cannot be looked up
     for p in lines:
         who = f"{p.signed_by} ({p.who})" if p.signed_by else p.who
         overridden = "\n".join(p.overridden)

@@ -13,6 +13,7 @@ from training.external_validation import ExternalValidation
 from training.judgement import HEADLINE
 from training.pipeline import Run
 from training.recalibration import Recalibrated
+from training.ruling import ruling_of
 from training.updating import EVENTS_FOR_CLOSED_TEST
 
 
@@ -39,6 +40,17 @@ def show_trained(screen: Console, runs: list[Run]) -> None:
     judged_on = {m.on for manifest in manifests for m in manifest.performance}
     table.caption = "measured on " + "; ".join(sorted(judged_on)) if judged_on else "not measured"
     screen.print(table)
+    for run in runs:
+        show_verdict(screen, run.artefact)
+
+
+def show_verdict(screen: Console, artefact: Artefact) -> None:
+    """Show whether a model may answer, and each limit that it does not keep."""
+    ruling = ruling_of(artefact)
+    assert ruling is not None  # every saved model has one
+    said = f"{artefact.model.outcome}: {ruling.verdict.in_words}"
+    broken = [f"  - {limit.in_words}" for limit in ruling.verdict.limits if not limit.met]
+    screen.print("\n".join([said, *broken]), soft_wrap=True, markup=False, highlight=False)
 
 
 def _measured(manifest: ModelManifest, name: str) -> str:
@@ -101,3 +113,5 @@ def show_recalibration(screen: Console, artefact: Artefact, found: Recalibrated)
         loss += f", updated {found.log_loss_after:.4f} after correction for optimism"
     kept = "kept, no update" if found.artefact is None else "updated"
     screen.print(f"{kept}: {update}; {loss}", soft_wrap=True)
+    if found.artefact is not None:
+        show_verdict(screen, found.artefact)

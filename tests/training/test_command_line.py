@@ -90,6 +90,8 @@ def test_train_makes_the_model_current_and_shows_on_whom_it_rests(
         assert shown in said
     assert "never clinical performance" in said
     assert "registered as version 1" in said
+    assert "severe_icans: May not answer: " in said
+    assert "could not be measured: too few refits" in said
 
 
 @pytest.mark.usefixtures("trained")
