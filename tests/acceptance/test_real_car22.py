@@ -8,6 +8,7 @@ The source counts days of a draw from midnight of the infusion day: draws lie ne
 By its notes a draw after 0.5 came after the cells.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -184,13 +185,24 @@ def test_known_product_gets_a_caution_or_no_number_never_a_silent_low(
     }
 
 
+OF_A_REQUEST = {
+    *("time", "level", "logger", "message"),
+    *("route", "method", "status", "milliseconds", "request_id", "caller"),
+}
+
+
 def test_service_writes_nothing_about_a_patient(service: Any, real_data: Path) -> None:
+    """A line for each request says that it was answered, how, when and for whose key."""
     before = service.output.stat().st_size
     infusion = INFUSION_DAY.date().isoformat()
     bodies = [patient(row, infusion) for _, row in rows_of(real_data).iterrows()]
     ask(service, [body | {"marrow_blast": {"value": "not a number"}} for body in bodies])
     ask(service, bodies)
-    assert service.output.stat().st_size == before
+    lines = service.output.read_bytes()[before:].splitlines()
+    assert len(lines) >= 2 * len(bodies)
+    for said in map(json.loads, lines):
+        assert set(said) <= OF_A_REQUEST
+        assert (said["message"], said["route"]) == ("answered", "/v1/assess")
 
 
 def cohort_table(source: Path, grades: str, scale: str) -> pd.DataFrame:
