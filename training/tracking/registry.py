@@ -57,6 +57,7 @@ class Registry:
     def __init__(self, home: Path) -> None:
         """Open the store that ``MLFLOW_TRACKING_URI`` names, else SQLite under ``home``."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
