@@ -177,6 +177,16 @@ def test_a_version_fitted_to_the_cohort_speaks_by_cross_validation(
     assert f"paired on {patients} patients" in limit.in_words
 
 
+def test_other_patients_of_the_cohort_are_not_taken_for_its_own(
+    cohort_run: Run, evidence_run: Run, simulated_file: Path, evaluations: Path
+) -> None:
+    folder = evaluations / cohort_run.artefact.version
+    scored = load(folder)
+    save(replace(scored, outcome=scored.outcome[::-1].copy()), folder)
+    found = beside_champion(evidence_run.artefact, cohort_run.artefact, evaluations, simulated_file)
+    assert "was judged on other patients of this cohort" in found.in_words
+
+
 def test_a_version_with_a_hand_in_the_cohort_but_judged_elsewhere_is_not_compared(
     cohort_run: Run, evidence_run: Run, simulated_file: Path, evaluations: Path
 ) -> None:
