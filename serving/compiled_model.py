@@ -96,21 +96,21 @@ class CompiledModel:
 
     def open_ends(
         self, disease: str, said: Said, missing: Iterable[str]
-    ) -> dict[str, tuple[float, float]]:
+    ) -> list[tuple[str, float, float]]:
         """Return the least and the greatest log-odds that each missing predictor leaves open.
 
         A predictor to which the model gives no weight leaves nothing open and is not in it.
         """
-        known = self._diseases[disease]
+        known, logit = self._diseases[disease], said.logit
         added = known.open_log_odds
         if known.open_moves is not None and self._trees is not None and said.cells is not None:
             moved = self._slope * self._trees.moved(said.cells, known.open_moves)
             added = (moved + added).tolist()
-        ends = {}
+        ends = []
         for name in missing:
             if (place := known.open_ends.get(name)) is not None:
                 own = added[place]
-                ends[name] = said.logit + min(own), said.logit + max(own)
+                ends.append((name, logit + min(own), logit + max(own)))
         return ends
 
     def _lacking(self, disease: str, missing: tuple[str, ...]) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """One outcome's part of an answer, one patient at a time; what the model fixes is JSON already."""
 
-from math import exp
 from typing import NamedTuple
 
 from orjson import Fragment
@@ -15,7 +14,7 @@ from serving.compiled_model import CompiledModel, Said
 from serving.compiled_terms import PatientTerms, Values
 from serving.explanation import Explainer
 from serving.open_range import OpenRanges
-from serving.risk_model import Cell, Origin
+from serving.risk_model import Cell, Origin, expit_of_one
 from serving.together import Risk, interval
 from serving.told import Told, fragment
 from serving.words import natural_frequency
@@ -76,7 +75,7 @@ class CompiledOutcome:
         if said is None or reason:
             fields["model"] = self._reference
             return Outcome(self._name, fields, status, raised, None)
-        risk = Risk(expit(said.logit), expit(said.low), expit(said.high))
+        risk = Risk(expit_of_one(said.logit), expit_of_one(said.low), expit_of_one(said.high))
         fields |= {
             "risk": risk.risk,
             "interval": interval(risk.low, risk.high),
@@ -91,20 +90,10 @@ class CompiledOutcome:
     def _explanation(
         self, said: Said, risk: Risk, cell: int, disease: str, told: Told
     ) -> dict[str, object]:
-        explained = self._explainer.explain(said, cell, told, expit(said.base), risk.risk)
-        ends = self._model.open_ends(disease, said, told.measured.missing)
-        if ends:
-            risks = {name: (expit(low), expit(high)) for name, (low, high) in ends.items()}
-            explained["range_if_measured"] = self._ranges[disease].of(risks)
+        explained = self._explainer.explain(said, cell, told, expit_of_one(said.base), risk.risk)
+        if ends := self._model.open_ends(disease, said, told.measured.missing):
+            explained["range_if_measured"] = self._ranges[disease].of(ends)
         return explained
-
-
-def expit(z: float) -> float:
-    """Return the probability of a log-odds, without overflow."""
-    if z >= 0:
-        return 1 / (1 + exp(-z))
-    odds = exp(z)
-    return odds / (1 + odds)
 
 
 def _comparison(risk: Risk, base_rate: float) -> str:

@@ -148,12 +148,15 @@ def chosen_reasons(moving: Moving, per_log_odds: float) -> tuple[Moving, Moving]
     list, list
         Who is chosen and who is not.
     """
-    worth = [one for one in moving if abs(one[1]) * per_log_odds >= _LEAST_POINTS]
-    most = min(len(worth), _MOST_REASONS)
-    if len(worth) > most and len({added > 0 for _, added in worth[:most]}) == 1:
+    worth = len(moving)
+    while worth and abs(moving[worth - 1][1]) * per_log_odds < _LEAST_POINTS:
+        worth -= 1
+    last = _MOST_REASONS - 1
+    if worth > _MOST_REASONS and len({added > 0 for _, added in moving[: last + 1]}) == 1:
         upwards = moving[0][1] > 0
-        against = [place for place, (_, added) in enumerate(worth) if (added > 0) != upwards]
-        for place in against[:1]:
-            rest = [one for i, one in enumerate(moving) if i >= most - 1 and i != place]
-            return [*moving[: most - 1], moving[place]], rest
+        for place in range(_MOST_REASONS, worth):
+            if (moving[place][1] > 0) != upwards:
+                rest = [*moving[last:place], *moving[place + 1 :]]
+                return [*moving[:last], moving[place]], rest
+    most = min(worth, _MOST_REASONS)
     return moving[:most], moving[most:]

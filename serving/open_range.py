@@ -5,14 +5,14 @@ limits and whole where it counts something; a word may be any of its words.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 
 import numpy as np
 
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from serving.compiled_terms import ONE_FUNCTIONS, UNKNOWN, term_value
-from serving.risk_model import STANDARD_NORMAL_95
+from serving.risk_model import STANDARD_NORMAL_95, expit_of_one
 from serving.terms import Term
 from serving.words import UNITS, label_of, percent_in_words
 
@@ -93,22 +93,31 @@ class OpenRanges:
                 label = label_of(name)
                 self._said[name] = label, f"{label} not measured: {_between(own[0], disease)}"
 
-    def of(self, ends: Mapping[str, tuple[float, float]]) -> list[dict[str, object]]:
+    def of(self, ends: Iterable[tuple[str, float, float]]) -> list[dict[str, object]]:
         """Return the fields of a :class:`RangeIfMeasured` by predictor, widest first.
 
         Parameters
         ----------
         ends
-            By missing predictor the least and the greatest risk that it leaves open.
+            Each missing predictor with the least and the greatest log-odds that it leaves open.
         """
+        risks = [(expit_of_one(low), expit_of_one(high), name) for name, low, high in ends]
         made = []
-        by_width = sorted([(low - high, name, low, high) for name, (low, high) in ends.items()])
-        for _, name, low, high in by_width:
+        for _, name, low, high in sorted(
+            [(low - high, name, low, high) for low, high, name in risks]
+        ):
             label, between = self._said[name]
             one, other = percent_in_words(low), percent_in_words(high)
             risk = one if one == other else f"{one} to {other}"
-            text = f"{between} the risk would be {risk} %"
-            made.append({"predictor": name, "label": label, "low": low, "high": high, "text": text})
+            made.append(
+                {
+                    "predictor": name,
+                    "label": label,
+                    "low": low,
+                    "high": high,
+                    "text": f"{between} the risk would be {risk} %",
+                }
+            )
         return made
 
 

@@ -9,6 +9,7 @@ of the published evidence, with thousands it is what the cohort says.
 There is no ``fit`` here: fitting returns one of these.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -275,3 +276,11 @@ def expit(z: Array) -> Array:
     """Return the probability of a log-odds, without overflow; NaN stays NaN."""
     with np.errstate(invalid="ignore"):
         return np.exp(-np.logaddexp(0.0, -z))
+
+
+def expit_of_one(z: float) -> float:
+    """Return the probability of one log-odds, without overflow."""
+    if z >= 0:
+        return 1 / (1 + math.exp(-z))
+    odds = math.exp(z)
+    return odds / (1 + odds)

@@ -31,19 +31,27 @@ def value_in_words(name: str, value: float | str | bool | None) -> str | None:
     return f"{float(value):.4g} {UNITS[name]}".rstrip()
 
 
+_PERCENT = ["<1", *map(str, range(1, 96)), ">95"]
+_FREQUENCY = [
+    "fewer than 1 of 100 patients like this",
+    *(f"about {n} of 100 patients like this" for n in range(1, 96)),
+    "more than 95 of 100 patients like this",
+]
+
+
 def percent_in_words(risk: float) -> str:
     """Return a probability as whole percent, without a sign: ``<1`` and ``>95`` at the ends."""
-    percent = 100 * risk
-    if percent < 1:
-        return "<1"
-    return ">95" if percent > 95 else f"{percent:.0f}"
+    return _PERCENT[_whole(risk)]
 
 
 def natural_frequency(risk: float) -> str:
     """Return the risk as a frequency of 100 patients."""
+    return _FREQUENCY[_whole(risk)]
+
+
+def _whole(risk: float) -> int:
+    """Return whole percent between the ends, which are 0 and 96."""
     percent = 100 * risk
     if percent < 1:
-        return "fewer than 1 of 100 patients like this"
-    if percent > 95:
-        return "more than 95 of 100 patients like this"
-    return f"about {percent:.0f} of 100 patients like this"
+        return 0
+    return 96 if percent > 95 else round(percent)

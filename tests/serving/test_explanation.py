@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS
-from serving.compiled_outcome import expit
 from serving.explanation import chosen_reasons
+from serving.risk_model import expit_of_one as expit
 from serving.told import GROUPS, NOT_MEASURED
 from serving.ward import Ward
 from tests.conftest import Body

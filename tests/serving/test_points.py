@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from serving.compiled_outcome import expit
 from serving.points import points_per_log_odds, whole_points
+from serving.risk_model import expit_of_one as expit
 
 POINTS = st.lists(st.floats(-30, 30) | st.just(0.0), min_size=1, max_size=6)
 
