@@ -11,7 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: serve test check coverage test-deep sbom bench-learning bench-cost bench-bound lock clean
+.PHONY: serve test check coverage test-deep sbom bench-learning bench-cost bench-bound bench-answer lock clean
 
 serve: $(VENV)/.installed
 	@$(BIN)/cart-risk prepare --port $(PORT)
@@ -50,6 +50,10 @@ bench-cost: $(VENV)/.installed
 # Two minutes: the floor of what any model could lose before it has seen a patient.
 bench-bound: $(VENV)/.installed
 	$(BIN)/python tests/benchmarks/learning_bound.py
+
+# Half a minute: what an answer costs in process, beside the libraries that made its trees.
+bench-answer: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/answer.py --out docs/answer-benchmark
 
 # uv installs the locked, hashed packages five times faster than pip; it is itself pinned by hash.
 $(BIN)/uv: requirements-uv.lock
