@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data_schemas.predictors import (
     DERIVED,
@@ -31,6 +31,12 @@ _REQUIRED = frozenset(REQUIRED)
 _KNOWN = PREDICTORS.keys() | _OTHER_FIELDS
 _NAMES_COMPARED = 20
 """Only so many unknown names are compared with known ones: thousands of them would cost seconds."""
+_NUMBERS = (int, float)
+_PLAIN = {
+    name: (declared.conversions, declared.hard)
+    for name, declared in PREDICTORS.items()
+    if isinstance(declared, Quantity) and not declared.whole
+}
 _COLUMN_TO_NAME = {
     column: name
     for name, declared in PREDICTORS.items()
@@ -104,6 +110,34 @@ class _Reader:
 
     def refuse(self, field: str, code: str, message: str, accepted: tuple[str, ...] = ()) -> None:
         self.problems.append(Problem(field, code, message, accepted))
+
+    def plainly(self, name: str, given: Any) -> bool:
+        """Take a quantity that is right at first sight; whatever else is read with care."""
+        known = _PLAIN.get(name)
+        if known is None or type(given) is not dict:
+            return False
+        conversions, (low, high) = known
+        value: Any = given.get("value")
+        unit: Any = given.get("unit")
+        measured_at = given.get("measured_at")
+        rule = conversions.get(unit) if type(unit) is str else None
+        if rule is None or type(value) not in _NUMBERS or not -LARGEST < value < LARGEST:
+            return False
+        measured_on = None if measured_at is None else self._day_before_infusion(measured_at)
+        if len(given) != 2 + (measured_on is not None):
+            return False
+        canonical = value + 0.0 if rule is IDENTITY else rule(value)
+        if not low <= canonical <= high:
+            return False
+        self.values[name] = canonical
+        self.measurements[name] = Measurement(canonical, float(value), unit, measured_on)
+        return True
+
+    def _day_before_infusion(self, given: object) -> date | None:
+        measured = _read_clock(given)
+        if measured is None or self.infusion is None or _is_after(measured, self.infusion):
+            return None
+        return measured.date()
 
     def read(self, name: str, declared: Predictor, given: object) -> None:
         if given is None:
@@ -202,7 +236,10 @@ def read_patient(body: object) -> PatientRequest:
     reader = _Reader(body.get("infusion_date"))
     for name, declared in PREDICTORS.items():
         given = body.get(name)
-        if given is not None or name in _REQUIRED:
+        if given is None:
+            if name in _REQUIRED:
+                reader.read(name, declared, given)
+        elif not reader.plainly(name, given):
             reader.read(name, declared, given)
     if not body.keys() <= _KNOWN:
         _refuse_unknown_names(reader, map(str, body))

@@ -346,6 +346,45 @@ def test_a_dated_measurement_needs_the_infusion_date() -> None:
     assert only(problems) == ("infusion_date", "required")
 
 
+# ---- what is right at first sight
+
+_NUMBERS = (
+    st.floats(-1, 300)
+    | st.integers(-1, 300)
+    | st.sampled_from([-0.0, 1e308, math.nan, True, "8", 10**400])
+)
+_CLOCKS = st.sampled_from(
+    [None, "2026-03-09", "2026-03-12", "2026-03-12T09:00", "2026-03-13", "soon", 3, []]
+)
+_PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "value": _NUMBERS,
+        "unit": st.sampled_from(["mg/L", "mg/dL", "mg/dl", "U/L", "a", "", None, []]),
+        "measured_at": _CLOCKS,
+        "by": st.just("me"),
+    },
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["crp", "ldh", "age", "ecog", "bulky_disease"]), _PARTS),
+    st.sampled_from([None, "2026-03-12", "2026-03-12T09:30", "soon"]),
+)
+def test_what_is_read_at_first_sight_is_what_care_reads(body: Any, infusion: str | None) -> None:
+    body = MINIMAL | body | {"infusion_date": infusion}
+    careful = pytest.MonkeyPatch()
+    careful.setattr("data_schemas.patient_request._PLAIN", {})
+    found = []
+    for _ in range(2):
+        try:
+            found.append((read_patient(body), str(read_patient(body).values)))
+        except RequestProblems as refused:
+            found.append((refused.problems, ""))
+        careful.undo()
+    assert found[0] == found[1]
+
+
 # ---- all at once, and nothing repeated
 
 
