@@ -15,9 +15,9 @@ from data_schemas.patient_request import PatientRequest
 from data_schemas.risk_assessment import CautionCode, RiskAssessment, Status
 from serving.artefact import Artefact
 from serving.compiled_cautions import Raised, of_values
-from serving.compiled_outcome import CompiledOutcome, Patient, model_statement
+from serving.compiled_outcome import CompiledOutcome, Outcome, Patient, model_statement
 from serving.compiled_scores import scores
-from serving.compiled_terms import CompiledTerms
+from serving.compiled_terms import CompiledTerms, Values
 from serving.risk_model import RiskModel
 from serving.terms import are_read_alike
 from serving.together import TwoOutcomes
@@ -55,9 +55,11 @@ class Assessor:
     def __init__(self, artefacts: Mapping[str, Artefact], evidence: Evidence) -> None:
         """Make the models ready."""
         self.model_hashes = {name: artefact.sha256 for name, artefact in artefacts.items()}
-        self._outcomes = [CompiledOutcome(a, evidence) for a in artefacts.values()]
         self._readers: list[tuple[CompiledTerms, Teller]] = []
-        self._reader_of = [self._reader(a.model) for a in artefacts.values()]
+        self._outcomes = [
+            (CompiledOutcome(artefact, evidence), self._reader(artefact.model))
+            for artefact in artefacts.values()
+        ]
         used = {term.predictor for a in artefacts.values() for term in a.model.terms}
         self._values_used = ValuesUsed(used)
         self._missing = MissingPredictors(used)
@@ -66,15 +68,18 @@ class Assessor:
     def assess(self, request: PatientRequest) -> Answered:
         """Return the assessment of one patient."""
         values, days = request.values, days_before_infusion(request)
-        patients = self._read(request, of_values(values, days))
-        outcomes = [
-            outcome.answer(patients[reader])
-            for outcome, reader in zip(self._outcomes, self._reader_of, strict=True)
-        ]
-        measured = set().union(*[patient.terms.distance for patient in patients])
-        missing = self._missing.of(str(values["disease"]), measured)
-        raised = list(dict.fromkeys([caution for o in outcomes for caution in o.raised]))
+        patients = self._read(values, of_values(values, days))
+        outcomes: list[Outcome] = []
+        raised: dict[Raised, None] = {}
+        measured: set[str] = set()
+        for compiled, reader in self._outcomes:
+            patient = patients[reader]
+            outcome = compiled.answer(patient)
+            outcomes.append(outcome)
+            raised.update(dict.fromkeys(outcome.raised))
+            measured.update(patient.terms.distance)
         status = max([outcome.status for outcome in outcomes], key=_SEVERITY.__getitem__)
+        missing = self._missing.of(str(values["disease"]), measured)
         fields: dict[str, object] = {
             "status": status,
             "cautions": [caution.shown() for caution in raised],
@@ -84,12 +89,11 @@ class Assessor:
             fields["together"] = together
         fields["values_used"] = self._values_used.of(request, days)
         fields["missing"] = self._missing.shown(missing)
-        for burden in [patient.terms.burden for patient in patients if patient.terms.burden][:1]:
-            fields["tumour_burden_source"] = burden[0]
+        if patients[0].terms.burden is not None:
+            fields["tumour_burden_source"] = patients[0].terms.burden[0]
         fields["published_scores"] = scores(values)
         fields |= _STATEMENTS
-        codes = tuple([caution.code for caution in raised])
-        return Answered(fields, status, codes, tuple(missing))
+        return Answered(fields, status, tuple([c.code for c in raised]), tuple(missing))
 
     def _reader(self, model: RiskModel) -> int:
         """Return the place of the reader of a model's terms; equal ones are read once."""
@@ -101,9 +105,8 @@ class Assessor:
         self._readers.append((reader, Teller(model.terms)))
         return len(self._readers) - 1
 
-    def _read(self, request: PatientRequest, raised: list[Raised]) -> list[Patient]:
-        values, disease = request.values, str(request.values["disease"])
-        patients = []
+    def _read(self, values: Values, raised: list[Raised]) -> list[Patient]:
+        disease, patients = str(values["disease"]), []
         for reader, teller in self._readers:
             terms = reader.read(values, disease)
             told = teller.told(values, terms, disease)

@@ -10,17 +10,18 @@ from data_schemas.risk_assessment import Explanation
 from serving.compiled_model import Said
 from serving.points import points_per_log_odds, whole_points
 from serving.risk_model import RiskModel
-from serving.told import ABOUT, GROUP_OF, GROUPS, Told
+from serving.told import ABOUT, AS_TYPICAL, GROUPS, Told
 
 _NEGLIGIBLE = 5e-13
 _MOST_REASONS = 4
 _LEAST_POINTS = 0.5
 """A predictor of fewer percentage points gets no reason of its own."""
 
-Moving = list[tuple[str, float]]
-"""Predictors that add something, with what they add in log-odds, largest first."""
+Added = list[tuple[str, float]]
+"""Predictors with what they add in log-odds, largest first."""
 
-_HIGHER, _LOWER = "goes with a higher risk than typical", "goes with a lower risk than typical"
+_HIGHER = ": goes with a higher risk than typical"
+_LOWER = ": goes with a lower risk than typical"
 _OTHERS = {
     0: "All other predictors together make no difference",
     1: "All other predictors together go with a higher risk than typical",
@@ -47,19 +48,19 @@ class Explainer:
         """Return the fields of an :class:`Explanation`; what is left open is filled in later."""
         at_base, percent = round(100 * risk_at_base), round(100 * risk)
         per_log_odds = points_per_log_odds(said.base, risk_at_base, said.logit, risk)
-        by_size = sorted([(-abs(v), name, v) for name, v in said.contributions.items() if v])
-        moving = [(name, added) for _, name, added in by_size]
-        reasons, other = _reasons(moving, told, per_log_odds, percent - at_base)
+        added = sorted(said.contributions.items(), key=_size)
+        reasons, other = _reasons(added, told, per_log_odds, percent - at_base)
+        contributions, groups = _contributions(added, told)
         return {
             "scale": _SCALE,
             "reference": self._reference[cell],
             "base": said.base,
-            "contributions": _contributions(moving, told),
+            "contributions": contributions,
             "total": said.logit,
             "starting_point": _STARTING_POINT,
             "percent_at_base": at_base,
             "percent": percent,
-            "groups": _groups(moving, told, per_log_odds, percent - at_base),
+            "groups": _groups(groups, told, per_log_odds, percent - at_base),
             "reasons": reasons,
             "other": other,
             "range_if_measured": (),
@@ -67,96 +68,99 @@ class Explainer:
         }
 
 
-def _contributions(moving: Moving, told: Told) -> list[object]:
-    """Return one contribution a predictor, largest first, those not measured last."""
-    words, made = told.words, []
-    for name, added in moving:
+def _size(one: tuple[str, float]) -> float:
+    return -abs(one[1])
+
+
+def _contributions(added: Added, told: Told) -> tuple[list[object], dict[str, float]]:
+    """Return one contribution a predictor, those not measured last, and the sum of each group."""
+    words, measured = told.words, told.measured
+    made: list[object] = []
+    sums: dict[str, float] = {}
+    moved = set()
+    for name, log_odds in added:
+        if not log_odds:
+            continue
         label, group = ABOUT[name]
+        says = _HIGHER if log_odds > _NEGLIGIBLE else _LOWER
+        sums[group] = sums.get(group, 0.0) + log_odds
+        moved.add(name)
         made.append(
             {
                 "predictor": name,
                 "label": label,
                 "group": group,
-                "log_odds": added,
+                "log_odds": log_odds,
                 "measured": True,
-                "text": f"{words[name]}: {_says(added)}",
+                "text": words[name] + (says if abs(log_odds) > _NEGLIGIBLE else AS_TYPICAL),
             }
         )
-    if len(moving) < len(told.measured.known):
-        moved = dict(moving)
-        made += [told.as_typical(name) for name in told.measured.known if name not in moved]
-    return [*made, *told.measured.nothing]
+    if len(moved) < len(measured.known):
+        made += [told.as_typical(name) for name in measured.known if name not in moved]
+    made += measured.nothing
+    return made, sums
 
 
-def _says(added: float) -> str:
-    if abs(added) < _NEGLIGIBLE:
-        return "as typical"
-    return _HIGHER if added > 0 else _LOWER
-
-
-def _groups(moving: Moving, told: Told, per_log_odds: float, difference: int) -> list[object]:
-    sums: dict[str, float] = {}
-    for name, added in moving:
-        group = GROUP_OF[name]
-        sums[group] = sums.get(group, 0.0) + added
-    by_size = sorted([(-abs(added), group, added) for group, added in sums.items()])
-    points = whole_points([added * per_log_odds for _, _, added in by_size], difference)
+def _groups(
+    sums: dict[str, float], told: Told, per_log_odds: float, difference: int
+) -> list[object]:
+    order = sorted(sums.items(), key=_size)
+    exact = [log_odds * per_log_odds for _, log_odds in order]
     members, idle = told.measured.members, told.measured.idle
-    groups: list[object] = [
-        {"group": group, "log_odds": added, "points": share, "predictors": members[group]}
-        for (_, group, added), share in zip(by_size, points, strict=True)
-    ]
+    groups: list[object] = []
+    for (group, log_odds), points in zip(order, whole_points(exact, difference), strict=True):
+        groups.append(
+            {"group": group, "log_odds": log_odds, "points": points, "predictors": members[group]}
+        )
     groups += [idle[group] for group in GROUPS if group not in sums]
     return groups
 
 
 def _reasons(
-    moving: Moving, told: Told, per_log_odds: float, difference: int
+    added: Added, told: Told, per_log_odds: float, difference: int
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
-    chosen, others = chosen_reasons(moving, per_log_odds)
-    left = sum([added for _, added in others], 0.0)
-    exact = [added * per_log_odds for _, added in chosen]
+    chosen = chosen_reasons(added, per_log_odds)
+    left, exact, reasons = 0.0, [], []
+    for name, log_odds in added:
+        if name in chosen:
+            exact.append(log_odds * per_log_odds)
+        else:
+            left += log_odds
     exact.append(left * per_log_odds)
     points = whole_points(exact, difference)
-    reasons = []
-    for (name, added), share in zip(chosen, points, strict=False):
+    for (name, log_odds), share in zip(chosen.items(), points, strict=False):
         centile, words = told.standing(name)
         reason: dict[str, object] = {
             "predictor": name,
-            "direction": "higher" if added > 0 else "lower",
-            "log_odds": added,
+            "direction": "higher" if log_odds > 0 else "lower",
+            "log_odds": log_odds,
             "points": share,
         }
         if centile is not None:
             reason["centile"] = centile
-        reason["text"] = f"{words}: {_says(added)}"
+        reason["text"] = words + (_HIGHER if log_odds > 0 else _LOWER)
         reasons.append(reason)
     text = _OTHERS[(left > _NEGLIGIBLE) - (left < -_NEGLIGIBLE)]
     return reasons, {"log_odds": left, "points": points[-1], "text": text}
 
 
-def chosen_reasons(moving: Moving, per_log_odds: float) -> tuple[Moving, Moving]:
+def chosen_reasons(added: Added, per_log_odds: float) -> dict[str, float]:
     """Choose at most four predictors that add most, in both directions if there are both.
 
     Parameters
     ----------
     per_log_odds
         Percentage points that one log-odds is worth; who adds less than half a point is left out.
-
-    Returns
-    -------
-    list, list
-        Who is chosen and who is not.
     """
-    worth = len(moving)
-    while worth and abs(moving[worth - 1][1]) * per_log_odds < _LEAST_POINTS:
+    worth = len(added)
+    while worth and abs(added[worth - 1][1]) * per_log_odds < _LEAST_POINTS:
         worth -= 1
-    last = _MOST_REASONS - 1
-    if worth > _MOST_REASONS and len({added > 0 for _, added in moving[: last + 1]}) == 1:
-        upwards = moving[0][1] > 0
-        for place in range(_MOST_REASONS, worth):
-            if (moving[place][1] > 0) != upwards:
-                rest = [*moving[last:place], *moving[place + 1 :]]
-                return [*moving[:last], moving[place]], rest
-    most = min(worth, _MOST_REASONS)
-    return moving[:most], moving[most:]
+    chosen = dict(added[: min(worth, _MOST_REASONS)])
+    if worth > _MOST_REASONS and len({log_odds > 0 for log_odds in chosen.values()}) == 1:
+        upwards = added[0][1] > 0
+        for name, log_odds in added[_MOST_REASONS:worth]:
+            if (log_odds > 0) != upwards:
+                chosen.popitem()
+                chosen[name] = log_odds
+                break
+    return chosen

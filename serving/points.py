@@ -24,7 +24,7 @@ def whole_points(exact: Sequence[float], total: int) -> list[int]:
     exact
         Points that add up to within 1 of ``total``. What is exactly 0 stays 0.
     """
-    whole = [round(points) for points in exact]
+    whole = list(map(round, exact))
     short = total - sum(whole)
     if short:
         up = 1 if short > 0 else -1

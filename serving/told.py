@@ -23,6 +23,7 @@ GROUPS = (
 GROUP_OF: Mapping[str, str] = {n: d.group for n, d in PREDICTORS.items()} | {BURDEN: "tumour"}
 """The group of each predictor, and of tumour burden."""
 
+AS_TYPICAL = ": as typical"
 _MOST_PATTERNS = 512
 
 
@@ -68,7 +69,7 @@ class Told:
                 "group": group,
                 "log_odds": 0.0,
                 "measured": True,
-                "text": f"{self.words[name]}: as typical",
+                "text": self.words[name] + AS_TYPICAL,
             }
         return known
 
