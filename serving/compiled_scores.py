@@ -1,19 +1,19 @@
 """The published scores of one patient, as they are shown beside the risk."""
 
 from serving.compiled_terms import Values
-from serving.published_scores import PUBLISHED_SCORES, ScoreResult, published_scores
-
-_INPUTS = tuple(sorted({name for score in PUBLISHED_SCORES for name in score.inputs}))
+from serving.published_scores import PUBLISHED_SCORES, PublishedScore, score_result
 
 
 def scores(values: Values) -> list[dict[str, object]]:
-    """Return the fields of every :class:`Score`, without those that have no value."""
-    known = {name: float(values[name]) for name in _INPUTS if name in values}
-    return [_shown(result) for result in published_scores(known)]
+    """Return the fields of every :class:`Score`, without those that have no value.
+
+    The contract's limits lie within what the scores can take.
+    """
+    return [_shown(score, values) for score in PUBLISHED_SCORES]
 
 
-def _shown(result: ScoreResult) -> dict[str, object]:
-    name, label, value, log2, missing, above_cut_off, note = result
+def _shown(score: PublishedScore, values: Values) -> dict[str, object]:
+    name, label, value, log2, missing, above_cut_off, note = score_result(score, values)
     shown: dict[str, object] = {"name": name, "label": label}
     if value is not None:
         shown["value"] = value

@@ -119,16 +119,12 @@ def _groups(
 def _reasons(
     added: Added, told: Told, per_log_odds: float, difference: int
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
-    chosen = chosen_reasons(added, per_log_odds)
-    left, exact, reasons = 0.0, [], []
-    for name, log_odds in added:
-        if name in chosen:
-            exact.append(log_odds * per_log_odds)
-        else:
-            left += log_odds
+    chosen, left = chosen_reasons(added, per_log_odds)
+    exact = [log_odds * per_log_odds for _, log_odds in chosen]
     exact.append(left * per_log_odds)
     points = whole_points(exact, difference)
-    for (name, log_odds), share in zip(chosen.items(), points, strict=False):
+    reasons = []
+    for (name, log_odds), share in zip(chosen, points, strict=False):
         centile, words = told.standing(name)
         reason: dict[str, object] = {
             "predictor": name,
@@ -144,23 +140,32 @@ def _reasons(
     return reasons, {"log_odds": left, "points": points[-1], "text": text}
 
 
-def chosen_reasons(added: Added, per_log_odds: float) -> dict[str, float]:
+def chosen_reasons(added: Added, per_log_odds: float) -> tuple[Added, float]:
     """Choose at most four predictors that add most, in both directions if there are both.
 
     Parameters
     ----------
     per_log_odds
         Percentage points that one log-odds is worth; who adds less than half a point is left out.
+
+    Returns
+    -------
+    list, float
+        Who is chosen, and what all others add together, in log-odds.
     """
-    worth = len(added)
-    while worth and abs(added[worth - 1][1]) * per_log_odds < _LEAST_POINTS:
-        worth -= 1
-    chosen = dict(added[: min(worth, _MOST_REASONS)])
-    if worth > _MOST_REASONS and len({log_odds > 0 for log_odds in chosen.values()}) == 1:
-        upwards = added[0][1] > 0
-        for name, log_odds in added[_MOST_REASONS:worth]:
-            if (log_odds > 0) != upwards:
-                chosen.popitem()
-                chosen[name] = log_odds
-                break
-    return chosen
+    chosen: Added = []
+    left, upwards, against = 0.0, 0, None
+    for one in added:
+        log_odds = one[1]
+        is_worth = abs(log_odds) * per_log_odds >= _LEAST_POINTS
+        if is_worth and len(chosen) < _MOST_REASONS:
+            chosen.append(one)
+            upwards += log_odds > 0
+            continue
+        left += log_odds
+        if is_worth and against is None and upwards == (0 if log_odds > 0 else _MOST_REASONS):
+            against = one
+    if against is not None:
+        left += chosen[-1][1] - against[1]
+        chosen[-1] = against
+    return chosen, left

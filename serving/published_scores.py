@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Mark = Literal["read", "unread"]
 
@@ -57,7 +57,7 @@ def easix(ldh_u_l: float, creatinine_mg_dl: float, platelets_10e9_l: float) -> f
     _require_measured(
         ldh_u_l=ldh_u_l, creatinine_mg_dl=creatinine_mg_dl, platelets_10e9_l=platelets_10e9_l
     )
-    return ldh_u_l * creatinine_mg_dl / max(platelets_10e9_l, PLATELET_FLOOR)
+    return _easix(ldh_u_l, creatinine_mg_dl, platelets_10e9_l)
 
 
 def s_easix(ldh_u_l: float, platelets_10e9_l: float) -> float:
@@ -89,7 +89,7 @@ def s_easix(ldh_u_l: float, platelets_10e9_l: float) -> float:
     Pennisi M, Blood Adv 2021;5:3397-3406 (abstract read).
     """
     _require_measured(ldh_u_l=ldh_u_l, platelets_10e9_l=platelets_10e9_l)
-    return ldh_u_l / max(platelets_10e9_l, PLATELET_FLOOR)
+    return _s_easix(ldh_u_l, platelets_10e9_l)
 
 
 def m_easix(ldh_u_l: float, crp_mg_l: float, platelets_10e9_l: float) -> float:
@@ -128,7 +128,7 @@ def m_easix(ldh_u_l: float, crp_mg_l: float, platelets_10e9_l: float) -> float:
     lymphodepletion. Cut-offs: unread, none is used.
     """
     _require_measured(ldh_u_l=ldh_u_l, crp_mg_l=crp_mg_l, platelets_10e9_l=platelets_10e9_l)
-    return ldh_u_l * (crp_mg_l / MG_L_PER_MG_DL) / max(platelets_10e9_l, PLATELET_FLOOR)
+    return _m_easix(ldh_u_l, crp_mg_l, platelets_10e9_l)
 
 
 def car_hematotox(
@@ -185,17 +185,27 @@ def car_hematotox(
         crp_mg_l=crp_mg_l,
         ferritin_ng_ml=ferritin_ng_ml,
     )
-    return sum(
-        (
-            platelets_10e9_l <= 175,
-            platelets_10e9_l < 75,
-            anc_10e9_l < 1.2,
-            hemoglobin_g_l < 90,
-            crp_mg_l > 30,
-            ferritin_ng_ml >= 650,
-            ferritin_ng_ml > 2000,
-        )
-    )
+    return _car_hematotox(platelets_10e9_l, anc_10e9_l, hemoglobin_g_l, crp_mg_l, ferritin_ng_ml)
+
+
+def _easix(ldh: float, creatinine: float, platelets: float) -> float:
+    return ldh * creatinine / max(platelets, PLATELET_FLOOR)
+
+
+def _s_easix(ldh: float, platelets: float) -> float:
+    return ldh / max(platelets, PLATELET_FLOOR)
+
+
+def _m_easix(ldh: float, crp: float, platelets: float) -> float:
+    return ldh * (crp / MG_L_PER_MG_DL) / max(platelets, PLATELET_FLOOR)
+
+
+def _car_hematotox(
+    platelets: float, anc: float, hemoglobin: float, crp: float, ferritin: float
+) -> int:
+    of_platelets = (platelets <= 175) + (platelets < 75)
+    of_ferritin = (ferritin >= 650) + (ferritin > 2000)
+    return of_platelets + (anc < 1.2) + (hemoglobin < 90) + (crp > 30) + of_ferritin
 
 
 def _require_measured(**values: float) -> None:
@@ -223,8 +233,9 @@ class PublishedScore:
     """What must be known of a score before its number is shown.
 
     `inputs` are names of the predictor contract, in the order in which `compute` takes them;
-    `compute` expects canonical units. `on_log2_scale` holds for ratios whose published effects
-    are per doubling. `point_table_mark` is "unread" if the points themselves are second-hand.
+    `compute` expects canonical units; `of_checked` is the same for values known to be possible.
+    `on_log2_scale` holds for ratios whose published effects are per doubling. `point_table_mark` is
+    "unread" if the points themselves are second-hand.
     """
 
     name: str
@@ -232,6 +243,7 @@ class PublishedScore:
     formula: str
     inputs: tuple[str, ...]
     compute: Callable[..., float]
+    of_checked: Callable[..., float]
     purpose: str
     performance_note: str
     citation: str
@@ -239,6 +251,14 @@ class PublishedScore:
     cut_off: CutOff | None = None
     on_log2_scale: bool = False
     point_table_mark: Mark = "read"
+
+    def is_measured(self, values: Mapping[str, object]) -> bool:
+        """Tell whether every input is there."""
+        return self._inputs <= values.keys()
+
+    @cached_property
+    def _inputs(self) -> frozenset[str]:
+        return frozenset(self.inputs)
 
     @cached_property
     def note(self) -> str:
@@ -273,6 +293,7 @@ PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
         formula="LDH [U/L] x creatinine [mg/dL] / platelets [10*9/L]",
         inputs=("ldh", "creatinine", "platelets"),
         compute=easix,
+        of_checked=_easix,
         purpose="Built for endothelial risk and survival after allogeneic transplantation.",
         performance_note=(
             "Grade 3 or higher CRS and/or ICANS: odds ratio 1.72 (1.26-2.46) per doubling in "
@@ -291,6 +312,7 @@ PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
         formula="LDH [U/L] / platelets [10*9/L]",
         inputs=("ldh", "platelets"),
         compute=s_easix,
+        of_checked=_s_easix,
         purpose="Built for severe CRS and ICANS, in one centre (n=118).",
         performance_note="Similar to EASIX and m-EASIX in its own cohort. " + _NULL_RESULT,
         citation=_PENNISI,
@@ -303,6 +325,7 @@ PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
         formula="LDH [U/L] x CRP [mg/dL] / platelets [10*9/L]; CRP [mg/dL] = CRP [mg/L] / 10",
         inputs=("ldh", "crp", "platelets"),
         compute=m_easix,
+        of_checked=_m_easix,
         purpose="Built for severe CRS and ICANS, in one centre (n=118).",
         performance_note=(
             "AUC 0.80 for severe CRS at lymphodepletion in its own cohort. " + _NULL_RESULT
@@ -321,6 +344,7 @@ PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
         ),
         inputs=("platelets", "anc", "hemoglobin", "crp", "ferritin"),
         compute=car_hematotox,
+        of_checked=_car_hematotox,
         purpose="Built for neutropenia of 14 days or longer, not for CRS or ICANS.",
         performance_note=(
             "Neutropenia: AUC 0.89 in pooled validation, 0.73 in a population-based cohort "
@@ -354,16 +378,20 @@ def published_scores(values: Mapping[str, float]) -> tuple[ScoreResult, ...]:
     ValueError
         If a value that a score uses is negative, NaN or infinite.
     """
-    return tuple(_result(score, values) for score in PUBLISHED_SCORES)
+    for score in PUBLISHED_SCORES:
+        if score.is_measured(values):
+            score.compute(*[values[name] for name in score.inputs])
+    return tuple([score_result(score, values) for score in PUBLISHED_SCORES])
 
 
-def _result(score: PublishedScore, values: Mapping[str, float]) -> ScoreResult:
+def score_result(score: PublishedScore, values: Mapping[str, Any]) -> ScoreResult:
+    """Return one score of a patient whose values are known to be possible."""
     name, label = score.name, score.label
-    missing = tuple([name for name in score.inputs if name not in values])
-    if missing:
+    if not score.is_measured(values):
+        missing = tuple(name for name in score.inputs if name not in values)
         note = f"Not calculated: no {', '.join(missing)}."
         return ScoreResult(name, label, None, None, missing, None, note)
-    value = float(score.compute(*[values[name] for name in score.inputs]))
+    value = float(score.of_checked(*[values[name] for name in score.inputs]))
     # A ratio of zero has no logarithm; it arises from an LDH, creatinine or CRP of zero.
     log2 = math.log2(value) if score.on_log2_scale and value > 0 else None
     above_cut_off = score.cut_off.is_passed_by(value) if score.cut_off else None

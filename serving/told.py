@@ -171,13 +171,17 @@ _NOT_MEASURED = {
 def _words(values: Values, terms: PatientTerms) -> dict[str, str]:
     words = {}
     for name in terms.distance:
-        written = _OF_NUMBER.get(name)
-        if written is not None:
-            words[name] = written % values[name]
-        elif name != BURDEN:
-            words[name] = _OF_WORD[name, values[name]]
+        if name != BURDEN:
+            words[name] = words_of(name, values[name])
     if terms.burden is not None:
         source, percentile = terms.burden
-        measured = f"{PREDICTORS[source].label.lower()} {value_in_words(source, values[source])}"
-        words[BURDEN] = f"Tumour burden percentile {100 * percentile:.0f} ({measured})"
+        measured = words_of(source, values[source])
+        lower = measured[0].lower() + measured[1:]
+        words[BURDEN] = f"Tumour burden percentile {100 * percentile:.0f} ({lower})"
     return words
+
+
+def words_of(name: str, value: float | str | bool) -> str:
+    """Return a predictor's label and value in words."""
+    written = _OF_NUMBER.get(name)
+    return _OF_WORD[name, value] if written is None else written % value

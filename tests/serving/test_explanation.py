@@ -187,7 +187,9 @@ ADDED = st.lists(st.floats(-2, 2).filter(lambda x: abs(x) > 1e-6), max_size=9, u
 def test_the_largest_are_chosen_and_one_against_them(
     added: list[tuple[str, float]], per_log_odds: float
 ) -> None:
-    chosen = list(chosen_reasons(added, per_log_odds).items())
+    chosen, left = chosen_reasons(added, per_log_odds)
+    others = [v for name, v in added if (name, v) not in chosen]
+    assert left == pytest.approx(sum(others), abs=1e-12)
     worth = [one for one in added if abs(one[1]) * per_log_odds >= 0.5]
     assert len(chosen) == min(4, len(worth))
     assert chosen[:3] == worth[:3]
