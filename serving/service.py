@@ -1,9 +1,9 @@
 """The BentoML service: ``bentoml serve serving.service:RiskService``.
 
 BentoML brings the server, its workers and their supervision. Every request is answered by
-``serving.rest``, which stands in front of BentoML's own routes: those print malformed bodies into
-the log and refuse in another dialect. ``docs/decisions/0018-bentoml-settings.md`` says why each
-setting is as it is.
+``serving.rest``, which stands in front of BentoML's own application: its routes print malformed
+bodies into the log and refuse in another dialect, and what it wraps around them costs more than an
+answer. ``docs/decisions/0018-bentoml-settings.md`` says why each setting is as it is.
 """
 
 import gc
@@ -12,6 +12,7 @@ import sys
 from functools import cache
 
 import bentoml
+from _bentoml_sdk import Service
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from data_schemas.patient_request import read_patient
@@ -70,8 +71,23 @@ class InFront:
             await self._app(scope, receive, send)
 
 
+class FrontedService(Service):  # type: ignore[misc]  # the library is not typed
+    """A BentoML service whose requests do not pass through BentoML's own layers."""
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        """Return what the server runs: BentoML's application behind ours.
+
+        Where spans are exported, the layer that makes them stays in front.
+        """
+        if _doors.otlp_endpoint is not None:
+            self.add_asgi_middleware(InFront)
+            return super().to_asgi(is_main)
+        return InFront(super().to_asgi(is_main))
+
+
 @bentoml.service(
     name="cart-risk",
+    service_class=FrontedService,
     workers=_doors.workers,
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},
@@ -98,6 +114,3 @@ class RiskService:
     async def end(self) -> None:
         """Write what waits for the disk."""
         await application().stop()
-
-
-RiskService.add_asgi_middleware(InFront)  # type: ignore[attr-defined]  # typed as the class

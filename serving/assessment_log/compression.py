@@ -1,28 +1,39 @@
 """Answers are mostly the same words: each is stored as its difference from an example.
 
-An answer of 18 kB, of which all but the numbers stands in every other, becomes about 1 kB. The
+An answer of 24 kB, of which all but the numbers stands in every other, becomes less than 2 kB. The
 example is the answer to an invented patient and is stored once, in clear; a row says by its writer
 which one it needs.
 """
 
-import zlib
+import zstandard
 
-_LEVEL = 3
-_WINDOW = 32 * 1024
+_LEVEL = 1
 
 
 class Compression:
-    """Shortens contents that resemble an example (zlib, RFC 1950, with a preset dictionary)."""
+    """Shortens contents that resemble an example (Zstandard, RFC 8878, with a raw dictionary).
+
+    For one thread at a time.
+    """
 
     def __init__(self, example: bytes) -> None:
-        """Read the example once; nothing but its last 32 kB can be referred to."""
-        self.dictionary = example[-_WINDOW:]
-        self._primed = zlib.compressobj(_LEVEL, zdict=self.dictionary)
+        """Read the example once."""
+        self.dictionary = example
+        known = _dictionary(example)
+        if known is not None:
+            known.precompute_compress(level=_LEVEL)
+        # The checksum tells a wrong example, which Zstandard itself would not notice.
+        self._machine = zstandard.ZstdCompressor(
+            level=_LEVEL, dict_data=known, write_checksum=True, write_dict_id=False
+        )
 
     def compressed(self, content: bytes) -> bytes:
         """Return the content, shorter."""
-        machine = self._primed.copy()  # half the time of reading the example again
-        return machine.compress(content) + machine.flush()
+        return self._machine.compress(content)
+
+
+class NotRestored(Exception):
+    """The content or the dictionary is not what it was."""
 
 
 def restored(content: bytes, dictionary: bytes) -> bytes:
@@ -30,8 +41,16 @@ def restored(content: bytes, dictionary: bytes) -> bytes:
 
     Raises
     ------
-    zlib.error
+    NotRestored
         If the content or the dictionary is not what it was.
     """
-    machine = zlib.decompressobj(zdict=dictionary)
-    return machine.decompress(content) + machine.flush()
+    try:
+        return zstandard.ZstdDecompressor(dict_data=_dictionary(dictionary)).decompress(content)
+    except zstandard.ZstdError:
+        raise NotRestored from None
+
+
+def _dictionary(example: bytes) -> zstandard.ZstdCompressionDict | None:
+    if not example:
+        return None
+    return zstandard.ZstdCompressionDict(example, dict_type=zstandard.DICT_TYPE_RAWCONTENT)

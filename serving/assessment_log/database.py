@@ -23,6 +23,12 @@ class Connection(Protocol):
     def begin(self) -> None:
         """Begin a transaction that writes."""
 
+    def begin_at_once(self) -> bool:
+        """Begin a transaction that writes, if nobody has to be waited for: False if somebody has.
+
+        What follows waits for the disk of this machine and for nothing else.
+        """
+
     def begin_reading(self) -> None:
         """Begin a transaction that sees one state of every table, whatever others write."""
 

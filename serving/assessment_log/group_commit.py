@@ -1,8 +1,10 @@
 """All who wait share one flush to disk.
 
-One thread writes. What a turn of the event loop brings is handed to it together, and what arrives
-while it flushes is written together next. A caller hears of its row after it is durable, or that it
-is not.
+What a turn of the event loop brings is one transaction. Where nothing has to be waited for but a
+prompt disk, the thread of the loop writes it at once: to wake another takes longer than the write,
+and nothing could be sent meanwhile. Whatever else there is to wait for, a database elsewhere, the
+lock of another process, a slow disk, is left to a thread of its own, and what arrives meanwhile is
+written together next. A caller hears of its row after it is durable, or that it is not.
 """
 
 import asyncio
@@ -12,17 +14,25 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import Enum
 
 from serving.assessment_log.entries import LogEntry, Receipt
 from serving.assessment_log.log_writer import LogWriter
 from serving.assessment_log.preparation import Prepared
 from serving.assessment_log.refusals import LogDamaged, LogRefused, LogUnavailable, kind_of
+from serving.assessment_log.turns import Turn
+
+Write = Callable[[Sequence[Prepared]], list[Receipt] | None]
 
 _journal = logging.getLogger(__name__)
 
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 _MOST_ROWS = 1_000
+_PROMPT_SECONDS = 0.05
+"""A disk that takes longer is left to the thread for ``_APART_SECONDS``."""
+
+_APART_SECONDS = 5.0
 _PAUSES = (0.0, 0.1, 0.2, 0.5, 1.0)
 """Seconds before the log is opened again, by failures since rows were last written; the last stays.
 
@@ -43,40 +53,15 @@ class Counters:
     """How often a chain was begun: once, and again after each failure."""
 
 
-@dataclass(slots=True)
-class _Call:
-    """One call: its rows, and whom to tell."""
+class _Signal(Enum):
+    """What the thread is told beside turns."""
 
-    rows: list[Prepared]
-    future: asyncio.Future[list[Receipt]]
-
-
-@dataclass(slots=True)
-class _Turn:
-    """The calls of one turn of an event loop."""
-
-    loop: asyncio.AbstractEventLoop
-    calls: list[_Call] = field(default_factory=list)
-    size: int = 0
-    since: float = field(default_factory=time.monotonic)
-
-    def tell(self, answers: list[list[Receipt]] | LogUnavailable) -> None:
-        """Wake all callers with one call into their event loop."""
-        if not self.loop.is_closed():  # nobody waits there any more
-            self.loop.call_soon_threadsafe(self._settle, answers)
-
-    def _settle(self, answers: list[list[Receipt]] | LogUnavailable) -> None:
-        for place, call in enumerate(self.calls):
-            if call.future.done():  # the caller went away
-                continue
-            if isinstance(answers, LogUnavailable):
-                call.future.set_exception(answers)
-            else:
-                call.future.set_result(answers[place])
+    FAILED = "the log must be opened again"
+    CLOSE = "no more will come"
 
 
 class GroupCommit:
-    """The queue and its thread."""
+    """Writes what is submitted, at once or in a thread of its own."""
 
     def __init__(
         self, open_writer: Callable[[], LogWriter], errors: tuple[type[Exception], ...]
@@ -97,9 +82,12 @@ class GroupCommit:
         """
         self._open_writer = open_writer
         self._writer: LogWriter | None = None
+        self._writing = threading.Lock()
+        """Held by the thread that uses the writer."""
+        self._apart_until = 0.0
         self._here = threading.local()
-        self._queue: queue.SimpleQueue[_Turn | None] = queue.SimpleQueue()
-        self._unfinished: deque[_Turn] = deque()
+        self._queue: queue.SimpleQueue[Turn | _Signal] = queue.SimpleQueue()
+        self._unfinished: deque[Turn] = deque()
         self._closing = threading.Event()
         self._counting = threading.Lock()
         self._bytes = 0
@@ -132,43 +120,66 @@ class GroupCommit:
             raise LogUnavailable(self.refusal or "too many answers wait for the disk")
         loop = asyncio.get_running_loop()
         rows = [writer.preparation.prepared(entry) for entry in entries]
-        turn: _Turn | None = getattr(self._here, "turn", None)
+        turn: Turn | None = getattr(self._here, "turn", None)
         if turn is None or turn.loop is not loop:
-            turn = self._here.turn = _Turn(loop)
+            turn = self._here.turn = Turn(loop)
             loop.call_soon(self._hand_over, turn)
-        size = sum(len(row.answer) + len(row.input or b"") for row, _ in rows)
-        turn.size += size
+        before = turn.size
+        future = turn.add(rows)
         with self._counting:
-            self._bytes += size
-        future: asyncio.Future[list[Receipt]] = loop.create_future()
-        turn.calls.append(_Call(rows, future))
+            self._bytes += turn.size - before
         return future
 
-    def _hand_over(self, turn: _Turn) -> None:
+    def _hand_over(self, turn: Turn) -> None:
         self._here.turn = None
         self._unfinished.append(turn)
-        self._queue.put(turn)
+        if self._closing.is_set():
+            self._turn_away([turn], LogUnavailable("the assessment log is closed"))
+        elif not self._is_settled_at_once(turn):
+            self._queue.put(turn)
+
+    def _is_settled_at_once(self, turn: Turn) -> bool:
+        """Write a turn here and now; False if more than a prompt disk must be waited for."""
+        begun = time.monotonic()
+        if len(self._unfinished) > 1 or begun < self._apart_until:
+            return False
+        if not self._writing.acquire(blocking=False):
+            return False
+        try:
+            writer = self._writer
+            return writer is not None and self._is_settled([turn], writer, writer.write_at_once)
+        finally:
+            self._writing.release()
+            if time.monotonic() - begun > _PROMPT_SECONDS:
+                self._apart_until = time.monotonic() + _APART_SECONDS
 
     def close(self) -> None:
         """Write what waits, and end the thread."""
         self._closing.set()
-        self._queue.put(None)
+        self._queue.put(_Signal.CLOSE)
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            writer = self._writer
-            if writer is not None:
-                turns = self._take()
-                if not turns:
-                    writer.close()
-                    return
-                self._write(writer, turns)
-                continue
+        while self._is_open() and (turns := self._take()) is not None:
+            with self._writing:
+                writer = self._writer
+                if writer is None:  # another thread found out meanwhile
+                    self._turn_away(turns, LogUnavailable(self.refusal))
+                elif turns:
+                    self._is_settled(turns, writer, writer.write)
+        with self._writing:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
+    def _is_open(self) -> bool:
+        """Open the log until it is open; False once it shall be closed."""
+        while self._writer is None:
             self._turn_away(self._waiting(), LogUnavailable(self.refusal))
             if self._closing.wait(_PAUSES[min(self._failures, len(_PAUSES)) - 1]):
-                return
+                return False
             self._open((Exception,))
+        return True
 
     def _open(self, forgiven: tuple[type[Exception], ...]) -> None:
         try:
@@ -189,57 +200,63 @@ class GroupCommit:
             _journal.error("%s", reason)
         self.refusal = reason
 
-    def _take(self) -> list[_Turn]:
-        """Wait for rows and take those that are there; nothing once the log is closed and empty."""
+    def _take(self) -> list[Turn] | None:
+        """Wait for turns and take those that are there; None once the log is closed and empty."""
         first = self._queue.get()
-        return [] if first is None else [first, *self._waiting(sum(map(_rows, [first])))]
+        if first is _Signal.CLOSE:
+            return None
+        taken = [first] if isinstance(first, Turn) else []
+        return taken + self._waiting(sum(len(turn.rows) for turn in taken))
 
-    def _waiting(self, rows: int = 0) -> list[_Turn]:
+    def _waiting(self, rows: int = 0) -> list[Turn]:
         """Take the turns that wait, as long as their rows make one transaction."""
-        turns: list[_Turn] = []
+        turns: list[Turn] = []
         while rows < _MOST_ROWS:
             try:
                 turn = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if turn is None:
-                self._queue.put(None)
+            if turn is _Signal.CLOSE:
+                self._queue.put(turn)
                 break
-            turns.append(turn)
-            rows += _rows(turn)
+            if isinstance(turn, Turn):
+                turns.append(turn)
+                rows += len(turn.rows)
         return turns
 
-    def _write(self, writer: LogWriter, turns: list[_Turn]) -> None:
+    def _is_settled(self, turns: list[Turn], writer: LogWriter, write: Write) -> bool:
+        """Write turns and tell their callers how it went; False if nothing was tried."""
         begun = time.monotonic()
-        rows = [row for turn in turns for call in turn.calls for row in call.rows]
+        rows = [row for turn in turns for row in turn.rows]
         try:
-            receipts = iter(writer.write(rows))
+            receipts = write(rows)
         except Exception as error:  # whatever it is, nobody is told that a row is there
             writer.close()
             self._writer = None
             self._refuse(error)
             self._turn_away(turns, LogUnavailable(self.refusal))
-            return
+            self._queue.put(_Signal.FAILED)
+            return True
+        if receipts is None:
+            return False
         self._failures = 0
         self.counters.rows += len(rows)
         self.counters.transactions += 1
         self.counters.transaction_seconds += time.monotonic() - begun
         self._done(turns)
         for turn in turns:
-            turn.tell([[next(receipts) for _ in call.rows] for call in turn.calls])
+            told, receipts = receipts[: len(turn.rows)], receipts[len(turn.rows) :]
+            turn.tell(told)
+        return True
 
-    def _turn_away(self, turns: list[_Turn], why: LogUnavailable) -> None:
+    def _turn_away(self, turns: list[Turn], why: LogUnavailable) -> None:
         self._done(turns)
         for turn in turns:
             self.counters.unavailable += len(turn.calls)
             turn.tell(why)
 
-    def _done(self, turns: list[_Turn]) -> None:
+    def _done(self, turns: list[Turn]) -> None:
         for turn in turns:
-            self._unfinished.popleft()
+            self._unfinished.remove(turn)
             with self._counting:
                 self._bytes -= turn.size
-
-
-def _rows(turn: _Turn) -> int:
-    return sum(len(call.rows) for call in turn.calls)

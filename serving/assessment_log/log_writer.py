@@ -92,9 +92,21 @@ class LogWriter:
         """
         written_at = _now()
         rows = self._chained(prepared, written_at)
+        self._connection.begin()
+        return self._committed(rows, prepared, erase)
+
+    def write_at_once(self, prepared: Sequence[Prepared]) -> list[Receipt] | None:
+        """Write rows as :meth:`write` does; None where somebody would have to be waited for."""
+        rows = self._chained(prepared, _now())
+        if not self._connection.begin_at_once():
+            return None
+        return self._committed(rows, prepared, ())
+
+    def _committed(
+        self, rows: list[EntryRow], prepared: Sequence[Prepared], erase: Iterable[UUID]
+    ) -> list[Receipt]:
         head = self._at(self._row, rows[-1].sequence, rows[-1].hash)
         connection = self._connection
-        connection.begin()
         connection.insert(ENTRY, EntryRow._fields, rows)
         if keys := [p.key for p in prepared if p.key is not None]:
             connection.insert(DATA_KEY, DataKeyRow._fields, keys)
@@ -105,7 +117,7 @@ class LogWriter:
             raise LogDamaged
         connection.commit()
         self._row = head
-        when = moment(written_at)
+        when = moment(rows[0].written_at)
         return [Receipt(UUID(bytes=row.id), when) for row in rows]
 
     def _chained(self, prepared: Sequence[Prepared], written_at: int) -> list[EntryRow]:

@@ -34,6 +34,10 @@ class PostgresqlConnection:
         """Begin a transaction."""
         self._raw.execute(text("BEGIN"))
 
+    def begin_at_once(self) -> bool:
+        """Return False: a server has to be waited for."""
+        return False
+
     def begin_reading(self) -> None:
         """Begin a transaction that sees the tables as they are at its first query."""
         self._raw.execute(text("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))

@@ -1,12 +1,11 @@
 """One assessment as it was sent, read back."""
 
 import json
-import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 from uuid import UUID
 
-from serving.assessment_log.compression import restored
+from serving.assessment_log.compression import NotRestored, restored
 from serving.assessment_log.database import Connection
 from serving.assessment_log.entries import Kind, StoredAssessment, StoredOutcome, moment
 from serving.assessment_log.refusals import ErasedAssessment, LogDamaged, UnknownAssessment
@@ -87,7 +86,7 @@ def _answer(found: _Found, sealing: Sealing) -> bytes:
     assert found.key is not None
     try:
         return restored(sealing.answer(found.key, found.answer), found.dictionary)
-    except zlib.error:
+    except NotRestored:
         raise LogDamaged from None
 
 

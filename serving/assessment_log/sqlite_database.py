@@ -44,8 +44,7 @@ class SqliteConnection:
             try:
                 return self._raw.execute(statement, values)
             except sqlite3.OperationalError as error:
-                is_busy = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
-                if not is_busy or time.monotonic() > until:
+                if not _is_busy(error) or time.monotonic() > until:
                     raise
             time.sleep(_RETRY_SECONDS)
 
@@ -60,6 +59,16 @@ class SqliteConnection:
     def begin(self) -> None:
         """Take the write lock, waiting for it for two seconds."""
         self._execute("BEGIN IMMEDIATE")
+
+    def begin_at_once(self) -> bool:
+        """Take the write lock, unless another process holds it."""
+        try:
+            self._raw.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            return False
+        return True
 
     def begin_reading(self) -> None:
         """See one state of the file from the first query on."""
@@ -100,6 +109,10 @@ class SqliteConnection:
     def close(self) -> None:
         """Close the file."""
         self._raw.close()
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
 
 
 class SqliteDatabase:

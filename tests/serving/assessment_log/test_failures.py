@@ -26,6 +26,14 @@ from tests.serving.assessment_log.conftest import an_entry, using
 LARGE = os.urandom(40_000)
 
 
+@pytest.fixture(autouse=True, params=["at once", "apart"])
+def by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let rows be written by the thread of the event loop, or by the log's own."""
+    if request.param == "apart":
+        monkeypatch.setattr(SqliteConnection, "begin_at_once", lambda _: False)
+    return str(request.param)
+
+
 def file_of(settings: LogSettings) -> Path:
     assert settings.url is not None
     return Path(settings.url.removeprefix("sqlite:///"))
@@ -220,6 +228,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         begin(connection)
 
     monkeypatch.setattr(SqliteConnection, "begin", wait_and_begin)
+    monkeypatch.setattr(SqliteConnection, "begin_at_once", lambda _: False)
     try:
         yield
     finally:
@@ -256,7 +265,7 @@ def test_a_disk_with_room_for_a_beginning_only_is_not_tried_all_the_time(
         raise sqlite3.OperationalError("database or disk is full")
 
     async def use(log: AssessmentLog) -> int:
-        monkeypatch.setattr(LogWriter, "write", full)
+        monkeypatch.setattr(LogWriter, "_committed", full)
         refused = 0
         while refused < 2_000:
             with pytest.raises(LogUnavailable):
@@ -271,16 +280,16 @@ def test_a_disk_with_room_for_a_beginning_only_is_not_tried_all_the_time(
 def test_whatever_goes_wrong_the_writing_thread_lives(
     settings: LogSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = LogWriter.write
+    committed = LogWriter._committed
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
     async def use(log: AssessmentLog) -> list[UUID]:
-        monkeypatch.setattr(LogWriter, "write", fail)
+        monkeypatch.setattr(LogWriter, "_committed", fail)
         with pytest.raises(LogUnavailable, match="ZeroDivisionError"):
             await log.append(an_entry())
-        monkeypatch.setattr(LogWriter, "write", write)
+        monkeypatch.setattr(LogWriter, "_committed", committed)
         await back(log)
         return [(await log.append(an_entry())).id]
 

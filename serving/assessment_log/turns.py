@@ -1,0 +1,66 @@
+"""What one turn of an event loop brings to the log, and how its callers hear of it."""
+
+import asyncio
+import threading
+import time
+from dataclasses import dataclass, field
+
+from serving.assessment_log.entries import Receipt
+from serving.assessment_log.preparation import Prepared
+from serving.assessment_log.refusals import LogUnavailable
+
+Answers = list[list[Receipt]] | LogUnavailable
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One call: its rows, and whom to tell."""
+
+    rows: list[Prepared]
+    future: asyncio.Future[list[Receipt]]
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """The calls of one turn of an event loop; made in the thread of that loop."""
+
+    loop: asyncio.AbstractEventLoop
+    calls: list[Call] = field(default_factory=list)
+    size: int = 0
+    since: float = field(default_factory=time.monotonic)
+    thread: int = field(default_factory=threading.get_ident)
+
+    def add(self, rows: list[Prepared]) -> asyncio.Future[list[Receipt]]:
+        """Take the rows of one more call; return what tells of them."""
+        self.size += sum([len(row.answer) + len(row.input or b"") for row, _ in rows])
+        future: asyncio.Future[list[Receipt]] = self.loop.create_future()
+        self.calls.append(Call(rows, future))
+        return future
+
+    @property
+    def rows(self) -> list[Prepared]:
+        """The rows of all calls."""
+        return [row for call in self.calls for row in call.rows]
+
+    def tell(self, receipts: list[Receipt] | LogUnavailable) -> None:
+        """Tell every caller of its own rows, from whichever thread."""
+        answers: Answers = (
+            receipts if isinstance(receipts, LogUnavailable) else self._parted(receipts)
+        )
+        if self.thread == threading.get_ident():
+            self._settle(answers)
+        elif not self.loop.is_closed():  # nobody waits there any more
+            self.loop.call_soon_threadsafe(self._settle, answers)
+
+    def _parted(self, receipts: list[Receipt]) -> list[list[Receipt]]:
+        of_each = iter(receipts)
+        return [[next(of_each) for _ in call.rows] for call in self.calls]
+
+    def _settle(self, answers: Answers) -> None:
+        for place, call in enumerate(self.calls):
+            if call.future.done():  # the caller went away
+                continue
+            if isinstance(answers, LogUnavailable):
+                call.future.set_exception(answers)
+            else:
+                call.future.set_result(answers[place])
