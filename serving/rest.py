@@ -16,6 +16,7 @@ from serving.doors.door import Door, Doors
 from serving.doors.gate import Gate
 from serving.doors.guard import Guard
 from serving.doors.history import History
+from serving.doors.metrics import count_up
 from serving.doors.one_patient import Patients
 from serving.doors.watch import Watch
 from serving.doors.web_page import page_doors
@@ -61,6 +62,7 @@ class RestApplication:
             with suppress(asyncio.CancelledError):
                 await self._watching
         await asyncio.to_thread(self._log.close)
+        count_up()
 
 
 def _doors(

@@ -118,18 +118,15 @@ class LogWriter:
         connection.commit()
         self._row = head
         when = moment(rows[0].written_at)
-        return [Receipt(UUID(bytes=row.id), when) for row in rows]
+        return [Receipt(one.id, when) for one in prepared]
 
     def _chained(self, prepared: Sequence[Prepared], written_at: int) -> list[EntryRow]:
-        sequence, previous = self._row.sequence, self._row.head
+        writer, sequence, previous = self._row.id, self._row.sequence, self._row.head
         rows = []
-        for row, _ in prepared:
-            sequence += 1
-            linked = row._replace(
-                writer=self._row.id, sequence=sequence, previous=previous, written_at=written_at
-            )
-            previous = linked.digest()
-            rows.append(linked._replace(hash=previous))
+        for place, one in enumerate(prepared, start=sequence + 1):
+            row = one.row.chained(writer, place, previous, written_at)
+            previous = row.hash
+            rows.append(row)
         return rows
 
     def close(self) -> None:

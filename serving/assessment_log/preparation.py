@@ -5,6 +5,7 @@ place in the chain.
 """
 
 from typing import NamedTuple
+from uuid import UUID
 
 import orjson
 
@@ -17,6 +18,7 @@ from serving.assessment_log.sealing import Sealing
 class Prepared(NamedTuple):
     """A row without its place in the chain, and the key that opens it."""
 
+    id: UUID
     row: EntryRow
     key: DataKeyRow | None
 
@@ -56,4 +58,4 @@ class Preparation:
             answer=answer,
             input=input,
         )
-        return Prepared(row, key)
+        return Prepared(entry.id, row, key)

@@ -36,6 +36,15 @@ class EntryRow(NamedTuple):
         """Return the sha256 over every column but the hash itself, each with its length."""
         return digest(self[:-1])
 
+    def chained(self, writer: bytes, sequence: int, previous: bytes, written_at: int) -> "EntryRow":
+        """Return the row in its place in a writer's chain, with its hash."""
+        columns = self.id, writer, sequence, previous, written_at, *self[_CONTENT:-1]
+        return EntryRow._make((*columns, digest(columns)))
+
+
+_CONTENT = EntryRow._fields.index("kind")
+"""Where the columns begin that do not depend on the place in the chain."""
+
 
 class DataKeyRow(NamedTuple):
     """What opens a row; destroyed when the row is erased."""

@@ -32,7 +32,7 @@ class Turn:
 
     def add(self, rows: list[Prepared]) -> asyncio.Future[list[Receipt]]:
         """Take the rows of one more call; return what tells of them."""
-        self.size += sum([len(row.answer) + len(row.input or b"") for row, _ in rows])
+        self.size += sum([len(one.row.answer) + len(one.row.input or b"") for one in rows])
         future: asyncio.Future[list[Receipt]] = self.loop.create_future()
         self.calls.append(Call(rows, future))
         return future

@@ -16,7 +16,7 @@ from serving.assessment_log.entries import LogEntry, new_id
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import LogUnavailable
 from serving.doors.gate import busy
-from serving.doors.metrics import ASSESSMENTS, CAUTIONS, LOG_SECONDS, LOG_UNAVAILABLE, MISSING
+from serving.doors.metrics import LOG_SECONDS, LOG_UNAVAILABLE, count_assessment
 from serving.doors.visit import Visit
 from serving.problem import unreadable
 from serving.ward import Ward
@@ -62,7 +62,7 @@ class Assessor:
             made = ready.assess(read_patient(given))
         except RequestProblems as refused:
             raise unreadable(refused) from None
-        _count(made)
+        count_assessment(made.status, made.cautions, made.missing)
         assessment_id = new_id()
         return LogEntry(
             id=assessment_id,
@@ -140,11 +140,3 @@ def _head(assessment_id: UUID) -> dict[str, str]:
 
 def _with_head(made: Answered, head: dict[str, Any]) -> bytes:
     return orjson.dumps({**head, **made.fields})
-
-
-def _count(made: Answered) -> None:
-    ASSESSMENTS.labels(made.status).inc()
-    for code in set(made.cautions):
-        CAUTIONS.labels(code).inc()
-    for predictor in made.missing:
-        MISSING.labels(predictor).inc()

@@ -11,7 +11,7 @@ from serving.artefact import CARD_FILE, PRIOR_FILE, VERDICT_FILE, Artefact
 from serving.assess import model_statement
 from serving.doors.gate import busy
 from serving.doors.json_answer import json_answer
-from serving.doors.metrics import MEDIA_TYPE, exposition
+from serving.doors.metrics import MEDIA_TYPE, count_up, exposition
 from serving.doors.visit import Visit
 from serving.openapi import openapi_document
 from serving.ward import Ward
@@ -54,7 +54,8 @@ class Catalogue:
         return json_answer({"ready": True, "models": models, "refused_update": refused})
 
     async def metrics(self, _visit: Visit) -> Response:
-        """Return the metrics of all workers."""
+        """Return the metrics of all workers; what others counted within a second may lack."""
+        count_up()
         return Response(await asyncio.to_thread(exposition), media_type=MEDIA_TYPE)
 
 

@@ -16,7 +16,8 @@ from starlette.types import Receive, Scope, Send
 
 from serving.doors.door import Door, Doors
 from serving.doors.guard import Guard
-from serving.doors.metrics import REQUESTS, SECONDS
+from serving.doors.logs import RequestLines
+from serving.doors.metrics import count_answer
 from serving.doors.visit import Visit, too_slow
 from serving.problem import RequestRefused, problem_response
 
@@ -59,6 +60,7 @@ class Gate:
         self._most_in_flight = most_in_flight
         self._in_flight = 0
         self._clock = clock
+        self._lines = RequestLines()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -82,18 +84,16 @@ class Gate:
             self._in_flight -= 1
         method = scope["method"] if scope["method"] in _METHODS else "other"
         seconds = self._clock() - started
-        REQUESTS.labels(route, method, response.status_code).inc()
-        SECONDS.labels(route).observe(seconds)
-        _log.info(
-            "answered",
-            extra={
+        count_answer(route, method, response.status_code, seconds)
+        self._lines.add(
+            {
                 "route": route,
                 "method": method,
                 "status": response.status_code,
                 "milliseconds": round(1000 * seconds, 3),
                 "request_id": visit.request_id,
                 "caller": visit.caller,
-            },
+            }
         )
 
     async def _answer(self, door: Door, visit: Visit) -> Response:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import cache
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -41,6 +42,41 @@ UPDATE_REFUSED = Gauge(
     "1 while the store holds a model that was refused.",
     multiprocess_mode="mostrecent",
 )
+
+
+_uncounted: dict[tuple[str, tuple[str, ...], tuple[str, ...]], int] = {}
+
+
+def count_answer(route: str, method: str, status: int, seconds: float) -> None:
+    """Count one answered request and how long it took."""
+    requests, times = _series_of(route, method, status)
+    requests.inc()
+    times.observe(seconds)
+
+
+@cache
+def _series_of(route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(route, method, status), SECONDS.labels(route)
+
+
+def count_assessment(status: str, cautions: tuple[str, ...], missing: tuple[str, ...]) -> None:
+    """Count one assessment; :func:`count_up` brings it into the metrics.
+
+    It touches a dozen series, and the next patient mostly the same ones.
+    """
+    alike = status, cautions, missing
+    _uncounted[alike] = _uncounted.get(alike, 0) + 1
+
+
+def count_up() -> None:
+    """Bring the assessments since the last time into the metrics, from the event loop's thread."""
+    for (status, cautions, missing), times in _uncounted.items():
+        ASSESSMENTS.labels(status).inc(times)
+        for code in set(cautions):
+            CAUTIONS.labels(code).inc(times)
+        for predictor in missing:
+            MISSING.labels(predictor).inc(times)
+    _uncounted.clear()
 
 
 def show_models(

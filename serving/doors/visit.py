@@ -94,6 +94,8 @@ class Visit:
         self.body_awaited = False
 
     async def _next(self, idle_seconds: float | None) -> Message:
+        if idle_seconds is None:
+            return await self.receive()
         try:
             async with asyncio.timeout(idle_seconds):
                 return await self.receive()

@@ -12,7 +12,7 @@ from time import monotonic
 from data_schemas.refusal import Refused
 from serving.artefact import CURRENT_FILE
 from serving.doors.guard import Guard
-from serving.doors.metrics import show_models
+from serving.doors.metrics import count_up, show_models
 from serving.ward import Ward
 
 EVERY_SECONDS = 1.0
@@ -38,6 +38,7 @@ class Watch:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
+            count_up()
             await self.look()
 
     async def look(self) -> None:

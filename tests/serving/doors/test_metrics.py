@@ -6,7 +6,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from serving.doors.metrics import exposition
+from serving.doors.metrics import count_up, exposition
 from serving.ward import Ward
 from tests.conftest import Body
 from tests.serving.at_the_door import client_of
@@ -16,6 +16,7 @@ OPERATIONS = ROOT / "docs" / "operations"
 
 
 def value(name: str, **labels: str) -> float:
+    count_up()
     for line in exposition().decode().splitlines():
         found = re.fullmatch(rf"{name}(?:\{{(.*)\}})? (\S+)", line)
         if found and dict(re.findall(r'(\w+)="([^"]*)"', found[1] or "")) == labels:
