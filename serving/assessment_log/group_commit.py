@@ -33,6 +33,8 @@ _PROMPT_SECONDS = 0.05
 """A disk that takes longer is left to the thread for ``_APART_SECONDS``."""
 
 _APART_SECONDS = 5.0
+_GATHERING_SECONDS = 0.004
+"""How long the first caller of a turn may wait for others who are being answered."""
 _PAUSES = (0.0, 0.1, 0.2, 0.5, 1.0)
 """Seconds before the log is opened again, by failures since rows were last written; the last stays.
 
@@ -123,14 +125,18 @@ class GroupCommit:
         turn: Turn | None = getattr(self._here, "turn", None)
         if turn is None or turn.loop is not loop:
             turn = self._here.turn = Turn(loop)
-            loop.call_soon(self._hand_over, turn)
+            loop.call_soon(self._hand_over, turn, 0)
         before = turn.size
         future = turn.add(rows)
         with self._counting:
             self._bytes += turn.size - before
         return future
 
-    def _hand_over(self, turn: Turn) -> None:
+    def _hand_over(self, turn: Turn, calls: int) -> None:
+        """Hand a turn over once it no longer grows: one flush for all who are being answered."""
+        if len(turn.calls) > calls and time.monotonic() - turn.since < _GATHERING_SECONDS:
+            turn.loop.call_soon(self._hand_over, turn, len(turn.calls))
+            return
         self._here.turn = None
         self._unfinished.append(turn)
         if self._closing.is_set():
