@@ -91,6 +91,7 @@ class GroupCommit:
         self._queue: queue.SimpleQueue[Turn | _Signal] = queue.SimpleQueue()
         self._unfinished: deque[Turn] = deque()
         self._closing = threading.Event()
+        self._has_ended = False
         self._counting = threading.Lock()
         self._bytes = 0
         self.counters = Counters()
@@ -125,6 +126,7 @@ class GroupCommit:
         turn: Turn | None = getattr(self._here, "turn", None)
         if turn is None or turn.loop is not loop:
             turn = self._here.turn = Turn(loop)
+            self._unfinished.append(turn)
             loop.call_soon(self._hand_over, turn, 0)
         before = turn.size
         future = turn.add(rows)
@@ -138,11 +140,20 @@ class GroupCommit:
             turn.loop.call_soon(self._hand_over, turn, len(turn.calls))
             return
         self._here.turn = None
-        self._unfinished.append(turn)
-        if self._closing.is_set():
+        if not self._is_mine(turn) or self._is_settled_at_once(turn):
+            return
+        with self._counting:
+            has_ended = self._has_ended
+            if not has_ended:
+                self._queue.put(turn)
+        if has_ended:
             self._turn_away([turn], LogUnavailable("the assessment log is closed"))
-        elif not self._is_settled_at_once(turn):
-            self._queue.put(turn)
+
+    def _is_mine(self, turn: Turn) -> bool:
+        """Tell whether nobody else has taken the turn: at the end the log's thread takes all."""
+        with self._counting:
+            is_free, turn.is_taken = not turn.is_taken, True
+        return is_free
 
     def _is_settled_at_once(self, turn: Turn) -> bool:
         """Write a turn here and now; False if more than a prompt disk must be waited for."""
@@ -173,10 +184,21 @@ class GroupCommit:
                     self._turn_away(turns, LogUnavailable(self.refusal))
                 elif turns:
                     self._is_settled(turns, writer, writer.write)
+        self._end()
+
+    def _end(self) -> None:
+        """Write what was still being gathered or has just been queued, and close."""
+        with self._counting:
+            self._has_ended = True
         with self._writing:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+            left = self._waiting() + [turn for turn in self._unfinished if self._is_mine(turn)]
+            writer, self._writer = self._writer, None
+            if writer is None:
+                self._turn_away(left, LogUnavailable(self.refusal))
+                return
+            if left:
+                self._is_settled(left, writer, writer.write)
+            writer.close()
 
     def _is_open(self) -> bool:
         """Open the log until it is open; False once it shall be closed."""

@@ -29,6 +29,8 @@ class Turn:
     size: int = 0
     since: float = field(default_factory=time.monotonic)
     thread: int = field(default_factory=threading.get_ident)
+    is_taken: bool = False
+    """Whether somebody writes it; nothing may be added any more."""
 
     def add(self, rows: list[Prepared]) -> asyncio.Future[list[Receipt]]:
         """Take the rows of one more call; return what tells of them."""
