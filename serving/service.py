@@ -23,6 +23,7 @@ from serving.doors.guard import Guard
 from serving.doors.head_limit import limit_heads
 from serving.doors.logs import log_as_json
 from serving.doors.settings import DoorSettings
+from serving.doors.supervision import look_after_workers_often
 from serving.openapi import EXAMPLE_PATIENT
 from serving.rest import RestApplication
 from serving.settings import LogSettings, Settings
@@ -30,6 +31,7 @@ from serving.ward import Ward
 
 log_as_json()
 limit_heads()
+look_after_workers_often()
 _settings = Settings.from_environment()
 try:
     _doors = DoorSettings.from_environment()
