@@ -1,6 +1,8 @@
 """Only what keeps its limits, and is not worse than what answers, answers; or somebody signs."""
 
+import fcntl
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,10 @@ from serving.artefact import (
     canonical_json,
     load_artefact,
     load_current,
+    make_current,
     save_artefact,
 )
-from training.ledger import Ledger
+from training.ledger import LOCK_FILE, Ledger
 from training.pipeline import Run
 from training.promotion import Beside, PromotionRefused, promote, rollback
 from training.ruling import ruling_of
@@ -108,6 +111,32 @@ def test_a_version_that_keeps_its_limits_answers(
     assert version.accepted == "yes"
     assert answers(tmp_path) == done.version == version.version
     assert (done.overridden, done.signed_by, done.compared) == ((), None, "")
+
+
+def test_nobody_promotes_while_somebody_does(
+    made: Make,
+    let_answer: Promote,
+    evidence_run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From before the store changes until the ledger and the registry say so."""
+    alone = []
+
+    def watched(act: Callable[..., None]) -> Callable[..., None]:
+        def acted(*arguments: Any) -> None:
+            with (tmp_path / "store" / LOCK_FILE).open("ab") as other, suppress(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                pytest.fail("another could promote, too")
+            alone.append(act.__name__)
+            act(*arguments)
+
+        return acted
+
+    monkeypatch.setattr("training.promotion.make_current", watched(make_current))
+    monkeypatch.setattr(Registry, "set_alias", watched(Registry.set_alias))
+    let_answer(made(evidence_run, KEPT))
+    assert alone == ["make_current", "set_alias"]
 
 
 def test_a_refusal_says_which_limit_and_by_how_much_and_changes_nothing(
