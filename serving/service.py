@@ -75,7 +75,7 @@ class InFront:
     workers=_doors.workers,
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},
-    tracing=_doors.tracing,
+    tracing={"excluded_urls": ".*"},
     traffic={"timeout": DEADLINE_SECONDS + 1},
 )
 class RiskService:
@@ -100,4 +100,9 @@ class RiskService:
         await application().stop()
 
 
+if _doors.otlp_endpoint is not None:
+    # Who is not traced does not hold the exporter and its libraries in memory.
+    from serving.doors.tracing import Traced
+
+    RiskService.add_asgi_middleware(Traced, endpoint=_doors.otlp_endpoint)  # type: ignore[attr-defined]
 RiskService.add_asgi_middleware(InFront)  # type: ignore[attr-defined]  # typed as the class
