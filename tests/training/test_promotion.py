@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from data_schemas.cohort_table import Cohort
+from data_schemas.evidence import load_evidence
 from data_schemas.model_manifest import MANIFEST_FILE
+from data_schemas.patient_request import read_patient
+from data_schemas.risk_assessment import CautionCode, Status
 from serving.artefact import (
     VERDICT_FILE,
     Artefact,
@@ -19,11 +23,14 @@ from serving.artefact import (
     make_current,
     save_artefact,
 )
+from serving.assess import assess
+from serving.openapi import EXAMPLE_PATIENT
 from training.ledger import LOCK_FILE, Ledger
 from training.pipeline import Run
 from training.promotion import Beside, PromotionRefused, promote, rollback
 from training.ruling import ruling_of
 from training.run_record import of_training
+from training.scoring import score_cohort
 from training.tracking import CHAMPION, Registered, Registry
 from training.verdict import NO_LIMITS, Limit, Verdict
 
@@ -111,6 +118,29 @@ def test_a_version_that_keeps_its_limits_answers(
     assert version.accepted == "yes"
     assert answers(tmp_path) == done.version == version.version
     assert (done.overridden, done.signed_by, done.compared) == ((), None, "")
+
+
+@pytest.mark.parametrize(("limit", "marked"), [(KEPT, False), (BROKEN, True)])
+def test_every_answer_of_a_model_that_breaks_a_limit_says_so(
+    made: Make,
+    let_answer: Promote,
+    evidence_run: Run,
+    cohort: Cohort,
+    tmp_path: Path,
+    limit: Limit,
+    marked: bool,
+) -> None:
+    """One patient's answer and a scored table alike."""
+    let_answer(made(evidence_run, limit), override=True, signed_by="Dr A")
+    store = tmp_path / "store"
+    answer = assess(read_patient(EXAMPLE_PATIENT), load_current(store), load_evidence())
+    said = {c.code: c.text for c in answer.cautions}
+    assert (CautionCode.LIMITS_NOT_KEPT in said) == marked
+    assert answer.status == Status.CAUTION or not marked
+    if marked:
+        assert said[CautionCode.LIMITS_NOT_KEPT] in answer.outcomes[0].reasons
+    statuses = set(score_cohort(cohort, store)[f"{ICANS}_status"])
+    assert (Status.OK in statuses) != marked
 
 
 def test_nobody_promotes_while_somebody_does(
