@@ -9,6 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 export BENTOML_DO_NOT_TRACK := True
 export MLFLOW_DISABLE_TELEMETRY := true
 
+SPREAD  = --numprocesses logical --dist loadfile --no-loadscope-reorder
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 .PHONY: serve test check coverage test-deep sbom bench-learning bench-cost bench-bound bench-answer lock clean
@@ -27,8 +28,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --recursive $(ROOMS) --configfile pyproject.toml
 
+# A worker for each core, a whole file to each: what a file's tests share is built once. Files go out
+# in their order, so that the longest, of tests/acceptance, begin first and apart.
 coverage: $(VENV)/.installed-dev
-	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(SPREAD) --cov --cov-report=term-missing:skip-covered
 
 # Minutes of killing and attacking, beyond what `make test` does of it.
 test-deep: $(VENV)/.installed-dev

@@ -1,16 +1,45 @@
 """What a model must say of itself before it may answer."""
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, Field
 
 MANIFEST_FILE = "manifest.json"
 SCHEMA_VERSION = 1
 
-INTENDED_USE = (
+_INTENDED_USE = (
     "Supports clinicians who plan prophylaxis, bed and monitoring before a CAR-T infusion. "
-    "Research use only: not validated on patients and not for clinical decisions. "
+    "Research use only: {standing} and not for clinical decisions. "
     "Not for use after infusion, and never a reason to withhold treatment. "
     "The risk is under current practice, including the prophylaxis that was named."
 )
+
+
+_NOT_VALIDATED = "not validated on patients"
+
+
+def intended_use(models: Mapping[str, "ModelManifest"]) -> str:
+    """Say what models are for, and how many real patients each was fitted and validated on.
+
+    Parameters
+    ----------
+    models
+        By the label of their outcome, which is named where they differ.
+    """
+    standing = {label: _standing(manifest) for label, manifest in models.items()}
+    if len(set(standing.values())) == 1:
+        (said,) = set(standing.values())
+    else:
+        said = "; ".join(f"{label}: {told}" for label, told in standing.items())
+    comma = "" if said == _NOT_VALIDATED else ","
+    return _INTENDED_USE.format(standing=said + comma)
+
+
+def _standing(manifest: "ModelManifest") -> str:
+    fitted, validated = manifest.cohort.real_patients, manifest.validated_on_real_patients
+    if not fitted and not validated:
+        return _NOT_VALIDATED
+    return f"fitted on {fitted or 'no'} and validated on {validated or 'no'} real patients"
 
 
 class _Record(BaseModel):
@@ -101,6 +130,6 @@ class ModelManifest(_Record):
     """How the model came from the one that was first trained, oldest update first."""
     limitations: tuple[str, ...] = ()
     """What the model does not know, in words."""
-    intended_use: str = INTENDED_USE
+    intended_use: str = _INTENDED_USE.format(standing=_NOT_VALIDATED)
     software: dict[str, str]
     files: dict[str, str]

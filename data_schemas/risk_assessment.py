@@ -32,6 +32,7 @@ class CautionCode(StrEnum):
     FEW_DATA_FOR_PRODUCT = "few_data_for_product"
     PREDICTOR_NOT_MEASURED = "predictor_not_measured"
     FITTED_ON_SIMULATED_PATIENTS = "fitted_on_simulated_patients"
+    LIMITS_NOT_KEPT = "limits_not_kept"
 
 
 CAUTION_TEXTS: dict[CautionCode, str] = {
@@ -47,6 +48,10 @@ CAUTION_TEXTS: dict[CautionCode, str] = {
     CautionCode.PREDICTOR_NOT_MEASURED: "a main predictor is missing: the interval is wider",
     CautionCode.FITTED_ON_SIMULATED_PATIENTS: (
         "the model was fitted on simulated patients: a rehearsal, not a clinical estimate"
+    ),
+    CautionCode.LIMITS_NOT_KEPT: (
+        "the model does not keep the limits that were set for it, and answers because somebody "
+        "decided so: its risks may be wrong"
     ),
 }
 

@@ -14,6 +14,7 @@ import numpy as np
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.products import ADULT_YEARS, DISEASES, PRODUCTS, scope_problem
 from data_schemas.risk_assessment import CautionCode, Status
+from serving.artefact import Artefact
 from serving.risk_model import Prediction, RiskModel
 from serving.tumour_burden import NO_SOURCE, tumour_burden
 
@@ -42,12 +43,22 @@ class RaisedCaution:
     concerns: Array
 
 
+def of_the_model(artefact: Artefact) -> tuple[CautionCode, ...]:
+    """Return the cautions that stand in every answer of a model, whoever the patient is."""
+    simulated = artefact.manifest.cohort.is_simulated
+    # Somebody signed for a model that breaks its limits: otherwise it would not be in service.
+    refused = artefact.verdict is not None and artefact.verdict["accepted"] is False
+    return (
+        *([CautionCode.FITTED_ON_SIMULATED_PATIENTS] if simulated else []),
+        *([CautionCode.LIMITS_NOT_KEPT] if refused else []),
+    )
+
+
 def cautions(
     columns: Mapping[str, Array],
     days_before: Mapping[str, Array],
     model: RiskModel,
-    *,
-    simulated: bool,
+    always: tuple[CautionCode, ...] = (),
 ) -> list[RaisedCaution]:
     """Return every caution that concerns at least one patient.
 
@@ -57,6 +68,8 @@ def cautions(
         Contract columns in canonical units, each of shape (n,).
     days_before
         How many days before infusion a predictor was measured, NaN where unknown.
+    always
+        Those of the model itself (:func:`of_the_model`).
     """
     raised = [
         *_soft_limits(columns),
@@ -64,9 +77,8 @@ def cautions(
         *_clinical(columns, model),
         *_main_predictors_missing(columns, model),
     ]
-    if simulated:
-        everyone = np.ones(len(columns["disease"]), dtype=bool)
-        raised.append(RaisedCaution(CautionCode.FITTED_ON_SIMULATED_PATIENTS, None, everyone))
+    everyone = np.ones(len(columns["disease"]), dtype=bool)
+    raised += [RaisedCaution(code, None, everyone) for code in always]
     return [caution for caution in raised if caution.concerns.any()]
 
 

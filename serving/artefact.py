@@ -52,6 +52,12 @@ class Artefact:
     files: Mapping[str, bytes]
     """What was verified, by name: the folder may change later, the answers may not."""
 
+    @property
+    def verdict(self) -> dict[str, Any] | None:
+        """Whether the model keeps the limits declared for it, and each of them in words."""
+        ruling = self.files.get(VERDICT_FILE)
+        return None if ruling is None else json.loads(ruling)["verdict"]
+
 
 def canonical_json(data: object) -> bytes:
     """Return JSON with sorted keys and every digit of every float: the same bytes each time."""

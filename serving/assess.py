@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 
 from data_schemas.evidence import Evidence
-from data_schemas.model_manifest import INTENDED_USE
+from data_schemas.model_manifest import intended_use
 from data_schemas.patient_request import PatientRequest
 from data_schemas.risk_assessment import CautionCode, RiskAssessment, Status
 from serving.artefact import Artefact
@@ -30,7 +30,7 @@ _SEVERITY = {status: place for place, status in enumerate(Status)}
 _STATEMENTS = {
     name: RiskAssessment.model_fields[name].default
     for name in ("low_risk_statement", "uncertainty_statement")
-} | {"intended_use": INTENDED_USE}
+}
 
 
 class Answered(NamedTuple):
@@ -64,6 +64,8 @@ class Assessor:
         self._values_used = ValuesUsed(used)
         self._missing = MissingPredictors(used)
         self._two = next(_two_outcomes(artefacts), None)
+        manifests = {a.manifest.outcome.label: a.manifest for a in artefacts.values()}
+        self._statements = _STATEMENTS | {"intended_use": intended_use(manifests)}
 
     def assess(self, request: PatientRequest) -> Answered:
         """Return the assessment of one patient."""
@@ -92,7 +94,7 @@ class Assessor:
         if patients[0].terms.burden is not None:
             fields["tumour_burden_source"] = patients[0].terms.burden[0]
         fields["published_scores"] = scores(values)
-        fields |= _STATEMENTS
+        fields |= self._statements
         return Answered(fields, status, tuple([c.code for c in raised]), tuple(missing))
 
     def _reader(self, model: RiskModel) -> int:

@@ -63,11 +63,11 @@ def of_values(values: Values, days_before: Mapping[str, int]) -> list[Raised]:
 class CompiledCautions:
     """What a model is careful about, one patient at a time."""
 
-    def __init__(self, model: RiskModel, *, simulated: bool) -> None:
-        """Settle what depends on cell or disease alone."""
+    def __init__(self, model: RiskModel, always: tuple[CautionCode, ...] = ()) -> None:
+        """Settle what depends on cell or disease alone; ``always``: those of the model itself."""
         self._asks_burden = any(term.predictor == BURDEN for term in model.terms)
         self._borrowed = [cell.origin == "borrowed" for cell in model.cells]
-        self._always = [raised(CautionCode.FITTED_ON_SIMULATED_PATIENTS, None)] if simulated else []
+        self._always = [raised(code, None) for code in always]
         main = {n: s > MAIN_PREDICTOR_WEIGHT for n, s in model.share_by_predictor().items()}
         codes = dict(zip(DISEASES, range(len(DISEASES)), strict=True))
         self._main = {

@@ -8,6 +8,7 @@ from data_schemas.evidence import Evidence, Incidence
 from data_schemas.model_manifest import ModelManifest
 from data_schemas.products import DISEASES
 from data_schemas.risk_assessment import BaseRate, Interval, ModelReference, PublishedCohort, Status
+from serving.applicability import of_the_model
 from serving.artefact import Artefact
 from serving.compiled_cautions import CompiledCautions, Raised, status_of
 from serving.compiled_model import CompiledModel, Said
@@ -50,8 +51,7 @@ class CompiledOutcome:
         self._model = CompiledModel(model)
         self._explainer = Explainer(model)
         self._ranges = {disease: OpenRanges(model.terms, disease) for disease in DISEASES}
-        simulated = manifest.cohort.is_simulated
-        self._cautions = CompiledCautions(model, simulated=simulated)
+        self._cautions = CompiledCautions(model, of_the_model(artefact))
         self._rates = [cell.base_rate for cell in model.cells]
         self._head: dict[str, object] = {
             "outcome": model.outcome,

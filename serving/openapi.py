@@ -11,7 +11,7 @@ from typing import Any
 from serving.openapi_schemas import reference, schemas
 from serving.problem import MEDIA_TYPE
 
-API_VERSION = "1.1.0"
+API_VERSION = "1.2.0"
 _JSON = "application/json"
 _NDJSON = "application/x-ndjson"
 

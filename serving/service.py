@@ -77,14 +77,14 @@ class FrontedService(Service):  # type: ignore[misc]  # the library is not typed
     """A BentoML service whose requests do not pass through BentoML's own layers."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
-        """Return what the server runs: BentoML's application behind ours.
+        """Return what the server runs: ours, with BentoML's application behind it."""
+        ours = InFront(super().to_asgi(is_main))
+        if _doors.otlp_endpoint is None:
+            return ours
+        # Who is not traced does not hold the exporter and its libraries in memory.
+        from serving.doors.tracing import Traced
 
-        Where spans are exported, the layer that makes them stays in front.
-        """
-        if _doors.otlp_endpoint is not None:
-            self.add_asgi_middleware(InFront)
-            return super().to_asgi(is_main)
-        return InFront(super().to_asgi(is_main))
+        return Traced(ours, endpoint=_doors.otlp_endpoint)
 
 
 @bentoml.service(
@@ -93,7 +93,7 @@ class FrontedService(Service):  # type: ignore[misc]  # the library is not typed
     workers=_doors.workers,
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},
-    tracing=_doors.tracing,
+    tracing={"excluded_urls": ".*"},
     traffic={"timeout": DEADLINE_SECONDS + 1},
 )
 class RiskService:

@@ -4,12 +4,16 @@ The hash of the last line lies in a file of its own, so that the last line, too,
 or taken away unseen.
 Whoever may write both files can still forge both: the ledger shows mistakes and quiet edits, it
 does not replace access rights.
+Whoever reads the ledger to act on it holds a lock until the act stands in it.
 """
 
+import fcntl
 import getpass
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +23,7 @@ from training.tracking import Registered
 
 LEDGER_FILE = "promotions.jsonl"
 HEAD_FILE = "promotions.head"
+LOCK_FILE = "promotions.lock"
 _BEGINNING = "0" * 64
 
 
@@ -55,6 +60,26 @@ class Ledger:
         """Open the ledger of a store; it need not exist yet."""
         self.path = store / LEDGER_FILE
         self.head = store / HEAD_FILE
+        self._lock = store / LOCK_FILE
+        self._holds_lock = False
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other process from promoting meanwhile; wait for one that already does.
+
+        The system lets go of the lock of a process that dies.
+        """
+        if self._holds_lock:
+            yield
+            return
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock.open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._holds_lock = True
+            try:
+                yield
+            finally:
+                self._holds_lock = False
 
     def lines(self) -> list[Promotion]:
         """Return every promotion, oldest first.
@@ -108,23 +133,27 @@ class Ledger:
         compared: str = "",
     ) -> Promotion:
         """Write one line and have it on disk before returning."""
-        written = self._written()
-        promotion = Promotion(
-            when=datetime.now(UTC).isoformat(timespec="seconds"),
-            who=getpass.getuser(),
-            act=act,
-            outcome=registered.outcome,
-            version_before=self.current(registered.outcome),
-            version=registered.version,
-            sha256=registered.sha256,
-            reason=reason,
-            previous=_last_hash(written),
-            signed_by=signed_by,
-            overridden=overridden,
-            compared=compared,
-        )
+        with self.alone():
+            written = self._written()
+            promotion = Promotion(
+                when=datetime.now(UTC).isoformat(timespec="seconds"),
+                who=getpass.getuser(),
+                act=act,
+                outcome=registered.outcome,
+                version_before=self.current(registered.outcome),
+                version=registered.version,
+                sha256=registered.sha256,
+                reason=reason,
+                previous=_last_hash(written),
+                signed_by=signed_by,
+                overridden=overridden,
+                compared=compared,
+            )
+            self._write(promotion)
+        return promotion
+
+    def _write(self, promotion: Promotion) -> None:
         line = json.dumps(asdict(promotion), sort_keys=True).encode()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         # A run that is killed in between leaves a head that knows both the old and the new end.
         self._write_heads(promotion.previous, _last_hash([line]))
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -133,7 +162,6 @@ class Ledger:
             ledger.flush()
             os.fsync(ledger.fileno())
         self._write_heads(_last_hash([line]))
-        return promotion
 
     def _written(self) -> list[bytes]:
         return self.path.read_bytes().splitlines() if self.path.exists() else []

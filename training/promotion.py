@@ -62,8 +62,9 @@ def promote(
     """
     _signed(reason, signed_by, override)
     registered = registry.find(outcome, version)
-    Ledger(store).lines()  # a broken ledger stops here, before anything changes
-    with tempfile.TemporaryDirectory() as fetched:
+    ledger = Ledger(store)
+    with ledger.alone(), tempfile.TemporaryDirectory() as fetched:
+        ledger.lines()  # a broken ledger stops here, before anything changes
         challenger = load_artefact(registry.fetch(registered, Path(fetched)), registered.sha256)
         broken = _broken_limits(challenger)
         compared, worse = _compared(load_current(store).get(outcome), challenger, beside)
@@ -71,10 +72,15 @@ def promote(
         if against and not override:
             raise PromotionRefused(_refusal(registered, against))
         make_current(store, challenger)
-    promotion = Ledger(store).append(
-        "promote", registered, reason, signed_by=signed_by, overridden=against, compared=compared
-    )
-    registry.set_alias(registered, CHAMPION)
+        promotion = ledger.append(
+            "promote",
+            registered,
+            reason,
+            signed_by=signed_by,
+            overridden=against,
+            compared=compared,
+        )
+        registry.set_alias(registered, CHAMPION)
     return promotion
 
 
@@ -87,15 +93,15 @@ def rollback(registry: Registry, store: Path, outcome: str, *, reason: str) -> P
         If no version answered before the present one.
     """
     ledger = Ledger(store)
-    answered = ledger.answered(outcome)
-    if len(answered) < 2:
-        raise NotRegistered(f"no version of {outcome} answered before the present one")
-    registered = registry.find(outcome, answered[-2])
-    with tempfile.TemporaryDirectory() as fetched:
+    with ledger.alone(), tempfile.TemporaryDirectory() as fetched:
+        answered = ledger.answered(outcome)
+        if len(answered) < 2:
+            raise NotRegistered(f"no version of {outcome} answered before the present one")
+        registered = registry.find(outcome, answered[-2])
         folder = registry.fetch(registered, Path(fetched))
         make_current(store, load_artefact(folder, registered.sha256))
-    promotion = ledger.append("rollback", registered, reason)
-    registry.set_alias(registered, CHAMPION)
+        promotion = ledger.append("rollback", registered, reason)
+        registry.set_alias(registered, CHAMPION)
     return promotion
 
 

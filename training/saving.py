@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from data_schemas.cohort_table import predictor_columns
-from data_schemas.model_manifest import ModelManifest
+from data_schemas.model_manifest import ModelManifest, intended_use
 from serving.artefact import (
     CARD_FILE,
     MODEL_FILE,
@@ -53,7 +53,11 @@ def save_model(
     booster
         XGBoost's own file of the trees, None where none grew.
     """
-    manifest = manifest.model_copy(update={"limitations": limitations(manifest, model)})
+    said = {
+        "limitations": limitations(manifest, model),
+        "intended_use": intended_use({manifest.outcome.label: manifest}),
+    }
+    manifest = manifest.model_copy(update=said)
     card = model_card(manifest, prior_table, model_statement(manifest), ruling.verdict)
     files = {
         MODEL_FILE: canonical_json(model_to_json(model)),

@@ -8,7 +8,7 @@ import pandas as pd
 
 from data_schemas.cohort_table import Cohort, Purpose, read_cohort
 from data_schemas.refusal import Refused
-from serving.applicability import cautions, statuses
+from serving.applicability import cautions, of_the_model, statuses
 from serving.artefact import Artefact, load_current
 from serving.risk_model import Prediction, expit, predictions
 
@@ -43,8 +43,7 @@ def _scored(
     name: str, artefact: Artefact, cohort: Cohort, prediction: Prediction
 ) -> dict[str, object]:
     columns = cohort.columns()
-    simulated = artefact.manifest.cohort.is_simulated
-    raised = cautions(columns, cohort.days_before, artefact.model, simulated=simulated)
+    raised = cautions(columns, cohort.days_before, artefact.model, of_the_model(artefact))
     status, _ = statuses(columns, prediction, raised)
     usable = np.array([s.has_risk for s in status], dtype=bool)
     return {

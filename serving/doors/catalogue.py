@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Declared, Quantity
-from serving.artefact import CARD_FILE, PRIOR_FILE, VERDICT_FILE, Artefact
+from serving.artefact import CARD_FILE, PRIOR_FILE, Artefact
 from serving.assess import model_statement
 from serving.doors.gate import busy
 from serving.doors.json_answer import json_answer
@@ -97,14 +97,13 @@ def _describe(name: str, declared: Declared, used: bool) -> dict[str, Any]:
 
 
 def _describe_model(artefact: Artefact) -> dict[str, Any]:
-    ruling = artefact.files.get(VERDICT_FILE)
     return {
         "outcome": artefact.model.outcome,
         "version": artefact.version,
         "sha256": artefact.sha256,
         "statement": model_statement(artefact.manifest),
         "manifest": artefact.manifest.model_dump(mode="json"),
-        "verdict": None if ruling is None else json.loads(ruling)["verdict"],
+        "verdict": artefact.verdict,
         "prior": json.loads(artefact.files[PRIOR_FILE]),
         "model_card": artefact.files[CARD_FILE].decode(),
     }

@@ -24,7 +24,9 @@ from serving.problem import RequestRefused, problem_response
 DEADLINE_SECONDS = 4.0
 MOST_IN_FLIGHT = 512
 NOWHERE = "(unknown)"
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+ROUTE = "cart_risk.route"
+"""Where the route's template stands in a request's ASGI scope once its door is found."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SECURITY_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -71,7 +73,7 @@ class Gate:
         try:
             try:
                 door, visit.parameter = self._doors.find(scope["method"], scope["path"])
-                route = door.path
+                route = scope[ROUTE] = door.path
                 response = await self._answer(door, visit)
             except RequestRefused as refusal:
                 response = problem_response(refusal)
@@ -82,7 +84,7 @@ class Gate:
             await response(scope, receive, send)
         finally:
             self._in_flight -= 1
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
         seconds = self._clock() - started
         count_answer(route, method, response.status_code, seconds)
         self._lines.add(

@@ -3,15 +3,12 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from data_schemas.refusal import Refused
 from serving.api_keys import KeyFile
 from serving.doors.guard import Guard
 from serving.doors.rate_limit import RateLimit
 from serving.doors.tokens import IssuerSettings, TokenIssuer
-
-NO_TRACING = {"excluded_urls": ".*"}
 
 
 class SettingRefused(Refused):
@@ -57,14 +54,6 @@ class DoorSettings:
             RateLimit(self.requests_per_second),
             TokenIssuer(issuer) if issuer else None,
         )
-
-    @property
-    def tracing(self) -> dict[str, Any]:
-        """BentoML's setting of OpenTelemetry: off, or sent to the endpoint."""
-        if self.otlp_endpoint is None:
-            return NO_TRACING
-        otlp = {"protocol": "http", "endpoint": self.otlp_endpoint}
-        return {"exporter_type": "otlp", "sample_rate": 1.0, "otlp": otlp}
 
 
 def _number(name: str, default: str, *, least: float) -> float:

@@ -8,7 +8,14 @@ import pytest
 from data_schemas.cohort_table import Cohort, predictor_columns
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.risk_assessment import CautionCode, Status
-from serving.applicability import MOST_MISSING_WEIGHT, RaisedCaution, cautions, statuses
+from serving.applicability import (
+    MOST_MISSING_WEIGHT,
+    RaisedCaution,
+    cautions,
+    of_the_model,
+    statuses,
+)
+from serving.artefact import VERDICT_FILE, canonical_json
 from serving.risk_model import RiskModel
 from tests.conftest import Store
 
@@ -50,14 +57,14 @@ def columns(*patients: dict[str, object]) -> Columns:
 
 
 def raised(
-    model: RiskModel, given: Columns, days: Columns | None = None, *, simulated: bool = False
+    model: RiskModel, given: Columns, days: Columns | None = None, *always: CautionCode
 ) -> dict[tuple[CautionCode, str | None], list[bool]]:
-    found = cautions(given, days or {}, model, simulated=simulated)
+    found = cautions(given, days or {}, model, always)
     return {(c.code, c.predictor): c.concerns.tolist() for c in found}
 
 
 def judged(model: RiskModel, given: Columns) -> list[tuple[Status, str]]:
-    found = cautions(given, {}, model, simulated=False)
+    found = cautions(given, {}, model)
     return list(zip(*statuses(given, model.predict(given), found), strict=True))
 
 
@@ -140,9 +147,42 @@ def test_a_product_outside_the_cells_borrows_nothing(model: RiskModel) -> None:
     assert (CautionCode.FEW_DATA_FOR_PRODUCT, "product") not in found
 
 
-def test_simulated_patients_behind_a_model_are_a_caution_for_everyone(model: RiskModel) -> None:
-    found = raised(model, columns({}, {}), simulated=True)
-    assert found == {(CautionCode.FITTED_ON_SIMULATED_PATIENTS, None): [True, True]}
+def test_a_caution_about_the_model_is_one_for_everyone(model: RiskModel) -> None:
+    found = raised(model, columns({}, {}), None, CautionCode.LIMITS_NOT_KEPT)
+    assert found == {(CautionCode.LIMITS_NOT_KEPT, None): [True, True]}
+
+
+SIMULATED, NOT_KEPT = CautionCode.FITTED_ON_SIMULATED_PATIENTS, CautionCode.LIMITS_NOT_KEPT
+
+
+@pytest.mark.parametrize(
+    ("store", "accepted", "codes"),
+    [
+        ("evidence_store", True, ()),
+        ("evidence_store", False, (NOT_KEPT,)),
+        ("evidence_store", None, ()),
+        ("fitted_store", True, (SIMULATED,)),
+        ("fitted_store", False, (SIMULATED, NOT_KEPT)),
+    ],
+)
+def test_simulated_patients_and_broken_limits_mark_a_model(
+    request: pytest.FixtureRequest,
+    store: str,
+    accepted: bool | None,
+    codes: tuple[CautionCode, ...],
+) -> None:
+    found: Store = request.getfixturevalue(store)
+    artefact = found.artefacts["severe_crs"]
+    verdict = canonical_json({"verdict": {"accepted": accepted}})
+    judged = replace(artefact, files={**artefact.files, VERDICT_FILE: verdict})
+    assert of_the_model(judged) == codes
+
+
+def test_a_model_that_was_never_judged_breaks_no_limit(fitted_store: Store) -> None:
+    artefact = fitted_store.artefacts["severe_crs"]
+    assert VERDICT_FILE not in artefact.files
+    assert artefact.verdict is None
+    assert of_the_model(artefact) == (SIMULATED,)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from data_schemas.cohort_table import Cohort
-from data_schemas.model_manifest import CohortStatement
+from data_schemas.model_manifest import CohortStatement, ModelManifest
 from data_schemas.outcomes import OUTCOMES
 from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
@@ -445,7 +446,9 @@ def test_the_answer_says_that_no_real_patient_stands_behind_it(ask: Asked, patie
         assert model["validated_on_real_patients"] == 0
         assert "fitted on no patient; validated on no real patients" in model["statement"]
         assert model["statement"].endswith("Not for clinical use.")
-    assert "not for clinical decisions" in answer["intended_use"]
+    assert (
+        "only: not validated on patients and not for clinical decisions." in answer["intended_use"]
+    )
     assert "does not exclude severe toxicity" in answer["low_risk_statement"]
     assert "larger than the interval" in answer["uncertainty_statement"]
 
@@ -458,6 +461,42 @@ def test_a_model_of_real_patients_says_how_many(ward: Ward) -> None:
     real = manifest.model_copy(update={"cohort": cohort, "validated_on_real_patients": 90})
     said = "Fitted on 250 real patients; validated on 90 real patients. Not for clinical use."
     assert model_statement(real) == said
+
+
+@pytest.mark.parametrize(
+    ("fitted", "validated", "said"),
+    [
+        (0, 0, "only: not validated on patients and not for clinical decisions."),
+        (250, 90, "only: fitted on 250 and validated on 90 real patients, and not for clinical"),
+        (0, 90, "only: fitted on no and validated on 90 real patients, and not for clinical"),
+        (250, 0, "only: fitted on 250 and validated on no real patients, and not for clinical"),
+    ],
+)
+def test_the_intended_use_is_true_of_the_models_that_answer(
+    ward: Ward, patient: Body, fitted: int, validated: int, said: str
+) -> None:
+    artefacts = {
+        name: replace(artefact, manifest=standing_on(artefact.manifest, fitted, validated))
+        for name, artefact in ward.artefacts.items()
+    }
+    answer = assess(read_patient(patient), artefacts, ward.evidence)
+    assert said in answer.intended_use
+
+
+def test_models_that_stand_on_other_patients_are_named(ward: Ward, patient: Body) -> None:
+    artefacts = dict(ward.artefacts)
+    crs = artefacts["severe_crs"]
+    artefacts["severe_crs"] = replace(crs, manifest=standing_on(crs.manifest, 0, 90))
+    said = assess(read_patient(patient), artefacts, ward.evidence).intended_use
+    assert (
+        "only: Severe cytokine release syndrome: fitted on no and validated on 90 real patients; "
+        "Severe neurotoxicity (ICANS): not validated on patients, and not for clinical" in said
+    )
+
+
+def standing_on(manifest: ModelManifest, fitted: int, validated: int) -> ModelManifest:
+    cohort = manifest.cohort.model_copy(update={"real_patients": fitted})
+    return manifest.model_copy(update={"cohort": cohort, "validated_on_real_patients": validated})
 
 
 def test_the_risk_of_either_and_of_both_agrees_with_the_risk_of_each(answers: list[Answer]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from data_schemas.cohort_table import Cohort
 from data_schemas.outcomes import OUTCOMES
-from data_schemas.risk_assessment import Status
+from data_schemas.risk_assessment import CautionCode, Status
 from serving.applicability import cautions, statuses
 from serving.compiled_cautions import CompiledCautions, of_values, status_of
 from serving.compiled_model import CompiledModel, Said
@@ -116,9 +116,9 @@ def test_contributions_are_those_of_the_table(
         assert one.base + sum(one.contributions.values()) == pytest.approx(one.logit, abs=MOST)
 
 
-@pytest.mark.parametrize("of_simulated", [True, False])
+@pytest.mark.parametrize("always", [(), tuple(CautionCode)[-2:]], ids=["none", "of the model"])
 def test_cautions_and_statuses_are_those_of_the_table(
-    of_simulated: bool,
+    always: tuple[CautionCode, ...],
     model: RiskModel,
     patients: Patients,
     read: list[PatientTerms],
@@ -126,9 +126,9 @@ def test_cautions_and_statuses_are_those_of_the_table(
     said: list[Said],
     cells: list[int],
 ) -> None:
-    raised = cautions(patients.columns, {}, model, simulated=of_simulated)
+    raised = cautions(patients.columns, {}, model, always)
     found, reasons = statuses(patients.columns, prediction, raised)
-    compiled = CompiledCautions(model, simulated=of_simulated)
+    compiled = CompiledCautions(model, always)
     for i, request in enumerate(patients.requests):
         own = compiled.raised(of_values(request.values, {}), request.values, cells[i], read[i])
         expected = [(c.code, c.predictor) for c in raised if c.concerns[i]]

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,47 @@ def test_a_ledger_of_the_first_release_is_read_and_guarded_from_then_on(tmp_path
     ledger.head.unlink()
     with pytest.raises(LedgerBroken):
         ledger.lines()
+
+
+TOGETHER = multiprocessing.get_context("spawn")
+
+
+def append_many(store: Path, name: str) -> None:
+    for number in range(20):
+        Ledger(store).append("promote", version(f"{name}{number}"), "at once")
+
+
+def test_two_processes_that_promote_at_once_leave_a_whole_ledger(tmp_path: Path) -> None:
+    both = [TOGETHER.Process(target=append_many, args=(tmp_path, name)) for name in "ab"]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+        assert process.exitcode == 0
+    lines = Ledger(tmp_path).lines()
+    assert {p.version for p in lines} == {f"{name}{n}" for name in "ab" for n in range(20)}
+    assert [p.version_before for p in lines[1:]] == [p.version for p in lines[:-1]]
+
+
+def test_a_promotion_waits_for_another(ledger: Ledger) -> None:
+    other = TOGETHER.Process(target=append_many, args=(ledger.path.parent, "other"))
+    with ledger.alone():
+        other.start()
+        other.join(3)
+        assert other.is_alive()
+        assert ledger.append("promote", version("mine"), "inside").version_before == "two"
+    other.join(60)
+    assert [p.version for p in ledger.lines()][2:4] == ["mine", "other0"]
+
+
+def hold_and_die(store: Path) -> None:
+    with Ledger(store).alone():
+        os._exit(9)
+
+
+def test_a_process_that_died_holds_nobody_up(ledger: Ledger) -> None:
+    died = TOGETHER.Process(target=hold_and_die, args=(ledger.path.parent,))
+    died.start()
+    died.join(60)
+    assert died.exitcode == 9
+    assert ledger.append("promote", version("three"), "third").version_before == "two"

@@ -1,26 +1,36 @@
 """Only what keeps its limits, and is not worse than what answers, answers; or somebody signs."""
 
+import fcntl
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from data_schemas.cohort_table import Cohort
+from data_schemas.evidence import load_evidence
 from data_schemas.model_manifest import MANIFEST_FILE
+from data_schemas.patient_request import read_patient
+from data_schemas.risk_assessment import CautionCode, Status
 from serving.artefact import (
     VERDICT_FILE,
     Artefact,
     canonical_json,
     load_artefact,
     load_current,
+    make_current,
     save_artefact,
 )
-from training.ledger import Ledger
+from serving.assess import assess
+from serving.openapi import EXAMPLE_PATIENT
+from training.ledger import LOCK_FILE, Ledger
 from training.pipeline import Run
 from training.promotion import Beside, PromotionRefused, promote, rollback
 from training.ruling import ruling_of
 from training.run_record import of_training
+from training.scoring import score_cohort
 from training.tracking import CHAMPION, Registered, Registry
 from training.verdict import NO_LIMITS, Limit, Verdict
 
@@ -108,6 +118,55 @@ def test_a_version_that_keeps_its_limits_answers(
     assert version.accepted == "yes"
     assert answers(tmp_path) == done.version == version.version
     assert (done.overridden, done.signed_by, done.compared) == ((), None, "")
+
+
+@pytest.mark.parametrize(("limit", "marked"), [(KEPT, False), (BROKEN, True)])
+def test_every_answer_of_a_model_that_breaks_a_limit_says_so(
+    made: Make,
+    let_answer: Promote,
+    evidence_run: Run,
+    cohort: Cohort,
+    tmp_path: Path,
+    limit: Limit,
+    marked: bool,
+) -> None:
+    """One patient's answer and a scored table alike."""
+    let_answer(made(evidence_run, limit), override=True, signed_by="Dr A")
+    store = tmp_path / "store"
+    answer = assess(read_patient(EXAMPLE_PATIENT), load_current(store), load_evidence())
+    said = {c.code: c.text for c in answer.cautions}
+    assert (CautionCode.LIMITS_NOT_KEPT in said) == marked
+    assert answer.status == Status.CAUTION or not marked
+    if marked:
+        assert said[CautionCode.LIMITS_NOT_KEPT] in answer.outcomes[0].reasons
+    statuses = set(score_cohort(cohort, store)[f"{ICANS}_status"])
+    assert (Status.OK in statuses) != marked
+
+
+def test_nobody_promotes_while_somebody_does(
+    made: Make,
+    let_answer: Promote,
+    evidence_run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From before the store changes until the ledger and the registry say so."""
+    alone = []
+
+    def watched(act: Callable[..., None]) -> Callable[..., None]:
+        def acted(*arguments: Any) -> None:
+            with (tmp_path / "store" / LOCK_FILE).open("ab") as other, suppress(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                pytest.fail("another could promote, too")
+            alone.append(act.__name__)
+            act(*arguments)
+
+        return acted
+
+    monkeypatch.setattr("training.promotion.make_current", watched(make_current))
+    monkeypatch.setattr(Registry, "set_alias", watched(Registry.set_alias))
+    let_answer(made(evidence_run, KEPT))
+    assert alone == ["make_current", "set_alias"]
 
 
 def test_a_refusal_says_which_limit_and_by_how_much_and_changes_nothing(

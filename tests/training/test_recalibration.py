@@ -147,6 +147,8 @@ def test_real_patients_are_counted_and_the_card_says_so(
     assert {m.on.split(", ", 1)[1] for m in manifest.performance} == {"real patients"}
     card = next(tmp_path.glob("severe_icans/*/model_card.md")).read_text("utf-8")
     assert f"{len(cohort)} patients ({len(cohort)} real) with {cohort.events} events" in card
+    rests_on = f"fitted on {len(cohort)} and validated on {len(cohort)} real patients"
+    assert f"Research use only: {rests_on}, and not for clinical decisions." in card
 
 
 def test_an_update_of_an_update_remembers_both(

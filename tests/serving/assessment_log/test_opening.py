@@ -1,6 +1,6 @@
 """What is missing or wrong is refused by the name of its setting; nothing starts half."""
 
-from importlib.util import find_spec
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,8 +78,10 @@ def test_the_environment_names_address_key_and_inputs(monkeypatch: pytest.Monkey
     assert LogSettings.from_environment() == LogSettings(None, None, "encrypted")
 
 
-@pytest.mark.skipif(find_spec("psycopg") is not None, reason="psycopg is installed")
-def test_a_driver_that_is_missing_is_named(settings: LogSettings) -> None:
+def test_a_driver_that_is_missing_is_named(
+    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(LogRefused, match="psycopg") as refused:
         AssessmentLog.open(LogSettings("postgresql://user:secret@host/log", settings.key_file))
     assert "secret" not in str(refused.value)

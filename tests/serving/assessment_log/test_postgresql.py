@@ -1,11 +1,6 @@
-"""The same promises in PostgreSQL; skipped where no server is named.
-
-``CART_RISK_TEST_POSTGRESQL=postgresql://user@host:port/`` names a server on which databases may be
-made and dropped; psycopg must be installed.
-"""
+"""The same promises in PostgreSQL: a server of the tests' own, or the one that is named."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,29 +21,35 @@ from serving.assessment_log.site_key import write_new_key
 from serving.assessment_log.verify import verify
 from serving.settings import LogSettings
 from tests.serving.assessment_log.conftest import an_entry, using, with_rows
+from tests.serving.assessment_log.private_postgresql import postgresql
 from tests.serving.assessment_log.test_kill import acknowledged, kill, working
 
-SERVER = os.environ.get("CART_RISK_TEST_POSTGRESQL")
 
-pytestmark = pytest.mark.skipif(not SERVER, reason="no PostgreSQL server is named")
+@pytest.fixture(scope="module")
+def address() -> Iterator[sqlalchemy.URL]:
+    with postgresql() as address:
+        yield address
 
 
 @pytest.fixture
-def server() -> Iterator[sqlalchemy.Connection]:
-    address = sqlalchemy.make_url(str(SERVER)).set(drivername="postgresql+psycopg")
-    engine = sqlalchemy.create_engine(address, isolation_level="AUTOCOMMIT")
+def server(address: sqlalchemy.URL) -> Iterator[sqlalchemy.Connection]:
+    driven = address.set(drivername="postgresql+psycopg")
+    engine = sqlalchemy.create_engine(driven, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         yield connection
     engine.dispose()
 
 
 @pytest.fixture
-def settings(server: sqlalchemy.Connection, tmp_path: Path) -> Iterator[LogSettings]:
+def settings(
+    address: sqlalchemy.URL, server: sqlalchemy.Connection, tmp_path: Path
+) -> Iterator[LogSettings]:
     """A database of its own."""
     name = f"log_{uuid4().hex}"
     server.execute(text(f"CREATE DATABASE {name}"))
     write_new_key(tmp_path / "site.key")
-    yield LogSettings(f"{str(SERVER).rstrip('/')}/{name}", tmp_path / "site.key")
+    own = address.set(database=name).render_as_string(hide_password=False)
+    yield LogSettings(own, tmp_path / "site.key")
     server.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 

@@ -20,7 +20,7 @@ def empty(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_by_default_nothing_is_traced_and_no_product_compared() -> None:
     settings = DoorSettings.from_environment()
     assert settings.workers == 1
-    assert settings.tracing == {"excluded_urls": ".*"}
+    assert settings.otlp_endpoint is None
     assert not settings.product_what_if
 
 
@@ -32,8 +32,7 @@ def test_what_is_set_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = DoorSettings.from_environment()
     assert (settings.workers, settings.requests_per_second) == (4, 0.5)
     assert settings.product_what_if
-    assert settings.tracing["otlp"]["endpoint"] == "http://collector:4318/v1/traces"
-    assert "excluded_urls" not in settings.tracing
+    assert settings.otlp_endpoint == "http://collector:4318/v1/traces"
 
 
 @pytest.mark.parametrize("name", ["CART_RISK_WORKERS", "CART_RISK_REQUESTS_PER_SECOND"])
