@@ -1,41 +1,22 @@
 """What every acceptance test needs: the command line, the running service, the real data."""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from serving.api_keys import KeyFile, Scope
-from serving.assessment_log.site_key import write_new_key
+from tests.running_service import Running, clean_environment, served
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 REAL_DATA = "CART_RISK_REAL_DATA"
-_LONGEST_START_SECONDS = 90.0
 
 Command = Callable[..., str]
-
-
-@dataclass(frozen=True)
-class Running:
-    """A service that answers, and the file that it writes its output to."""
-
-    client: httpx.Client
-    output: Path
-
-    def assess(self, patient: Mapping[str, Any]) -> httpx.Response:
-        __tracebackhide__ = True  # a failure must not show the patient
-        return self.client.post("/v1/assess", json=patient)
 
 
 @pytest.fixture(scope="session")
@@ -92,44 +73,8 @@ def quick_experiments(workplace: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def serving(workplace: Path) -> Callable[[Path], AbstractContextManager[Running]]:
-    """Start the service on a free port for the models of a store; end its whole process group."""
-
-    @contextmanager
-    def serve(store: Path) -> Iterator[Running]:
-        port = _free_port()
-        output = workplace / f"service-{port}.log"
-        keys = workplace / "keys.json"
-        key = KeyFile(keys).add("acceptance", list(Scope), days=1)
-        site_key = workplace / "site.key"
-        if not site_key.exists():
-            write_new_key(site_key)
-        own = {
-            "CART_RISK_MODELS": str(store),
-            "CART_RISK_KEYS": str(keys),
-            "CART_RISK_LOG_URL": f"sqlite:///{workplace}/assessments.sqlite",
-            "CART_RISK_LOG_KEY_FILE": str(site_key),
-        }
-        headers = {"authorization": f"Bearer {key}"}
-        command = [sys.executable, "-m", "bentoml", "serve", "serving.service:RiskService"]
-        with output.open("wb") as written:
-            process = subprocess.Popen(
-                [*command, "--host", "127.0.0.1", "--port", str(port)],
-                cwd=workplace,
-                env=_environment(workplace) | own,
-                stdout=written,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            try:
-                url = f"http://127.0.0.1:{port}"
-                with httpx.Client(base_url=url, timeout=30, headers=headers) as client:
-                    _wait_until_ready(client, process, output)
-                    yield Running(client, output)
-            finally:
-                _end_group(process)
-
-    return serve
+    """Run the service for the models of a store, in the workplace of the commands."""
+    return partial(served, workplace=workplace)
 
 
 @pytest.fixture(scope="session")
@@ -151,40 +96,6 @@ def private() -> Iterator[Path]:
 
 
 def _environment(workplace: Path) -> dict[str, str]:
-    """Return this environment without its own stores; everything is kept under the workplace."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "CART_RISK_"))}
-    return own | {
-        "CART_RISK_MODELS": str(workplace / "models" / "in_service"),
-        "BENTOML_HOME": str(workplace / "bentoml"),
-        "BENTOML_DO_NOT_TRACK": "True",
-        "COLUMNS": "200",
+    return clean_environment(workplace) | {
+        "CART_RISK_MODELS": str(workplace / "models" / "in_service")
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], output: Path) -> None:
-    until = time.monotonic() + _LONGEST_START_SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if client.get("/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.2)
-    pytest.fail(f"the service did not become ready:\n{output.read_text('utf-8')[-3000:]}")
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    for ending in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, ending)
-            process.wait(timeout=15)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue

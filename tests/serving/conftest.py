@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Store
-from tests.serving.running_service import Running, served
+from tests.running_service import Running, served
 
 
 @pytest.fixture(scope="session")

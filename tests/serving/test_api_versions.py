@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serving.openapi import API_VERSION, openapi_document
-from tests.serving.running_service import ROOT
+from tests.running_service import ROOT
 
 RELEASED = json.loads((ROOT / "docs/api/openapi-v1.json").read_text("utf-8"))
 TODAY = json.loads(json.dumps(openapi_document()))

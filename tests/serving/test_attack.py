@@ -21,7 +21,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 from data_schemas.predictors import PREDICTORS
 from serving.openapi import EXAMPLE_OUTCOME, EXAMPLE_PATIENT, openapi_document
-from tests.serving.running_service import Running
+from tests.running_service import Running
 
 ATTACKS = int(os.environ.get("CART_RISK_ATTACKS") or 12)
 # What a schema cannot say, the service refuses: limits that depend on the unit, the order of dates.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Body
-from tests.serving.running_service import ROOT, Running
+from tests.running_service import ROOT, Running
 
 API = ROOT / "docs" / "api"
 CASES = json.loads((API / "conformance" / "cases.json").read_text("utf-8"))["cases"]

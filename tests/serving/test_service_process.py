@@ -17,7 +17,7 @@ from data_schemas.predictors import PREDICTORS
 from serving.artefact import MODEL_FILE, make_current
 from serving.openapi import openapi_document
 from tests.conftest import Body, Store
-from tests.serving.running_service import ROOT, Running, served
+from tests.running_service import ROOT, Running, served
 
 CANARY = "MRN4711Kowalski"
 

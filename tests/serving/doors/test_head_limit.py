@@ -10,7 +10,7 @@ import uvicorn
 
 from serving.doors.head_limit import MOST_HEAD_BYTES
 from serving.openapi import EXAMPLE_PATIENT
-from tests.serving.running_service import Running
+from tests.running_service import Running
 
 LINE = b"x-filler: " + b"a" * 990 + b"\r\n"
 

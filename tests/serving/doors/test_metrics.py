@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 from serving.doors.metrics import count_up, exposition
 from serving.ward import Ward
 from tests.conftest import Body
+from tests.running_service import ROOT, Running
 from tests.serving.at_the_door import client_of
-from tests.serving.running_service import ROOT, Running
 
 OPERATIONS = ROOT / "docs" / "operations"
 
