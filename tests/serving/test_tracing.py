@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from serving.doors.tracing import Traced
 from tests.conftest import Body, Store
-from tests.serving.running_service import Running, served
+from tests.running_service import Running, served
 
 CANARY = "MRN4711Kowalski"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -1,0 +1,118 @@
+"""kill -9 of a worker under load: no acknowledged answer is lost, and another worker comes."""
+
+import random
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from bentoml._internal.utils import circus
+
+from serving.assessment_log.opening import LogHome
+from serving.assessment_log.verify import verify
+from serving.doors.supervision import LOOK_EVERY_SECONDS
+from serving.openapi import EXAMPLE_PATIENT
+from serving.settings import LogSettings
+from tests.conftest import Store
+from tests.running_service import Running, served
+
+CALLERS = 8
+LONGEST_ABSENCE_SECONDS = 3.0
+"""What the project promises until a killed worker is replaced."""
+
+
+class Load:
+    """Callers who ask without a pause, each in a thread of its own."""
+
+    def __init__(self, running: Running) -> None:
+        self.kept: list[str] = []
+        self._running = running
+        self._stopped = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(CALLERS)]
+
+    def _ask(self) -> None:
+        headers = {"authorization": f"Bearer {self._running.key}"}
+        with httpx.Client(base_url=self._running.url, timeout=30, headers=headers) as client:
+            while not self._stopped.is_set():
+                try:
+                    response = client.post("/v1/assess", json=EXAMPLE_PATIENT)
+                except httpx.TransportError:  # whose worker was killed asks again
+                    continue
+                assert response.status_code == 200
+                self.kept.append(response.json()["assessment_id"])
+
+    @contextmanager
+    def lasting(self) -> Iterator[None]:
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            for thread in self._threads:
+                thread.join()
+
+
+def workers(running: Running) -> set[int]:
+    """Return who has the log open: a worker that has begun its chain, and so can answer."""
+    found = set()
+    for child in psutil.Process(running.process.pid).children(recursive=True):
+        try:
+            if any(file.path.endswith("assessments.sqlite") for file in child.open_files()):
+                found.add(child.pid)
+        except psutil.Error:  # it has just been killed
+            continue
+    return found
+
+
+def until_there_are(running: Running, number: int, without: int | None = None) -> float:
+    begun = time.monotonic()
+    while len(workers(running) - {without}) < number:
+        assert time.monotonic() - begun < 30
+        time.sleep(0.02)
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(100, marks=pytest.mark.deep)])
+def test_a_worker_killed_under_load_loses_nothing_and_is_replaced(
+    evidence_store: Store, tmp_path: Path, times: int
+) -> None:
+    chance = random.Random(20261128)
+    absences = []
+    with served(evidence_store.root, tmp_path, {"CART_RISK_WORKERS": "2"}) as running:
+        until_there_are(running, 2)
+        load = Load(running)
+        with load.lasting():
+            for _ in range(times):
+                time.sleep(chance.uniform(0.1, 0.6))
+                killed = chance.choice(sorted(workers(running)))
+                psutil.Process(killed).send_signal(signal.SIGKILL)
+                before = len(load.kept)
+                absences.append(until_there_are(running, 2, killed))
+                assert len(load.kept) > before  # the other went on
+        log = LogSettings(f"sqlite:///{tmp_path}/assessments.sqlite", tmp_path / "site.key")
+    home = LogHome(log)
+    assert verify(home.database, home.keys).findings == ()
+    with sqlite3.connect(tmp_path / "assessments.sqlite") as connection:
+        there = {id.hex() for (id,) in connection.execute("SELECT id FROM entry")}
+    assert {id.replace("-", "") for id in load.kept} <= there
+    absences.sort()
+    print(
+        f"{len(load.kept)} answers; a worker was back after {absences[times // 2]:.2f} s (median)"
+    )
+    # The median, and not every time: the machine that tests has more to do than to start workers.
+    assert absences[times // 2] < LONGEST_ABSENCE_SECONDS
+
+
+def test_bentoml_still_looks_after_its_workers_every_ten_seconds() -> None:
+    """With a release that looks more often, or takes a setting, ``supervision`` can go."""
+    known = circus.create_standalone_arbiter
+    original = getattr(known, "func", known)
+    arbiters = original([]), original([], check_delay=LOOK_EVERY_SECONDS)
+    assert [arbiter.check_delay for arbiter in arbiters] == [10, LOOK_EVERY_SECONDS]
