@@ -1,7 +1,8 @@
 """Answers: one patient in, one assessment out.
 
-Core files (``terms`` to ``assess``) know numbers and words; doors (``settings``, ``service``) know
-the outside world.
+``model`` is what a model is, with arrays of patients; ``answer`` makes one patient's answer, and
+``assess`` is that on one page. ``doors``, ``rest`` and ``service`` know the outside world;
+``assessment_log`` keeps what was answered.
 Nothing here learns, and nothing here imports ``training``: delete that room and this one still
 runs.
 """

@@ -1,12 +1,16 @@
 """Learns: many patients in, one model out, judged.
 
 It imports ``serving`` because what is trained here is what will be served, byte for byte.
-The order of the room:
+Each room imports only from those above it, and from the files beside the rooms:
 
-- believed: effect_conversions, published_effects, base_rates, recipes, experiment, prior
-- learnt: cohort, centres, folds, posterior, boosting, learner, association
-- judged: subgroups, resampling, comparators, rehearsal, evaluation, judgement, verification
-- run: run_manifest, model_card, saving, report, reporting, pipeline, tracking, promotion, scoring
-- elsewhere: updating, external_validation, recalibration, model_lookup
-- drawn, where there are no patients: synthetic_patients, synthetic_truth, synthetic_cohort
+- ``synthesis``: what is published, on one scale
+- ``learning``: prior, posterior, trees, recalibration
+- ``simulation``: patients who do not exist, where there are no others
+- ``judging``: a model by its whole pipeline repeated, its limits, its verdict; with ``evaluation``,
+  which knows numbers only
+- ``promoting``: which version may answer
+
+Beside the rooms stand what a run is made of (``experiment``, ``cohort``, ``pipeline``,
+``recalibration``), what it leaves behind (``saving``, ``model_card``, ``run_record``,
+``reporting``, ``report``, ``tracking``) and the command line (``__main__``).
 """

@@ -18,8 +18,8 @@ from serving.doors.door import Door, Doors
 from serving.doors.guard import Guard
 from serving.doors.logs import RequestLines
 from serving.doors.metrics import count_answer
+from serving.doors.problem import RequestRefused, problem_response
 from serving.doors.visit import Visit, too_slow
-from serving.problem import RequestRefused, problem_response
 
 DEADLINE_SECONDS = 4.0
 MOST_IN_FLIGHT = 512

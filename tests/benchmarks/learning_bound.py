@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from data_schemas.cohort_table import Purpose, read_cohort
 from data_schemas.outcomes import OUTCOMES
-from training.synthetic_cohort import simulate
+from training.simulation.synthetic_cohort import simulate
 
 Array = np.ndarray
 
