@@ -1,26 +1,20 @@
-"""Assess one patient: python client.py ADDRESS < patient.json, with the key in CART_RISK_KEY."""
+"""Assess one patient: CART_RISK_KEY=cr_... python client.py ADDRESS < patient.json."""
 
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
-
-def assess(address: str, patient: dict[str, object]) -> dict[str, object]:
-    """Return the assessment, or raise with every problem that the service found."""
-    headers = {
-        "authorization": f"Bearer {os.environ['CART_RISK_KEY']}",
-        "content-type": "application/json",
-    }
-    body = json.dumps(patient).encode()
-    request = urllib.request.Request(f"{address}/v1/assess", body, headers)  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return json.load(answer)
-    except urllib.error.HTTPError as refused:
-        raise SystemExit(refused.read().decode()) from None
-
-
-if __name__ == "__main__":
-    print(json.dumps(assess(sys.argv[1], json.load(sys.stdin)), indent=1))
+key = {"authorization": f"Bearer {os.environ['CART_RISK_KEY']}", "content-type": "application/json"}
+request = Request(f"{sys.argv[1]}/v1/assess", sys.stdin.buffer.read(), key)  # noqa: S310
+try:
+    answer = json.load(urlopen(request, timeout=10))  # noqa: S310
+except HTTPError as refused:
+    sys.exit(refused.read().decode())  # every problem by its field; no value is repeated
+print("status:", answer["status"])  # first: without ok or caution there is no risk
+for caution in answer["cautions"]:
+    print("caution:", caution["text"])
+for one in answer["outcomes"]:
+    said = one.get("natural_frequency", "no risk is given; " + "; ".join(one["reasons"]))
+    print(f"{one['label']}: {said}")
