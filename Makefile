@@ -12,7 +12,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 SPREAD  = --numprocesses logical --dist loadfile --no-loadscope-reorder
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: serve test check coverage test-deep sbom bench-learning bench-cost bench-bound bench-answer lock clean
+.PHONY: serve test check coverage test-deep sbom bench-learning bench-cost bench-bound bench-answer bench-service soak lock clean
 
 serve: $(VENV)/.installed
 	@$(BIN)/cart-risk prepare --port $(PORT)
@@ -57,6 +57,14 @@ bench-bound: $(VENV)/.installed
 # Half a minute: what an answer costs in process, beside the libraries that made its trees.
 bench-answer: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/answer.py --out docs/answer-benchmark
+
+# Ten minutes on a quiet machine, with wrk (apt-get install wrk): the running service beside its peers.
+bench-service: $(VENV)/.installed-bench
+	OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python tests/benchmarks/service.py --out docs/service-benchmark
+
+# Half an hour at 80 % of what the service can do, with wrk; some GB of disk.
+soak: $(VENV)/.installed-bench
+	OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python tests/benchmarks/soak.py --out docs/soak
 
 # uv installs the locked, hashed packages five times faster than pip; it is itself pinned by hash.
 $(BIN)/uv: requirements-uv.lock

@@ -16,15 +16,17 @@ import answer_page
 import numpy as np
 import orjson
 import typer
+from agreement import of_contributions
 from answer_library import LibraryPath
-from answer_models import ROUNDS, Models, of_evidence, with_trees
+from answer_models import ROUNDS, of_evidence, with_trees
+from models_in_store import Models
+from simulated_requests import requests
 from threadpoolctl import threadpool_limits
 
 from data_schemas.cohort_table import Purpose, predictor_columns, read_cohort
 from data_schemas.evidence import load_evidence
 from data_schemas.outcomes import OUTCOMES
 from data_schemas.patient_request import read_patient
-from data_schemas.predictors import PREDICTORS, Quantity
 from serving.assess import Assessor
 from serving.doors.strict_json import read_json
 from serving.model.risk_model import expit, predictions
@@ -73,16 +75,12 @@ def side_by_side(
 
 def largest_difference(assessor: Assessor, library: LibraryPath, contents: list[bytes]) -> float:
     """Return how far contributions of the two are from each other, in log-odds."""
-    most = 0.0
+    differences = []
     for content in contents:
         numbers = orjson.loads(library.answer(content))
         answer = orjson.loads(assessor.assess(read_patient(orjson.loads(content))).to_json())
-        for outcome in (o for o in answer["outcomes"] if "risk" in o):
-            theirs = numbers[outcome["outcome"]]["contributions"]
-            for one in outcome["explanation"]["contributions"]:
-                own = [v for n, v in theirs.items() if n.split(":")[0] == one["predictor"]]
-                most = max(most, abs(sum(own) - one["log_odds"]))
-    return most
+        differences.append(of_contributions(answer, numbers))
+    return max(differences)
 
 
 def rate(work: Callable[[], object], patients: int) -> float:
@@ -121,24 +119,6 @@ def scored(models: Models, columns: dict[str, np.ndarray]) -> None:
             expit(log_odds)
 
 
-def requests(n: int) -> list[bytes]:
-    """Return simulated patients as requests."""
-    cohort = read_cohort(simulate(n, 4, SEED).table, Purpose.SCORING)
-    contents = []
-    for i in range(n):
-        body: dict[str, object] = {}
-        for name, column in cohort.columns().items():
-            declared, value = PREDICTORS[name], column[i]
-            if isinstance(declared, Quantity) and not np.isnan(value):
-                body[name] = {"value": float(value), "unit": declared.unit}
-            elif isinstance(value, str):
-                body[name] = value
-            elif isinstance(value, float) and not np.isnan(value):
-                body[name] = bool(value)
-        contents.append(orjson.dumps(body))
-    return contents
-
-
 def many_columns() -> dict[str, np.ndarray]:
     """Return a table of simulated patients, each several times."""
     cohort = read_cohort(simulate(FEW, 4, SEED).table, Purpose.SCORING)
@@ -159,7 +139,7 @@ def main(out: Annotated[Path, typer.Option(help="Where the page goes, without su
             assessors[name] = Assessor(models.artefacts, evidence)
             ready[name] = (perf_counter() - start) * 1e3
         with_library = assessors[f"{ROUNDS} trees"]
-        simulated = requests(PATIENTS)
+        simulated = requests(PATIENTS, SEED)
         difference = largest_difference(with_library, library, simulated)
         assert difference < AGREEMENT, difference
         gc.collect()

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import xgboost
-from answer_models import Models
+from models_in_store import Models
 
 from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS, Category
@@ -43,9 +43,14 @@ class LibraryPath:
 
     def answer(self, content: bytes) -> bytes:
         """Return risk, interval and contributions of both outcomes from a request's bytes."""
-        frame = _frame(read_patient(json.loads(content)).values)
+        patient = read_patient(json.loads(content))
+        return json.dumps(self.explained(pd.DataFrame([patient.values]))).encode()
+
+    def explained(self, frame: pd.DataFrame) -> dict[str, object]:
+        """Return the same by outcome, for a frame of one row of what was given."""
+        frame = _complete(frame)
         columns = {str(name): frame[name].to_numpy() for name in frame}
-        return json.dumps({name: self._outcome(name, columns) for name in self.boosters}).encode()
+        return {name: self._outcome(name, columns) for name in self.boosters}
 
     def _outcome(self, name: str, columns: Columns) -> dict[str, object]:
         model = self.models[name]
@@ -84,8 +89,7 @@ class LibraryPath:
         return xgboost.DMatrix(np.asarray(terms), nthread=1)
 
 
-def _frame(values: object) -> pd.DataFrame:
-    frame = pd.DataFrame([values])
+def _complete(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.reindex(columns=list(PREDICTORS))
     words = [name for name, declared in PREDICTORS.items() if isinstance(declared, Category)]
     return frame.astype({name: object if name in words else float for name in PREDICTORS})

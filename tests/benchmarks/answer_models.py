@@ -1,15 +1,14 @@
 """The models of the answer benchmark: published evidence alone, and the same with trees above."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import xgboost
+from models_in_store import Models
 
 from data_schemas.cohort_table import Purpose, read_cohort
 from data_schemas.outcomes import OUTCOMES
-from serving.model.artefact import Artefact
 from serving.model.terms import design
 from training.learning.boosting import Growth, grow
 from training.pipeline import train
@@ -29,14 +28,6 @@ bootstrap_refits = 2
 simulated_centres = 1
 simulated_patients = 60
 """
-
-
-@dataclass(frozen=True)
-class Models:
-    """Both outcomes' artefacts, and XGBoost's boosters of their trees, by outcome."""
-
-    artefacts: dict[str, Artefact]
-    boosters: dict[str, xgboost.Booster]
 
 
 def of_evidence() -> Models:
