@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from serving.api_keys import KeyFile, Scope
@@ -23,12 +24,18 @@ LONGEST_START_SECONDS = 90.0
 
 @dataclass(frozen=True)
 class Running:
-    """A service that answers, its address and key, and the file that holds all it printed."""
+    """A service that answers, its address and key, what it printed, and its first process."""
 
     client: httpx.Client
     output: Path
     url: str
     key: str
+    pid: int
+
+    def memory(self) -> int:
+        """Return what all its processes hold, in bytes; what they share counts once."""
+        first = psutil.Process(self.pid)
+        return sum(p.memory_full_info().pss for p in (first, *first.children(recursive=True)))
 
 
 @contextmanager
@@ -68,7 +75,7 @@ def served(
         try:
             with httpx.Client(base_url=url, timeout=30, headers=headers) as client:
                 _wait(client, process, output)
-                yield Running(client, output, url, key)
+                yield Running(client, output, url, key, process.pid)
         finally:
             _end(process)
 
