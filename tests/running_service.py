@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from serving.api_keys import KeyFile, Scope
 from serving.assessment_log.site_key import write_new_key
@@ -53,6 +54,11 @@ class Running:
     @property
     def url(self) -> str:
         return self.process.url
+
+    def memory(self) -> int:
+        """Return what all its processes hold, in bytes; what they share counts once."""
+        first = psutil.Process(self.process.pid)
+        return sum(p.memory_full_info().pss for p in (first, *first.children(recursive=True)))
 
     def assess(self, patient: Mapping[str, Any]) -> httpx.Response:
         __tracebackhide__ = True  # a failure must not show the patient

@@ -82,13 +82,13 @@ class Batches:
         try:
             return self._made(line, read_json(line), visit)
         except RequestRefused as refusal:
-            return refusal
+            return _unraised(refusal)
 
     def _made(self, content: bytes, given: Any, visit: Visit) -> LogEntry | RequestRefused:
         try:
             return self._assessor.answer(Sent(content, given), visit)
         except RequestRefused as refusal:
-            return refusal
+            return _unraised(refusal)
 
     async def _kept(self, first: int, made: list[LogEntry | RequestRefused]) -> list[bytes]:
         """Return the result of each item, in order, once every answer is on disk."""
@@ -100,6 +100,15 @@ class Batches:
         # Others get their turn also where nothing had to be kept.
         await asyncio.sleep(0)
         return [_result(item, one) for item, one in enumerate(made, start=first)]
+
+
+def _unraised(refusal: RequestRefused) -> RequestRefused:
+    """Return the same refusal without the frames that it was raised in.
+
+    They hold the patient, and the list that the refusal is put into: together they would stay in
+    memory until the garbage collector comes by, which it seldom does.
+    """
+    return RequestRefused(refusal.status, refusal.detail, refusal.problems, refusal.headers)
 
 
 def _result(item: int, made: LogEntry | RequestRefused) -> bytes:

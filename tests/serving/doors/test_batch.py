@@ -1,5 +1,6 @@
 """Many patients: each has its own status, none spoils another, and memory does not grow."""
 
+import gc
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -107,3 +108,18 @@ def test_a_closed_ward_refuses_each_item(patient: Body) -> None:
     with client_of(Ward()) as closed:
         results = closed.post(PATH, json={"items": [patient, {}]}).json()["items"]
         assert {one["status"] for one in results} == {503}
+
+
+def test_what_was_refused_is_gone_when_it_was_answered(client: TestClient) -> None:
+    """Not only once the garbage collector comes by: after 50,000 objects more."""
+    items = [{"age": {"value": -1, "unit": "a"}}] * 500
+    client.post(PATH, json={"items": items})
+    gc.collect()
+    gc.disable()
+    try:
+        assert client.post(PATH, json={"items": items}).status_code == 200
+        lines = "\n".join(["{"] * 500)
+        assert client.post(PATH, content=lines, headers=LINES).status_code == 200
+        assert gc.collect() < len(items)
+    finally:
+        gc.enable()

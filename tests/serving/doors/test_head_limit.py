@@ -4,7 +4,6 @@ import inspect
 import re
 import socket
 
-import psutil
 import pytest
 import uvicorn
 
@@ -20,12 +19,6 @@ def connected(running: Running) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=30)
 
 
-def memory(running: Running) -> int:
-    port = int(running.url.rpartition(":")[2])
-    pids = {c.pid for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port}
-    return sum(psutil.Process(pid).memory_info().rss for pid in pids if pid)
-
-
 def flood(connection: socket.socket, head: bytes) -> None:
     connection.sendall(head)
     for _ in range(100):
@@ -34,10 +27,10 @@ def flood(connection: socket.socket, head: bytes) -> None:
 
 @pytest.mark.parametrize("head", [b"GET /livez HTTP/1.1\r\nhost: a\r\n", b"GET /"])
 def test_a_head_without_end_is_cut_off_and_not_kept(running: Running, head: bytes) -> None:
-    before = memory(running)
+    before = running.memory()
     with connected(running) as connection, pytest.raises(OSError, match=r"Broken pipe|reset"):
         flood(connection, head)
-    assert memory(running) - before < 20_000_000
+    assert running.memory() - before < 20_000_000
     assert running.client.get("/readyz").status_code == 200
 
 

@@ -1,10 +1,11 @@
 """What is read quickly is read as the careful reader reads it; no name ever stands twice."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.doors.problem import RequestRefused
@@ -42,6 +43,17 @@ def test_any_object_is_read_as_by_the_careful_reader(text: str) -> None:
             read_json(text.encode())
         return
     assert repr(read_json(text.encode())) == repr(expected)  # repr tells -0.0 and NaN as well
+
+
+CHARACTERS = st.text(st.sampled_from('{}[]":,\\\n .-+0123456789eEuntrfalsNI\ud800é'), max_size=40)
+
+
+@settings(max_examples=500)
+@given(st.binary(max_size=60) | CHARACTERS.map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_any_bytes_are_read_or_refused(content: bytes) -> None:
+    """There is no third way: no bytes make a reader fail."""
+    with suppress(RequestRefused):
+        read_json(content)
 
 
 def test_patients_are_read_as_they_were_sent(bodies: list[Body]) -> None:
