@@ -86,6 +86,9 @@ class PacedLoad:
         while self._ended < self._due and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.01)
         self._met.errors += self._due - self._ended
+
+    def close(self) -> None:
+        """Close every connection; what happens to them from now on is not counted."""
         self._closing = True
         for connection in self._open:
             connection.transport.close()

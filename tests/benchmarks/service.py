@@ -119,7 +119,7 @@ def main(
         expect_wrk()
         with TemporaryDirectory() as place:
             rows = run(Path(place), QUICK if quick else FULL)
-        rows.to_csv(table, index=False, float_format="%.4g", lineterminator="\n")
+        rows.to_csv(table, index=False, float_format="%.6g", lineterminator="\n")
     page = service_page.page(pd.read_csv(table), out.name)
     out.with_suffix(".md").write_text(page, "utf-8")
 

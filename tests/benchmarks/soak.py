@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Annotated
 
 import numpy as np
@@ -90,6 +91,7 @@ async def paced(watched: Watched, bodies: list[bytes], rate: float, seconds: int
         await asyncio.to_thread(watched.see, loop.time() - begun, load.taken())
     await running
     watched.see(loop.time() - begun, load.taken())
+    load.close()
 
 
 def expect_room(workplace: Path, answers: int, planned: float) -> None:
@@ -108,6 +110,7 @@ def expect_room(workplace: Path, answers: int, planned: float) -> None:
 
 def verified(store: Path, workplace: Path) -> tuple[bool, int, str]:
     """Run `cart-risk verify-log`; return whether it found nothing, how many rows, and its words."""
+    begun = perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "training", "verify-log"],
         cwd=workplace,
@@ -118,7 +121,8 @@ def verified(store: Path, workplace: Path) -> tuple[bool, int, str]:
     )
     said = (done.stdout + done.stderr).strip()
     counted = _ROWS.search(said)
-    return done.returncode == 0, int(counted[1]) if counted else 0, said.splitlines()[-1]
+    last = f"{said.splitlines()[-1]}, read in {perf_counter() - begun:.0f} s"
+    return done.returncode == 0, int(counted[1]) if counted else 0, last
 
 
 def most_answers(asked: Asked, bodies: Path) -> tuple[float, int]:

@@ -3,10 +3,12 @@
 import os
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from soak_windows import edge, percentile, settled, slope
 
 IDLE = 0.5
@@ -67,11 +69,11 @@ def page(soak: Soak, name: str) -> str:
         f"[table]({name}.csv) and its figure: **every patient in it is simulated.**",
         *_trial(soak),
         "# The service under load for long",
-        f"{soak.minutes:.0f} minutes at {soak.rate:,.0f} requests a second, 80 % of the "
+        f"{soak.minutes:.2g} minutes at {soak.rate:,.0f} requests a second, 80 % of the "
         f"{soak.most:,.0f} answers a second that it gave to 16 connections just before; "
         f"{answers:,} answers, each on disk before it was sent.",
         _promises(soak),
-        f"## The first {minutes:.0f} minutes and the last",
+        f"## The first {minutes:.2g} minutes and the last",
         _edges(soak),
         "## What grows",
         _slopes(soak.windows),
@@ -180,19 +182,21 @@ def figure(windows: pd.DataFrame) -> bytes:
         label = "longest" if name == "p100" else name
         latency.plot(minutes, windows[name], color=colour, lw=1.4, label=label)
     latency.set(yscale="log", ylabel="latency, ms")
+    latency.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    latency.yaxis.set_major_formatter("{x:g}")
+    latency.minorticks_off()
     for axes, unit, label in ((memory, "megabytes", "PSS, MB"), (files, "files", "open files")):
-        for column, colour in zip(
-            windows.filter(regex=rf"^worker_\d+_{unit}$"), _COLOURS, strict=False
-        ):
+        for column, colour in zip(_of_workers(windows, unit), cycle(_COLOURS), strict=False):
             name = column.removesuffix(f"_{unit}").replace("_", " ")
             axes.plot(minutes, windows[column], color=colour, lw=1.4, label=name)
         axes.set(ylabel=label)
-        axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
-    files.set_xlabel("minutes")
+        axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
+    files.set(xlabel="minutes", xlim=(0, minutes.max()))
     for axes in (latency, memory, files):
         axes.grid(axis="y", color="#E0E0E0", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(edgecolor="none", framealpha=1, fontsize=9, loc="upper right", ncols=3)
+        axes.legend(edgecolor="none", framealpha=1, fontsize=9, loc="lower right", ncols=3)
+        axes.get_legend().set_bbox_to_anchor((1, 1))
     buffer = BytesIO()
     canvas.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
     return buffer.getvalue()
