@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 2.0
 _RETRY_SECONDS = 0.0003
 """SQLite itself would sleep for up to 0.1 s between attempts, and let one worker starve another."""
+_AT_ONCE_SECONDS = 0.002
 _PRIMARY_CODE = 0xFF
 _PRAGMAS = ("synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=2000")
 
@@ -61,14 +62,18 @@ class SqliteConnection:
         self._execute("BEGIN IMMEDIATE")
 
     def begin_at_once(self) -> bool:
-        """Take the write lock, unless another process holds it."""
-        try:
-            self._raw.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if not _is_busy(error):
-                raise
-            return False
-        return True
+        """Take the write lock, waiting for no more than one transaction of another worker."""
+        until = time.monotonic() + _AT_ONCE_SECONDS
+        while True:
+            try:
+                self._raw.execute("BEGIN IMMEDIATE")
+                return True
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error):
+                    raise
+            if time.monotonic() > until:
+                return False
+            time.sleep(_RETRY_SECONDS)
 
     def begin_reading(self) -> None:
         """See one state of the file from the first query on."""

@@ -49,7 +49,10 @@ def test_the_page_is_small() -> None:
 
 def test_the_research_use_banner_is_in_the_page_itself() -> None:
     text = " ".join(re.sub(r"<[^>]+>", "", HTML).split())
-    banner = "Research use only. Not validated on patients. Not for clinical decisions."
+    banner = (
+        "Research use only. Not for clinical decisions. "
+        "Every answer says on how many patients its models rest."
+    )
     assert banner in text
 
 
