@@ -22,6 +22,8 @@ from serving.assessment_log.site_key import write_new_key
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 REAL_DATA = "CART_RISK_REAL_DATA"
 _LONGEST_START_SECONDS = 90.0
+# The service closes a connection that was idle for 5 s: a client must be the first to leave it.
+IDLE = httpx.Limits(keepalive_expiry=2)
 
 Command = Callable[..., str]
 
@@ -123,7 +125,7 @@ def serving(workplace: Path) -> Callable[[Path], AbstractContextManager[Running]
             )
             try:
                 url = f"http://127.0.0.1:{port}"
-                with httpx.Client(base_url=url, timeout=30, headers=headers) as client:
+                with httpx.Client(base_url=url, timeout=30, headers=headers, limits=IDLE) as client:
                     _wait_until_ready(client, process, output)
                     yield Running(client, output)
             finally:

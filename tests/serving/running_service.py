@@ -20,6 +20,8 @@ from serving.assessment_log.site_key import write_new_key
 
 ROOT = Path(__file__).parents[2]
 LONGEST_START_SECONDS = 90.0
+# The service closes a connection that was idle for 5 s: a client must be the first to leave it.
+IDLE = httpx.Limits(keepalive_expiry=2)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def served(
         )
         headers = {"authorization": f"Bearer {key}"}
         try:
-            with httpx.Client(base_url=url, timeout=30, headers=headers) as client:
+            with httpx.Client(base_url=url, timeout=30, headers=headers, limits=IDLE) as client:
                 _wait(client, process, output)
                 yield Running(client, output, url, key, process.pid)
         finally:
