@@ -20,6 +20,8 @@ from serving.assessment_log.site_key import write_new_key
 
 ROOT = Path(__file__).parents[1]
 LONGEST_START_SECONDS = 90.0
+# The service closes a connection that was idle for 5 s: a client must be the first to leave it.
+IDLE = httpx.Limits(keepalive_expiry=2)
 _OWN_SETTINGS = ("CART_RISK_", "MLFLOW_")
 """What whoever runs this has set for themselves; it must not reach what is run here."""
 
@@ -90,7 +92,10 @@ def served(
             f"http://127.0.0.1:{port}{answers}",
         ) as process,
         httpx.Client(
-            base_url=process.url, timeout=30, headers={"authorization": f"Bearer {key}"}
+            base_url=process.url,
+            timeout=30,
+            headers={"authorization": f"Bearer {key}"},
+            limits=IDLE,
         ) as client,
     ):
         yield Running(client, process, key)

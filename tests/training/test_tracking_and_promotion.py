@@ -11,7 +11,7 @@ import pytest
 
 from serving.model.artefact import Artefact, ArtefactRefused, load_artefact, load_current
 from training.pipeline import Run, train
-from training.promoting.ledger import LEDGER_FILE, Ledger, LedgerBroken, Promotion
+from training.promoting.ledger import LEDGER_FILE, LOCK_FILE, Ledger, LedgerBroken, Promotion
 from training.promoting.promotion import Beside, promote, rollback
 from training.run_record import of_training
 from training.tracking import (
@@ -254,7 +254,7 @@ def test_promoting_what_answers_already_is_no_step_to_roll_back_to(
 def test_nothing_can_be_rolled_back_before_a_promotion(registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(LookupError, match=ICANS):
         rollback(registry, tmp_path, ICANS, reason="alarm")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK_FILE]
 
 
 def test_an_unknown_version_changes_nothing(
