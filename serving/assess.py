@@ -13,16 +13,16 @@ from data_schemas.evidence import Evidence
 from data_schemas.model_manifest import INTENDED_USE
 from data_schemas.patient_request import PatientRequest
 from data_schemas.risk_assessment import CautionCode, RiskAssessment, Status
-from serving.artefact import Artefact
-from serving.compiled_cautions import Raised, of_values
-from serving.compiled_outcome import CompiledOutcome, Outcome, Patient, model_statement
-from serving.compiled_scores import scores
-from serving.compiled_terms import CompiledTerms, Values
-from serving.risk_model import RiskModel
-from serving.terms import are_read_alike
-from serving.together import TwoOutcomes
-from serving.told import Teller
-from serving.values_used import MissingPredictors, ValuesUsed
+from serving.answer.compiled_cautions import Raised, of_values
+from serving.answer.compiled_outcome import CompiledOutcome, Outcome, Patient, model_statement
+from serving.answer.compiled_scores import scores
+from serving.answer.compiled_terms import CompiledTerms, Values
+from serving.answer.together import TwoOutcomes
+from serving.answer.told import Teller
+from serving.answer.values_used import MissingPredictors, ValuesUsed
+from serving.model.artefact import Artefact
+from serving.model.risk_model import RiskModel
+from serving.model.terms import are_read_alike
 
 __all__ = ["Answered", "Assessor", "assess", "model_statement"]
 

@@ -8,8 +8,8 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
+from serving.doors.problem import MEDIA_TYPE
 from serving.openapi_schemas import reference, schemas
-from serving.problem import MEDIA_TYPE
 
 API_VERSION = "1.1.0"
 _JSON = "application/json"

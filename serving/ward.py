@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_schemas.evidence import Evidence, load_evidence
-from serving.artefact import Artefact, ArtefactRefused, load_current
 from serving.assess import Assessor
+from serving.model.artefact import Artefact, ArtefactRefused, load_current
 
 NONE_IN_SERVICE = "no model is in service: run `make serve`, or `cart-risk promote`"
 

@@ -12,7 +12,7 @@ import xgboost
 from data_schemas.cohort_table import MEASURED_AT, Cohort, Purpose, read_cohort
 from data_schemas.outcomes import OUTCOMES
 from data_schemas.predictors import PREDICTORS, Quantity
-from serving.artefact import (
+from serving.model.artefact import (
     MODEL_FILE,
     SELF_TEST_FILE,
     Artefact,
@@ -24,10 +24,10 @@ from serving.artefact import (
     save_artefact,
     self_test,
 )
-from serving.risk_model import RiskModel
-from serving.terms import design
+from serving.model.risk_model import RiskModel
+from serving.model.terms import design
 from serving.ward import Ward
-from training.synthetic_cohort import SimulatedCohort, simulate, write
+from training.simulation.synthetic_cohort import SimulatedCohort, simulate, write
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 TREES = 40
@@ -149,7 +149,7 @@ def fitted_store(
 
 
 def _with_trees(artefact: Artefact, cohort: Cohort, trained: Path) -> Artefact:
-    from training.boosting import as_arrays
+    from training.learning.boosting import as_arrays
 
     model, y = artefact.model, cohort.outcomes[artefact.model.outcome].to_numpy()
     known = ~np.isnan(y)

@@ -15,13 +15,13 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from data_schemas.evidence import load_evidence
-from serving.artefact import Artefact, load_current, make_current
 from serving.log_commands import log_app
+from serving.model.artefact import Artefact, load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
 from training.key_commands import development_key, keys_app
 from training.plain_refusals import said_plainly
-from training.promotion_commands import (
+from training.promoting.promotion_commands import (
     TRAINED,
     history_command,
     models_command,
@@ -68,7 +68,7 @@ def simulate_command(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
 ) -> None:
     """Draw a multi-centre cohort whose truth differs from the published evidence."""
-    from training.synthetic_cohort import simulate, write
+    from training.simulation.synthetic_cohort import simulate, write
 
     with said_plainly():
         table, truth = write(simulate(n, sites, seed), out)
@@ -109,7 +109,7 @@ def evaluate_command(
     models: ModelsOption = None,
 ) -> None:
     """Judge a finished model on the patients of another centre; nothing is fitted to them."""
-    from training.external_validation import evaluate_on, external_cohort
+    from training.judging.external_validation import evaluate_on, external_cohort
     from training.report.page import PAGE_FILE
     from training.reporting import report_elsewhere
     from training.saving import write_evaluation
@@ -135,7 +135,7 @@ def recalibrate_command(
 
     Intercept and slope only; new effects need `train`. The new version becomes a challenger.
     """
-    from training.external_validation import external_cohort
+    from training.judging.external_validation import external_cohort
     from training.recalibration import recalibrate
     from training.run_record import run_record
     from training.saving import EVALUATIONS
@@ -182,7 +182,7 @@ def evidence_command(
 ) -> None:
     """Show what is believed before any patient, and the rows it rests on."""
     from training.experiment import ExperimentRefused, read_experiment
-    from training.prior import evidence_prior
+    from training.learning.prior import evidence_prior
 
     with said_plainly():
         asked = read_experiment(experiment)
@@ -216,7 +216,7 @@ def prepare_command(
     port: Annotated[int, typer.Option(help="Where the service will listen.")] = 3000,
 ) -> None:
     """Train and promote the default models where none is in service; print a request to try."""
-    from training.promotion import Beside, promote
+    from training.promoting.promotion import Beside, promote
     from training.run_record import of_training
     from training.saving import EVALUATIONS
 

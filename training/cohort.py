@@ -9,7 +9,7 @@ import pandas as pd
 
 from data_schemas.cohort_table import Cohort, CohortRefused, Purpose, Violation, read_cohort
 from data_schemas.outcomes import Outcome
-from serving.terms import FUNCTIONS
+from serving.model.terms import FUNCTIONS
 
 Array = np.ndarray
 

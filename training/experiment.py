@@ -10,8 +10,8 @@ from data_schemas.outcomes import OUTCOMES, Outcome
 from data_schemas.predictors import PREDICTORS
 from data_schemas.refusal import Refused
 from training.acceptance import Acceptance
-from training.published_effects import TUMOUR_BURDEN
-from training.recipes import DEFAULT, RECIPES
+from training.learning.recipes import DEFAULT, RECIPES
+from training.synthesis.published_effects import TUMOUR_BURDEN
 
 
 class ExperimentRefused(Refused):

@@ -5,9 +5,9 @@ from typing import Any
 from data_schemas.evidence import Evidence
 from data_schemas.model_manifest import Measure, ModelManifest
 from data_schemas.typical_values import burden_measures, typical_values
-from serving.risk_model import RiskModel
-from training.prior import ModelPrior
-from training.verdict import Verdict
+from serving.model.risk_model import RiskModel
+from training.judging.verdict import Verdict
+from training.learning.prior import ModelPrior
 
 
 def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:

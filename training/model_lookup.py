@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from data_schemas.model_manifest import MANIFEST_FILE
-from serving.artefact import Artefact, load_artefact, load_current
+from serving.model.artefact import Artefact, load_artefact, load_current
 from training.tracking import NotRegistered, Registry
 
 

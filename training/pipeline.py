@@ -10,19 +10,19 @@ from threadpoolctl import threadpool_limits
 
 from data_schemas.evidence import Evidence, load_evidence
 from data_schemas.outcomes import OUTCOMES, Outcome
-from serving.artefact import Artefact, canonical_json, model_from_json, model_to_json
-from serving.joint_risk import Association
-from serving.risk_model import RiskModel
-from training.association import known_in, published_association, with_cohort
+from serving.model.artefact import Artefact, canonical_json, model_from_json, model_to_json
+from serving.model.joint_risk import Association
+from serving.model.risk_model import RiskModel
 from training.cohort import LearningCohort, learning_cohort, within
 from training.experiment import Experiment, OutcomeSection, read_experiment
-from training.judgement import Judgement, Progress, judge
-from training.learner import Learnt, learn, rows_of
+from training.judging.judgement import Judgement, Progress, judge
+from training.judging.ruling import rule
+from training.learning.association import known_in, published_association, with_cohort
+from training.learning.learner import Learnt, learn, rows_of
+from training.learning.prior import ModelPrior, experiment_prior
+from training.learning.recipes import RECIPES
 from training.model_card import prior_table
-from training.prior import ModelPrior, experiment_prior
-from training.recipes import RECIPES
 from training.reporting import report_model
-from training.ruling import rule
 from training.run_manifest import run_manifest
 from training.saving import BOOSTER_FILE, EVALUATIONS, save_model, write_evaluation
 from training.verification import verify_trees

@@ -12,22 +12,22 @@ from pathlib import Path
 import numpy as np
 
 from data_schemas.model_manifest import CohortStatement, ModelManifest, UpdateStatement
-from serving.artefact import PRIOR_FILE, Artefact
-from serving.risk_model import RiskModel
+from serving.model.artefact import PRIOR_FILE, Artefact
+from serving.model.risk_model import RiskModel
 from training.acceptance import Acceptance
 from training.cohort import LearningCohort
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
 from training.experiment import ValidationSection
-from training.external_validation import ExternalValidation, asked_of, evaluate_on
-from training.judgement import headline, scored_by
+from training.judging.external_validation import ExternalValidation, asked_of, evaluate_on
+from training.judging.judgement import headline, scored_by
+from training.judging.resampling import resample
+from training.judging.ruling import rule, ruling_of
+from training.learning.updating import Update, by_policy, updated
 from training.reporting import report_model
-from training.resampling import resample
-from training.ruling import rule, ruling_of
 from training.run_manifest import software
 from training.saving import BOOSTER_FILE, EVALUATIONS, save_model, write_evaluation
-from training.updating import Update, by_policy, updated
 
 Array = np.ndarray
 WITHOUT_UPDATE = "without_update"

@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from serving.artefact import Artefact
+from serving.model.artefact import Artefact
 from training.acceptance import Acceptance
 from training.code_state import code_state
 from training.cohort import LearningCohort
 from training.evaluation.record import Evaluation
 from training.experiment import Experiment
-from training.external_validation import ExternalValidation
-from training.gates import verdict
-from training.leakage import strongest_separation
+from training.judging.external_validation import ExternalValidation
+from training.judging.gates import verdict
+from training.judging.leakage import strongest_separation
+from training.judging.ruling import ruling_of
+from training.judging.verdict import NO_LIMITS
 from training.report.build import report
 from training.report.record import Updating
 from training.report.writing import write_report
-from training.ruling import ruling_of
-from training.verdict import NO_LIMITS
 
 
 def report_model(

@@ -12,11 +12,11 @@ from data_schemas.model_manifest import (
     OutcomeStatement,
 )
 from data_schemas.outcomes import Outcome
-from serving.artefact import canonical_json, sha256
+from serving.model.artefact import canonical_json, sha256
 from training.cohort import LearningCohort
 from training.experiment import Experiment
-from training.learner import Learnt
-from training.prior import ModelPrior
+from training.learning.learner import Learnt
+from training.learning.prior import ModelPrior
 
 _PACKAGES = ("cart-risk", "numpy", "scipy", "scikit-learn", "xgboost-cpu", "pandas")
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_schemas.model_manifest import ModelManifest
-from serving.artefact import Artefact
 from serving.assess import model_statement
+from serving.model.artefact import Artefact
 from training.evaluation.estimate import Estimate
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
 from training.experiment import Experiment
-from training.repetitions import Number, Repetition, repetitions, with_ends
-from training.ruling import ruling_of
+from training.judging.repetitions import Number, Repetition, repetitions, with_ends
+from training.judging.ruling import ruling_of
+from training.judging.verdict import Verdict
 from training.saving import EVALUATION_FILE
-from training.verdict import Verdict
 
 if TYPE_CHECKING:
     from training.pipeline import Run

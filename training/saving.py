@@ -8,7 +8,8 @@ import numpy as np
 
 from data_schemas.cohort_table import predictor_columns
 from data_schemas.model_manifest import ModelManifest
-from serving.artefact import (
+from serving.assess import model_statement
+from serving.model.artefact import (
     CARD_FILE,
     MODEL_FILE,
     PRIOR_FILE,
@@ -21,13 +22,12 @@ from serving.artefact import (
     save_artefact,
     self_test,
 )
-from serving.assess import model_statement
-from serving.risk_model import Cell, RiskModel
+from serving.model.risk_model import Cell, RiskModel
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
+from training.judging.ruling import Ruling, evaluation_json
+from training.judging.scored_file import save as save_scored
 from training.model_card import limitations, model_card
-from training.ruling import Ruling, evaluation_json
-from training.scored_file import save as save_scored
 
 Array = np.ndarray
 BOOSTER_FILE = "booster.ubj"

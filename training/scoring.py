@@ -8,9 +8,9 @@ import pandas as pd
 
 from data_schemas.cohort_table import Cohort, Purpose, read_cohort
 from data_schemas.refusal import Refused
-from serving.applicability import cautions, statuses
-from serving.artefact import Artefact, load_current
-from serving.risk_model import Prediction, expit, predictions
+from serving.model.applicability import cautions, statuses
+from serving.model.artefact import Artefact, load_current
+from serving.model.risk_model import Prediction, expit, predictions
 
 
 class NothingToScoreWith(Refused):

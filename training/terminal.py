@@ -6,15 +6,15 @@ from rich.console import Console
 from rich.table import Table
 
 from data_schemas.model_manifest import ModelManifest
-from serving.artefact import Artefact
+from serving.model.artefact import Artefact
 from training.evaluation.estimate import Estimate
 from training.evaluation.record import Evaluation
-from training.external_validation import ExternalValidation
-from training.judgement import HEADLINE
+from training.judging.external_validation import ExternalValidation
+from training.judging.judgement import HEADLINE
+from training.judging.ruling import ruling_of
+from training.learning.updating import EVENTS_FOR_CLOSED_TEST
 from training.pipeline import Run
 from training.recalibration import Recalibrated
-from training.ruling import ruling_of
-from training.updating import EVENTS_FOR_CLOSED_TEST
 
 
 def show_notices(screen: Console, notices: Iterable[str]) -> None:

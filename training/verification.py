@@ -9,7 +9,7 @@ import numpy as np
 import xgboost
 
 from data_schemas.refusal import Refused
-from serving.artefact import Artefact
+from serving.model.artefact import Artefact
 
 Array = np.ndarray
 

@@ -17,8 +17,8 @@ from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import LogUnavailable
 from serving.doors.gate import busy
 from serving.doors.metrics import ASSESSMENTS, CAUTIONS, LOG_SECONDS, LOG_UNAVAILABLE, MISSING
+from serving.doors.problem import unreadable
 from serving.doors.visit import Visit
-from serving.problem import unreadable
 from serving.ward import Ward
 
 REFERENCE = "reference"

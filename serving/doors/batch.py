@@ -16,9 +16,9 @@ from serving.assessment_log.entries import LogEntry
 from serving.doors.assessor import Assessor, Sent
 from serving.doors.gate import busy
 from serving.doors.json_answer import StreamedAnswer
+from serving.doors.problem import RequestRefused, problem_document, unreadable
 from serving.doors.strict_json import read_json
 from serving.doors.visit import JSON, NDJSON, Visit, too_large
-from serving.problem import RequestRefused, problem_document, unreadable
 
 MOST_ITEMS = 10_000
 MOST_BATCH_BYTES = 32 * 1024 * 1024

@@ -7,12 +7,12 @@ from typing import Any
 from starlette.responses import Response
 
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Declared, Quantity
-from serving.artefact import CARD_FILE, PRIOR_FILE, VERDICT_FILE, Artefact
 from serving.assess import model_statement
 from serving.doors.gate import busy
 from serving.doors.json_answer import json_answer
 from serving.doors.metrics import MEDIA_TYPE, exposition
 from serving.doors.visit import Visit
+from serving.model.artefact import CARD_FILE, PRIOR_FILE, VERDICT_FILE, Artefact
 from serving.openapi import openapi_document
 from serving.ward import Ward
 

@@ -8,8 +8,8 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from serving.api_keys import Scope
+from serving.doors.problem import RequestRefused
 from serving.doors.visit import Visit
-from serving.problem import RequestRefused
 
 Handler = Callable[[Visit], Awaitable[Response]]
 _PARAMETER = re.compile(r"[0-9A-Za-z-]{1,64}")

@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 from serving.doors.door import Door, Doors
 from serving.doors.guard import Guard
 from serving.doors.metrics import REQUESTS, SECONDS
+from serving.doors.problem import RequestRefused, problem_response
 from serving.doors.visit import Visit, too_slow
-from serving.problem import RequestRefused, problem_response
 
 DEADLINE_SECONDS = 4.0
 MOST_IN_FLIGHT = 512

@@ -7,9 +7,9 @@ from http import HTTPStatus
 
 from data_schemas.refusal import Refused
 from serving.api_keys import KeyFile, KeyRing, Scope
+from serving.doors.problem import RequestRefused
 from serving.doors.rate_limit import RateLimit
 from serving.doors.tokens import TokenIssuer
-from serving.problem import RequestRefused
 
 _SCHEME = "bearer"
 

@@ -15,10 +15,10 @@ from serving.assessment_log.refusals import ErasedAssessment, LogUnavailable, Un
 from serving.doors.assessor import Assessor, Sent, without_reference
 from serving.doors.gate import busy
 from serving.doors.json_answer import json_answer
+from serving.doors.problem import RequestRefused, unreadable
 from serving.doors.strict_json import read_json
 from serving.doors.visit import JSON, Visit
 from serving.doors.what_if import read_what_if
-from serving.problem import RequestRefused, unreadable
 
 MOST_BODY_BYTES = 64 * 1024
 

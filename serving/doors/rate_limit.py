@@ -6,7 +6,7 @@ from http import HTTPStatus
 from math import ceil
 from time import monotonic
 
-from serving.problem import RequestRefused
+from serving.doors.problem import RequestRefused
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from serving.problem import RequestRefused
+from serving.doors.problem import RequestRefused
 
 
 def read_json(content: bytes) -> Any:

@@ -18,7 +18,7 @@ import jwt
 
 from data_schemas.refusal import Refused
 from serving.api_keys import Scope
-from serving.problem import RequestRefused
+from serving.doors.problem import RequestRefused
 
 ALGORITHMS = ("RS256", "ES256")
 SCOPE_PREFIX = "cart-risk:"

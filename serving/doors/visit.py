@@ -8,7 +8,7 @@ from secrets import token_hex
 
 from starlette.types import Message, Receive, Scope
 
-from serving.problem import RequestRefused
+from serving.doors.problem import RequestRefused
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

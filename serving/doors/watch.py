@@ -10,9 +10,9 @@ from pathlib import Path
 from time import monotonic
 
 from data_schemas.refusal import Refused
-from serving.artefact import CURRENT_FILE
 from serving.doors.guard import Guard
 from serving.doors.metrics import show_models
+from serving.model.artefact import CURRENT_FILE
 from serving.ward import Ward
 
 EVERY_SECONDS = 1.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from data_schemas.patient_request import Problem, RequestProblems, read_patient
 from data_schemas.predictors import PREDICTORS, Quantity
-from serving.problem import unreadable
+from serving.doors.problem import unreadable
 
 TITLE = "If the value were re-measured as"
 NOTE = "A difference between two estimates is not the effect of a treatment."

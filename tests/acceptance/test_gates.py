@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from serving.artefact import Artefact, load_current
+from serving.model.artefact import Artefact, load_current
 
 Command = Callable[..., str]
 

@@ -13,10 +13,10 @@ import pytest
 
 from data_schemas.cohort_table import Cohort, CohortRefused, Purpose, read_cohort
 from data_schemas.outcomes import OUTCOMES
-from serving.artefact import Artefact, load_artefact, load_current
-from serving.published_scores import published_scores
+from serving.answer.published_scores import published_scores
+from serving.model.artefact import Artefact, load_artefact, load_current
 from training.experiment import read_experiment
-from training.recipes import RECIPES
+from training.learning.recipes import RECIPES
 
 OUTCOME = "in_hospital_death"
 EXPERIMENT = "tongji_in_hospital_death.toml"

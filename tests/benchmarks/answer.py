@@ -27,10 +27,10 @@ from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS, Quantity
 from serving.assess import Assessor
 from serving.doors.strict_json import read_json
+from serving.model.risk_model import expit, predictions
+from serving.model.terms import design
 from serving.openapi import EXAMPLE_PATIENT
-from serving.risk_model import expit, predictions
-from serving.terms import design
-from training.synthetic_cohort import simulate
+from training.simulation.synthetic_cohort import simulate
 
 SEED = 20_260_402
 PATIENTS = 200

@@ -14,8 +14,8 @@ from answer_models import Models
 
 from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS, Category
-from serving.risk_model import STANDARD_NORMAL_95, expit
-from serving.terms import design
+from serving.model.risk_model import STANDARD_NORMAL_95, expit
+from serving.model.terms import design
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the packages that SHAP imports

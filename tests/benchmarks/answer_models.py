@@ -9,11 +9,11 @@ import xgboost
 
 from data_schemas.cohort_table import Purpose, read_cohort
 from data_schemas.outcomes import OUTCOMES
-from serving.artefact import Artefact
-from serving.terms import design
-from training.boosting import Growth, grow
+from serving.model.artefact import Artefact
+from serving.model.terms import design
+from training.learning.boosting import Growth, grow
 from training.pipeline import train
-from training.synthetic_cohort import SimulatedCohort
+from training.simulation.synthetic_cohort import SimulatedCohort
 
 ROOT = Path(__file__).parents[2]
 SEED = 20_260_401

@@ -37,12 +37,12 @@ from threadpoolctl import threadpool_limits
 
 from data_schemas.cohort_table import Purpose, read_cohort
 from data_schemas.outcomes import OUTCOMES
-from serving.risk_model import Posterior
+from serving.model.risk_model import Posterior
 from training.cohort import where_known
-from training.learner import rows_of
-from training.posterior import Prior, laplace, posterior_mode
-from training.recipes import DEFAULT
-from training.synthetic_cohort import simulate
+from training.learning.learner import rows_of
+from training.learning.posterior import Prior, laplace, posterior_mode
+from training.learning.recipes import DEFAULT
+from training.simulation.synthetic_cohort import simulate
 
 Array = np.ndarray
 

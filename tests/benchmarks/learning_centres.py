@@ -20,17 +20,17 @@ from threadpoolctl import threadpool_limits
 from data_schemas.cohort_table import Purpose, read_cohort
 from data_schemas.evidence import load_evidence
 from data_schemas.outcomes import OUTCOMES
-from serving.risk_model import RiskModel
-from serving.terms import design
+from serving.model.risk_model import RiskModel
+from serving.model.terms import design
 from training.cohort import LearningCohort, with_outcome
 from training.evaluation.calibration import slope
 from training.evaluation.overall_accuracy import log_losses
 from training.experiment import read_experiment
-from training.learner import learn
-from training.prior import ModelPrior, evidence_prior
-from training.recipes import RECIPES
-from training.synthetic_cohort import simulate
-from training.synthetic_truth import TruthName
+from training.learning.learner import learn
+from training.learning.prior import ModelPrior, evidence_prior
+from training.learning.recipes import RECIPES
+from training.simulation.synthetic_cohort import simulate
+from training.simulation.synthetic_truth import TruthName
 
 Array = np.ndarray
 

@@ -26,8 +26,8 @@ from threadpoolctl import threadpool_limits
 
 from data_schemas.outcomes import OUTCOMES
 from training.cohort import LearningCohort, learning_cohort
-from training.learner import learn
-from training.synthetic_cohort import simulate, write
+from training.learning.learner import learn
+from training.simulation.synthetic_cohort import simulate, write
 
 OUTCOME = "severe_crs"
 CENTRES = 8

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import expit
 
-from training.posterior import Prior
+from training.learning.posterior import Prior
 
 Array = np.ndarray
 Known = tuple[Array, Array]

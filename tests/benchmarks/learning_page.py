@@ -187,8 +187,8 @@ def _methods(centres: int, slow: pd.DataFrame, with_flaml: bool) -> str:
 
 * {centres} centres, one seed each, that nothing else in the project uses. A learner sees the first n patients whose outcome is known and is judged on 2,000 others of the same centre.
 * Judged by the true risk and not by drawn outcomes: expected log-loss, expected AUROC, and the slope of the true risk on the log-odds. So the noise that is left is that between centres.
-* Our learners are the recipes of `training/recipes.py`, fitted by `training.learner.learn`. Local learners (`tests/benchmarks/peers.py`) get the same terms, a missing value typical, and one column for each product and disease.
-* Below 10 events a local learner answers with the centre's rate; its slope is then left out. What ours do then is `training/learner.py`'s to say.
+* Our learners are the recipes of `training/learning/recipes.py`, fitted by `training.learning.learner.learn`. Local learners (`tests/benchmarks/peers.py`) get the same terms, a missing value typical, and one column for each product and disease.
+* Below 10 events a local learner answers with the centre's rate; its slope is then left out. What ours do then is `training/learning/learner.py`'s to say.
 * Ridge: scikit-learn, penalty by cross-validated log-loss. Random forest: 300 trees, at least 10 patients a leaf. Boosting: scikit-learn's, depth 2, under `CalibratedClassifierCV` (sigmoid). XGBoost: depth, step, leaf weight, penalty and subsample by 15 trials of Optuna, rounds by early stopping, all by cross-validated log-loss. Risks are held between 0.001 and 0.999.
 * Tuned XGBoost at n = 5000, anchored XGBoost and FLAML take long and run on the first {few} centres only; their losses stand beside those of the others on the same centres.
 * {flaml}

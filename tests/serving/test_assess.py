@@ -18,10 +18,10 @@ from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from data_schemas.products import PRODUCTS
 from data_schemas.risk_assessment import RiskAssessment, Status
 from data_schemas.units import IDENTITY
-from serving.applicability import statuses
 from serving.assess import assess, model_statement
+from serving.model.applicability import statuses
+from serving.model.risk_model import RiskModel
 from serving.rest import Ward
-from serving.risk_model import RiskModel
 from tests.conftest import Body, Store
 from training.scoring import score_cohort
 

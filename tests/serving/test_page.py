@@ -6,7 +6,7 @@ from importlib.resources import files
 from data_schemas.predictors import PREDICTORS
 from data_schemas.products import PRODUCTS
 from data_schemas.risk_assessment import RiskAssessment
-from serving.tumour_burden import SOURCES
+from serving.model.tumour_burden import SOURCES
 
 MOST_BYTES = 32_000
 HTML, SCRIPT, STYLE = (

@@ -17,10 +17,16 @@ from starlette.testclient import TestClient
 
 from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS, REQUIRED, Quantity
-from serving.artefact import CURRENT_FILE, MODEL_FILE, VERDICT_FILE, load_current, make_current
 from serving.assess import assess
 from serving.doors import assessor
 from serving.doors.one_patient import MOST_BODY_BYTES
+from serving.model.artefact import (
+    CURRENT_FILE,
+    MODEL_FILE,
+    VERDICT_FILE,
+    load_current,
+    make_current,
+)
 from serving.openapi import openapi_document
 from serving.ward import Ward
 from tests.conftest import Body, Store

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from data_schemas.predictors import PREDICTORS
-from serving.artefact import MODEL_FILE, make_current
+from serving.model.artefact import MODEL_FILE, make_current
 from serving.openapi import openapi_document
 from tests.conftest import Body, Store
 from tests.serving.running_service import ROOT, Running, served

@@ -11,7 +11,7 @@ from data_schemas.cohort_table import predictor_columns
 from data_schemas.evidence import Evidence, load_evidence
 from training.cohort import LearningCohort
 from training.pipeline import Run, train
-from training.synthetic_cohort import simulate, write
+from training.simulation.synthetic_cohort import simulate, write
 
 PREDICTORS = ("crp", "ferritin", "ldh", "platelets", "age")
 ExperimentWriter = Callable[..., Path]

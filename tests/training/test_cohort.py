@@ -9,7 +9,7 @@ import pytest
 from data_schemas.cohort_table import CohortRefused
 from data_schemas.outcomes import OUTCOMES, Outcome
 from training.cohort import FEWEST_PATIENTS, LearningCohort, learning_cohort, within
-from training.synthetic_cohort import simulate
+from training.simulation.synthetic_cohort import simulate
 
 ICANS = OUTCOMES["severe_icans"]
 

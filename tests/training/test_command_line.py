@@ -11,15 +11,15 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from data_schemas.evidence import load_evidence
-from serving.artefact import load_current
+from serving.model.artefact import load_current
 from training.__main__ import app
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
 from training.experiment import read_experiment
-from training.ledger import Ledger
-from training.prior import evidence_prior
-from training.scored_file import load
-from training.synthetic_cohort import simulate
+from training.judging.scored_file import load
+from training.learning.prior import evidence_prior
+from training.promoting.ledger import Ledger
+from training.simulation.synthetic_cohort import simulate
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 Invoke = Callable[..., Result]

@@ -8,10 +8,10 @@ import pytest
 from data_schemas.evidence import Evidence
 from data_schemas.model_manifest import ModelManifest
 from serving.assess import model_statement
+from training.judging.ruling import ruling_of
+from training.learning.prior import ModelPrior, evidence_prior
 from training.model_card import limitations, model_card, prior_table
 from training.pipeline import Run
-from training.prior import ModelPrior, evidence_prior
-from training.ruling import ruling_of
 
 
 @pytest.fixture(scope="module")

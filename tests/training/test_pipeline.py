@@ -14,16 +14,16 @@ import pytest
 from data_schemas.cohort_table import CohortRefused
 from data_schemas.evidence import load_evidence
 from data_schemas.patient_request import read_patient
-from serving.artefact import ArtefactRefused, load_artefact, load_current, make_current
 from serving.assess import assess
+from serving.model.artefact import ArtefactRefused, load_artefact, load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
-from training import rehearsal
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
 from training.experiment import ExperimentRefused
+from training.judging.scored_file import load
 from training.pipeline import Run, train
-from training.scored_file import load
-from training.synthetic_cohort import SimulatedCohort, simulate
+from training.simulation import rehearsal
+from training.simulation.synthetic_cohort import SimulatedCohort, simulate
 
 ROOT = Path(__file__).parents[2]
 WITH_TREES = 'name = "anchored"'
@@ -290,7 +290,7 @@ def test_a_run_killed_while_it_saves_leaves_nothing_that_can_answer(
     """The process dies between writing the files and giving the folder its name."""
     program = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from serving.artefact import load_artefact, save_artefact\n"
+        "from serving.model.artefact import load_artefact, save_artefact\n"
         "artefact = load_artefact(Path(sys.argv[1]))\n"
         "files = {n: (artefact.folder / n).read_bytes() for n in artefact.manifest.files}\n"
         "Path.rename = lambda *_: os._exit(9)\n"

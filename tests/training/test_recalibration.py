@@ -8,18 +8,18 @@ import pytest
 
 from data_schemas.evidence import load_evidence
 from data_schemas.patient_request import read_patient
-from serving.artefact import Artefact, load_artefact
 from serving.assess import assess
+from serving.model.artefact import Artefact, load_artefact
 from serving.openapi import EXAMPLE_PATIENT
-from training import external_validation
 from training.evaluation.evaluate import evaluate
-from training.external_validation import NotExternal, external_cohort
+from training.judging import external_validation
+from training.judging.external_validation import NotExternal, external_cohort
+from training.judging.scored_file import load
+from training.learning.updating import Update
 from training.pipeline import Run
 from training.recalibration import WITHOUT_UPDATE, Recalibrated, recalibrate
 from training.saving import EVALUATIONS
-from training.scored_file import load
-from training.synthetic_cohort import simulate
-from training.updating import Update
+from training.simulation.synthetic_cohort import simulate
 
 Array = np.ndarray
 

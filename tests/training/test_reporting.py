@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from training.external_validation import evaluate_on, external_cohort
+from training.judging.external_validation import evaluate_on, external_cohort
+from training.judging.ruling import ruling_of
 from training.pipeline import Run
 from training.recalibration import recalibrate
 from training.reporting import report_elsewhere
-from training.ruling import ruling_of
 from training.saving import EVALUATION_FILE, EVALUATIONS
-from training.synthetic_cohort import simulate, write
+from training.simulation.synthetic_cohort import simulate, write
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -14,12 +14,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run as Logged
 
-from serving.artefact import ArtefactRefused, sha256
+from serving.model.artefact import ArtefactRefused, sha256
 from serving.openapi import EXAMPLE_PATIENT
+from training.judging.repetitions import Number, repetitions
+from training.judging.scored_file import SCORED_FILE
 from training.pipeline import Run, train
-from training.repetitions import Number, repetitions
 from training.run_record import RunRecord, of_training
-from training.scored_file import SCORED_FILE
 from training.tracking import Registered, Registry
 from training.tracking.loaded_model import _load_pyfunc
 from training.tracking.model_folder import columns_read, invented_patient

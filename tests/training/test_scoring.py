@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from data_schemas.cohort_table import CohortRefused, Purpose, read_cohort
-from serving.artefact import (
+from serving.model.artefact import (
     CARD_FILE,
     MODEL_FILE,
     PRIOR_FILE,
@@ -22,7 +22,7 @@ from serving.artefact import (
 )
 from training.pipeline import Run
 from training.scoring import NothingToScoreWith, score_cohort, score_file
-from training.synthetic_cohort import simulate
+from training.simulation.synthetic_cohort import simulate
 
 NUMBERS = ["severe_icans", "severe_icans_low", "severe_icans_high"]
 

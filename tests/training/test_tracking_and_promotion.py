@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from serving.artefact import Artefact, ArtefactRefused, load_artefact, load_current
-from training.ledger import LEDGER_FILE, Ledger, LedgerBroken, Promotion
+from serving.model.artefact import Artefact, ArtefactRefused, load_artefact, load_current
 from training.pipeline import Run, train
-from training.promotion import Beside, promote, rollback
+from training.promoting.ledger import LEDGER_FILE, Ledger, LedgerBroken, Promotion
+from training.promoting.promotion import Beside, promote, rollback
 from training.run_record import of_training
 from training.tracking import (
     CHALLENGER,

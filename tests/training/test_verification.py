@@ -10,10 +10,10 @@ import xgboost
 
 from data_schemas.cohort_table import Cohort
 from data_schemas.outcomes import OUTCOMES
-from serving.artefact import Artefact
-from serving.risk_model import RiskModel
-from serving.terms import design
-from serving.trees import TreeEnsemble
+from serving.model.artefact import Artefact
+from serving.model.risk_model import RiskModel
+from serving.model.terms import design
+from serving.model.trees import TreeEnsemble
 from tests.conftest import Store
 from tests.serving.one_by_one import Patients, patients_of
 from training.verification import NotFaithful, verify_trees

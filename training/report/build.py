@@ -3,17 +3,17 @@
 import json
 
 from data_schemas.model_manifest import ModelManifest
-from serving.artefact import PRIOR_FILE, Artefact
+from serving.model.artefact import PRIOR_FILE, Artefact
 from training.code_state import CodeState
 from training.cohort import LearningCohort
 from training.evaluation.record import Evaluation
 from training.experiment import Experiment
+from training.judging.verdict import Verdict
 from training.report.checklists import probast_ai, tripod_ai
 from training.report.limits import limits
 from training.report.model_facts import model_facts
 from training.report.patients import flow, missingness, table_one
 from training.report.record import Environment, Kind, Marks, Report, Software, Standing, Updating
-from training.verdict import Verdict
 
 _MODEL_OF_SIMULATED = "a model of simulated patients, never clinical performance"
 _NO_COHORT = "no cohort was given: nobody was screened"

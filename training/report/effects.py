@@ -10,13 +10,13 @@ import numpy as np
 
 from data_schemas.cohort_table import predictor_columns
 from data_schemas.predictors import PREDICTORS, Quantity
-from serving.risk_model import Cell, Prediction, RiskModel, expit
-from serving.terms import ASSUMED_LDH_LIMIT_U_L, DEFAULT_DISEASE, Term, design
-from serving.tumour_burden import SOURCES
+from serving.model.risk_model import Cell, Prediction, RiskModel, expit
+from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, DEFAULT_DISEASE, Term, design
+from serving.model.tumour_burden import SOURCES
 from training.cohort import LearningCohort
-from training.published_effects import TUMOUR_BURDEN
 from training.report.labels import label_of, said, unit_of, words_of
 from training.report.model_record import Band, EffectCurve, Effects
+from training.synthesis.published_effects import TUMOUR_BURDEN
 
 Array = np.ndarray
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
-from serving.published_scores import PUBLISHED_SCORES
-from training.published_effects import TUMOUR_BURDEN
+from serving.answer.published_scores import PUBLISHED_SCORES
+from training.synthesis.published_effects import TUMOUR_BURDEN
 
 Array = np.ndarray
 

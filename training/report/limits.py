@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from data_schemas.model_manifest import ModelManifest
-from serving.applicability import MOST_MISSING_WEIGHT
+from serving.model.applicability import MOST_MISSING_WEIGHT
 from training.evaluation.record import Evaluation
 from training.report.model_record import ModelFacts
 from training.report.patients_record import Flow

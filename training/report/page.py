@@ -5,7 +5,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from serving.artefact import canonical_json
+from serving.model.artefact import canonical_json
 from training.report.figures import Drawing, drawings, svg
 from training.report.printed import Printer
 from training.report.record import Report

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from data_schemas.predictors import PREDICTORS
-from serving.tumour_burden import BurdenScale, tumour_burden
+from serving.model.tumour_burden import BurdenScale, tumour_burden
 from training.cohort import LearningCohort
-from training.published_effects import TUMOUR_BURDEN
+from training.judging.subgroups import groups_of
 from training.report.labels import in_words, label_of, said, unit_of, words_of
 from training.report.patients_record import (
     Characteristic,
@@ -25,7 +25,7 @@ from training.report.patients_record import (
     TableOne,
     WordByOutcome,
 )
-from training.subgroups import groups_of
+from training.synthesis.published_effects import TUMOUR_BURDEN
 
 Array = np.ndarray
 

@@ -7,10 +7,10 @@ from training.code_state import CodeState
 from training.evaluation.estimate import Record
 from training.evaluation.record import Evaluation
 from training.experiment import Experiment
+from training.judging.verdict import Verdict
 from training.report.checklist_record import ProbastDomain, TripodItem
 from training.report.model_record import ModelFacts
 from training.report.patients_record import Flow, Missingness, TableOne
-from training.verdict import Verdict
 
 SCHEMA_VERSION = 1
 

@@ -7,7 +7,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from serving.artefact import sha256
+from serving.model.artefact import sha256
 from training.code_state import code_state
 
 _LOCK = Path(__file__).parents[2] / "requirements.lock"

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from data_schemas.predictors import PREDICTORS, Quantity
-from serving.artefact import Artefact, make_current
+from serving.model.artefact import Artefact, make_current
+from serving.model.tumour_burden import SOURCES
 from serving.openapi import EXAMPLE_PATIENT
-from serving.tumour_burden import SOURCES
 
 if TYPE_CHECKING:
     from mlflow.models import Model, ModelSignature

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serving.artefact import Artefact, canonical_json
+from serving.model.artefact import Artefact, canonical_json
 from training.tracking.environment import environment, environment_tags
 from training.tracking.model_folder import columns_read, write_model_folder
 from training.tracking.registry import ARTEFACT
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
 
-    from training.repetitions import Number, Repetition
+    from training.judging.repetitions import Number, Repetition
     from training.run_record import LearntFrom, RunRecord
 
 _LONGEST_DIGEST = 36

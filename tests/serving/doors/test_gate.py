@@ -207,7 +207,7 @@ def test_there_is_nothing_elsewhere(client: httpx.AsyncClient, path: str) -> Non
 
 
 def test_json_that_two_readers_could_read_differently_is_refused() -> None:
-    from serving.problem import RequestRefused
+    from serving.doors.problem import RequestRefused
 
     for content in (b'{"a":1,"a":1}', b'\xef\xbb\xbf{}', '{"a":1}'.encode("utf-16"), b"{'a':1}",
                     b'{"a":1,}', b'{"a":01}', b"[1] 2", b'"\x00"'):  # fmt: skip

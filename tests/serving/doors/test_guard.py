@@ -7,8 +7,8 @@ import pytest
 
 from serving.api_keys import KeyFile, KeyRefused, Scope
 from serving.doors.guard import Guard, NoAccess
+from serving.doors.problem import RequestRefused
 from serving.doors.rate_limit import RateLimit
-from serving.problem import RequestRefused
 
 
 @pytest.fixture

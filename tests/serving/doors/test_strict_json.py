@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.doors.problem import RequestRefused
 from serving.doors.strict_json import read_json
-from serving.problem import RequestRefused
 from tests.conftest import Body
 
 NAMES = st.sampled_from(["a", "b", "crp", "a:b", "é", "\\u0061", '\\"'])

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from serving.api_keys import Scope
 from serving.doors import tokens
+from serving.doors.problem import RequestRefused
 from serving.doors.tokens import IssuerRefused, IssuerSettings, TokenIssuer
-from serving.problem import RequestRefused
 
 ISSUER, AUDIENCE = "https://id.hospital.example", "cart-risk"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from serving.api_keys import KeyFile, Scope
-from serving.artefact import CURRENT_FILE, MODEL_FILE, make_current
 from serving.doors.guard import Guard
 from serving.doors.metrics import exposition
 from serving.doors.rate_limit import RateLimit
 from serving.doors.watch import Watch
+from serving.model.artefact import CURRENT_FILE, MODEL_FILE, make_current
 from serving.rest import RestApplication
 from serving.ward import Ward
 from tests.conftest import Body, Store

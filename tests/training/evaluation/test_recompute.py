@@ -11,7 +11,7 @@ from tests.training.evaluation.conftest import asked, scored
 from tests.training.evaluation.recompute import differences, main, numbers
 from tests.training.evaluation.recompute_views import Table, read
 from training.evaluation.evaluate import evaluate
-from training.scored_file import save
+from training.judging.scored_file import save
 
 HERE = Path(__file__).parent
 QUESTION = asked(thresholds=(0.12, 0.25), parameters=4, smallest_cell=5)

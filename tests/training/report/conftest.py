@@ -10,19 +10,19 @@ import pandas as pd
 import pytest
 
 from data_schemas.outcomes import OUTCOMES
-from serving.artefact import Artefact
+from serving.model.artefact import Artefact
 from tests.training.conftest import PREDICTORS, ExperimentWriter, experiment_text
 from tests.training.report.reading import Seen, read
 from training.code_state import CodeState
 from training.cohort import LearningCohort, learning_cohort
-from training.external_validation import evaluate_on, external_cohort
+from training.judging.external_validation import evaluate_on, external_cohort
+from training.judging.verdict import NO_LIMITS, Limit, Verdict
 from training.pipeline import Run, train
 from training.report.build import report
 from training.report.figures import Drawing, drawings
 from training.report.page import page, report_json
 from training.report.record import Report, Updating
-from training.synthetic_cohort import simulate, write
-from training.verdict import NO_LIMITS, Limit, Verdict
+from training.simulation.synthetic_cohort import simulate, write
 
 OUTCOME = OUTCOMES["severe_icans"]
 CODE = CodeState(commit="c0ffee", uncommitted_changes=False)

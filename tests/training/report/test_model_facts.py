@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from data_schemas.cohort_table import predictor_columns
 from data_schemas.typical_values import burden_measures
-from serving.artefact import PRIOR_FILE
+from serving.model.artefact import PRIOR_FILE
 from tests.training.report.conftest import Told
 from training.report.effects import effects as drawn_from
 from training.report.model_facts import model_facts, term_label

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tests.training.conftest import CohortBuilder
 from tests.training.report.conftest import Told
-from training.prior import published_burden_scale
+from training.learning.prior import published_burden_scale
 from training.report.patients import flow, missingness, table_one
 from training.report.patients_record import (
     Characteristic,

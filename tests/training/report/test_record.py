@@ -5,10 +5,10 @@ import json
 import pytest
 
 from tests.training.report.conftest import CODE, Told
+from training.judging.verdict import NO_LIMITS
 from training.report.build import report
 from training.report.page import report_json
 from training.report.record import Report
-from training.verdict import NO_LIMITS
 
 
 def test_it_is_strict_json_that_reads_back(each: Told) -> None:

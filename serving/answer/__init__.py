@@ -1,0 +1,1 @@
+"""One patient's answer: compiled models, explanation and words, in plain floats."""

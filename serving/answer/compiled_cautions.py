@@ -1,0 +1,113 @@
+"""Scope, missing weight and cautions of one patient: :mod:`serving.model.applicability` for one."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+from data_schemas.predictors import PREDICTORS, Quantity
+from data_schemas.products import ADULT_YEARS, DISEASES
+from data_schemas.risk_assessment import CAUTION_TEXTS, CautionCode, Status
+from serving.answer.compiled_terms import PatientTerms, Values
+from serving.model.applicability import (
+    AGE_UNKNOWN,
+    BURDEN,
+    MAIN_PREDICTOR_WEIGHT,
+    MOST_MISSING_WEIGHT,
+    NOT_FOR_SOFT_LIMITS,
+    missing_weight_in_words,
+    scope_reason,
+)
+from serving.model.risk_model import RiskModel
+
+_SOFT_LIMITS = {
+    name: declared.soft
+    for name, declared in PREDICTORS.items()
+    if isinstance(declared, Quantity) and name not in NOT_FOR_SOFT_LIMITS
+}
+
+
+class Raised(NamedTuple):
+    """A caution about one predictor or about the whole answer, in words."""
+
+    code: CautionCode
+    predictor: str | None
+    text: str
+
+    def shown(self) -> dict[str, object]:
+        """Return the fields of a :class:`Caution`."""
+        about = {} if self.predictor is None else {"predictor": self.predictor}
+        return {"code": self.code.value, **about, "text": self.text}
+
+
+@cache
+def raised(code: CautionCode, predictor: str | None) -> Raised:
+    """Return a caution in words."""
+    text, declared = CAUTION_TEXTS[code], PREDICTORS.get(predictor or "")
+    return Raised(code, predictor, f"{declared.label}: {text}" if declared else text)
+
+
+def of_values(values: Values, days_before: Mapping[str, int]) -> list[Raised]:
+    """Return the cautions about values themselves, whichever model reads them."""
+    found = []
+    for name, value in values.items():
+        limits = _SOFT_LIMITS.get(name)
+        if limits is not None and not limits[0] <= float(value) <= limits[1]:
+            found.append(raised(CautionCode.SOFT_LIMIT, name))
+    for name, days in days_before.items():
+        window = PREDICTORS[name].look_back_days
+        if window is not None and days > window:
+            found.append(raised(CautionCode.OLD_VALUE, name))
+    return found
+
+
+class CompiledCautions:
+    """What a model is careful about, one patient at a time."""
+
+    def __init__(self, model: RiskModel, *, simulated: bool) -> None:
+        """Settle what depends on cell or disease alone."""
+        self._asks_burden = any(term.predictor == BURDEN for term in model.terms)
+        self._borrowed = [cell.origin == "borrowed" for cell in model.cells]
+        self._always = [raised(CautionCode.FITTED_ON_SIMULATED_PATIENTS, None)] if simulated else []
+        main = {n: s > MAIN_PREDICTOR_WEIGHT for n, s in model.share_by_predictor().items()}
+        codes = dict(zip(DISEASES, range(len(DISEASES)), strict=True))
+        self._main = {
+            disease: [name for name in main if main[name][code] and name != BURDEN]
+            for disease, code in codes.items()
+        }
+
+    def raised(
+        self, shared: list[Raised], values: Values, cell: int, patient: PatientTerms
+    ) -> list[Raised]:
+        """Return every caution, after those about the values themselves; ``cell`` -1: none."""
+        found = list(shared)
+        if "ldh" in values and "ldh_uln" not in values:
+            found.append(raised(CautionCode.LDH_LIMIT_ASSUMED, "ldh_uln"))
+        if self._asks_burden and patient.burden is None:
+            found.append(raised(CautionCode.BURDEN_NOT_MEASURED, BURDEN))
+        if values.get("cns_involvement") == "active":
+            found.append(raised(CautionCode.ACTIVE_CNS_DISEASE, "cns_involvement"))
+        if values.get("active_infection") == "uncontrolled":
+            found.append(raised(CautionCode.UNCONTROLLED_INFECTION, "active_infection"))
+        if cell >= 0 and self._borrowed[cell]:
+            found.append(raised(CautionCode.FEW_DATA_FOR_PRODUCT, "product"))
+        main = self._main[str(values["disease"])]
+        lacking = [name for name in main if name not in patient.distance]
+        found += [raised(CautionCode.PREDICTOR_NOT_MEASURED, name) for name in lacking]
+        return found + self._always
+
+
+def status_of(
+    values: Mapping[str, object], cell: int, missing_weight: float, *, cautious: bool
+) -> tuple[Status, str]:
+    """Return the status, and the reason in words where no risk is given."""
+    age = values.get("age")
+    is_child = isinstance(age, float) and age < ADULT_YEARS
+    product, disease = str(values["product"]), str(values["disease"])
+    problem = scope_reason(product, disease, is_child=is_child, in_scope=cell >= 0)
+    if problem is not None:
+        return Status.OUT_OF_SCOPE, problem
+    if age is None:
+        return Status.INSUFFICIENT_DATA, AGE_UNKNOWN
+    if missing_weight > MOST_MISSING_WEIGHT:
+        return Status.INSUFFICIENT_DATA, missing_weight_in_words(round(100 * missing_weight))
+    return (Status.CAUTION if cautious else Status.OK), ""

@@ -1,0 +1,171 @@
+"""One outcome's part of an answer, one patient at a time; what the model fixes is JSON already."""
+
+from typing import NamedTuple
+
+from orjson import Fragment
+
+from data_schemas.evidence import Evidence, Incidence
+from data_schemas.model_manifest import ModelManifest
+from data_schemas.products import DISEASES
+from data_schemas.risk_assessment import BaseRate, Interval, ModelReference, PublishedCohort, Status
+from serving.answer.compiled_cautions import CompiledCautions, Raised, status_of
+from serving.answer.compiled_model import CompiledModel, Said
+from serving.answer.compiled_terms import PatientTerms, Values
+from serving.answer.explanation import Explainer
+from serving.answer.open_range import OpenRanges
+from serving.answer.together import Risk, interval
+from serving.answer.told import Told, fragment
+from serving.answer.words import natural_frequency
+from serving.model.artefact import Artefact
+from serving.model.risk_model import Cell, Origin, expit_of_one
+
+
+class Patient(NamedTuple):
+    """One patient, read once for every model that reads the same terms."""
+
+    values: Values
+    terms: PatientTerms
+    told: Told
+    raised: list[Raised]
+    """Cautions about the values themselves."""
+
+
+class Outcome(NamedTuple):
+    """What one model made of the patient: the fields of its answer, and what others need of it."""
+
+    name: str
+    fields: dict[str, object]
+    status: Status
+    raised: list[Raised]
+    risk: Risk | None
+
+
+class CompiledOutcome:
+    """Answers for one outcome."""
+
+    def __init__(self, artefact: Artefact, evidence: Evidence) -> None:
+        """Settle what depends on the model alone."""
+        model, manifest = artefact.model, artefact.manifest
+        self._name = model.outcome
+        self._model = CompiledModel(model)
+        self._explainer = Explainer(model)
+        self._ranges = {disease: OpenRanges(model.terms, disease) for disease in DISEASES}
+        simulated = manifest.cohort.is_simulated
+        self._cautions = CompiledCautions(model, simulated=simulated)
+        self._rates = [cell.base_rate for cell in model.cells]
+        self._head: dict[str, object] = {
+            "outcome": model.outcome,
+            "label": manifest.outcome.label,
+            "definition": manifest.outcome.definition,
+        }
+        self._base_rates = [_json(base_rate(c, model.outcome, evidence)) for c in model.cells]
+        self._reference = _json(model_reference(artefact))
+
+    def answer(self, patient: Patient) -> Outcome:
+        """Return the answer for one patient."""
+        values, terms, told, shared = patient
+        disease = str(values["disease"])
+        cell = self._model.cell_index.get((str(values["product"]), disease), -1)
+        raised = self._cautions.raised(shared, values, cell, terms)
+        said = self._model.say(cell, disease, terms, told.measured.missing) if cell >= 0 else None
+        weight = 0.0 if said is None else said.missing_weight
+        status, reason = status_of(values, cell, weight, cautious=bool(raised))
+        reasons = [reason] if reason else [caution.text for caution in raised]
+        fields = {**self._head, "status": status, "reasons": reasons}
+        if said is None or reason:
+            fields["model"] = self._reference
+            return Outcome(self._name, fields, status, raised, None)
+        risk = Risk(expit_of_one(said.logit), expit_of_one(said.low), expit_of_one(said.high))
+        fields |= {
+            "risk": risk.risk,
+            "interval": interval(risk.low, risk.high),
+            "natural_frequency": natural_frequency(risk.risk),
+            "comparison": _comparison(risk, self._rates[cell]),
+            "base_rate": self._base_rates[cell],
+            "explanation": self._explanation(said, risk, cell, disease, told),
+            "model": self._reference,
+        }
+        return Outcome(self._name, fields, status, raised, risk)
+
+    def _explanation(
+        self, said: Said, risk: Risk, cell: int, disease: str, told: Told
+    ) -> dict[str, object]:
+        explained = self._explainer.explain(said, cell, told, expit_of_one(said.base), risk.risk)
+        if ends := self._model.open_ends(disease, said, told.measured.missing):
+            explained["range_if_measured"] = self._ranges[disease].of(ends)
+        return explained
+
+
+def _comparison(risk: Risk, base_rate: float) -> str:
+    if risk.low > base_rate:
+        return "above"
+    return "below" if risk.high < base_rate else "near"
+
+
+def _json(record: BaseRate | ModelReference) -> Fragment:
+    return fragment(record.model_dump(mode="json", exclude_none=True))
+
+
+def model_reference(artefact: Artefact) -> ModelReference:
+    """Say which model answers, and on whom it rests."""
+    manifest = artefact.manifest
+    cohort = manifest.cohort
+    return ModelReference(
+        version=artefact.version,
+        sha256=artefact.sha256,
+        fitted_on_real_patients=cohort.real_patients,
+        fitted_on_simulated_patients=cohort.simulated_patients,
+        validated_on_real_patients=manifest.validated_on_real_patients,
+        local_deviation=manifest.local_deviation,
+        statement=model_statement(manifest),
+    )
+
+
+def model_statement(manifest: ModelManifest) -> str:
+    """Say in one sentence on whom a model rests."""
+    cohort = manifest.cohort
+    if cohort.patients == 0:
+        fitted = "Rests on published evidence alone: fitted on no patient"
+    else:
+        fitted = f"Fitted on {cohort.real_patients} real patients"
+        if cohort.simulated_patients:
+            fitted += f" and {cohort.simulated_patients} simulated ones"
+    validated = manifest.validated_on_real_patients
+    return f"{fitted}; validated on {validated or 'no'} real patients. Not for clinical use."
+
+
+_SYNTHESIS = "random-effects synthesis of published cohorts, on the ASTCT 2019 scale"
+_RATE_NOTES: dict[Origin, str] = {
+    "published": _SYNTHESIS,
+    "borrowed": f"{_SYNTHESIS}; no cohort of this product in this disease was found, "
+    "so it is borrowed",
+    "own cohort": "the pooled rate of the cohort that the model was fitted on; none is published",
+}
+
+
+def base_rate(cell: Cell, outcome: str, evidence: Evidence) -> BaseRate:
+    """Return a cell's base rate with the cohorts behind it."""
+    return BaseRate(
+        product=cell.product,
+        disease=cell.disease,
+        risk=cell.base_rate,
+        interval=Interval(low=cell.low, high=cell.high),
+        patients=cell.patients,
+        sources=tuple(
+            _published(evidence.row(row_id), outcome, evidence) for row_id in cell.sources
+        ),
+        note=_RATE_NOTES[cell.origin],
+    )
+
+
+def _published(row: Incidence, outcome: str, evidence: Evidence) -> PublishedCohort:
+    crs = outcome == "severe_crs"
+    return PublishedCohort(
+        id=row.id,
+        study=row.study,
+        patients=row.n_treated,
+        percent=row.crs_severe_pct if crs else row.icans_severe_pct,
+        grading_scale=row.crs_scale if crs else row.neurotoxicity_scale,
+        citation=evidence.references[row.reference].citation,
+        verified=row.verified,
+    )

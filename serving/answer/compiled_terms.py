@@ -1,0 +1,161 @@
+"""One patient on the scale of the models, in plain floats: :func:`serving.model.terms.design` for one.
+
+What depends on a disease alone is settled beforehand: which terms apply, around which centre.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from data_schemas.predictors import PREDICTORS, Category
+from data_schemas.products import DISEASES
+from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, FARTHEST, Term
+from serving.model.tumour_burden import SOURCES, BurdenScale
+
+Array = np.ndarray
+
+BURDEN = "tumour_burden"
+UNKNOWN = "unknown"
+
+Values = Mapping[str, float | str | bool]
+ONE_FUNCTIONS: dict[str, Callable[[float], float]] = {
+    "identity": float,
+    "log": math.log,
+    "log1p": math.log1p,
+    "sqrt": math.sqrt,
+    "ldh_ratio": math.log,
+    "burden": float,
+}
+"""The transforms of :mod:`serving.model.terms` for one number."""
+
+
+class PatientTerms(NamedTuple):
+    """One patient as the models see them.
+
+    ``values`` holds the terms, shape (n_terms,), 0 where missing or not applicable; ``places`` are
+    those that are not 0, with the predictor of each.
+    ``distance`` holds, for each predictor that was measured, how many spreads it lies from typical,
+    or None for a word. ``burden`` is the measure that was used and its percentile, 0 to 1.
+    """
+
+    values: Array
+    places: list[tuple[int, str]]
+    distance: dict[str, float | None]
+    burden: tuple[str, float] | None
+
+
+class _Quantity(NamedTuple):
+    function: Callable[[float], float]
+    per_limit: bool
+    """Whether it is read as a multiple of the LDH upper limit of normal."""
+    parts: tuple[tuple[int, float, float], ...]
+    """Place, centre and scale of each term that applies."""
+
+
+class _Disease(NamedTuple):
+    quantities: dict[str, _Quantity]
+    words: dict[str, dict[str, tuple[tuple[int, float], ...]]]
+    """By predictor and word: place and value of each term."""
+    burden: tuple[str, ...]
+
+
+class CompiledTerms:
+    """Reads one patient at a time."""
+
+    def __init__(self, terms: tuple[Term, ...], burden_scale: BurdenScale) -> None:
+        """Settle what depends on the disease alone."""
+        self.terms = terms
+        self.burden_scale = burden_scale
+        self.predictors = tuple(dict.fromkeys(term.predictor for term in terms))
+        self._diseases = {disease: self._in_disease(disease) for disease in DISEASES}
+
+    def read(self, given: Values, disease: str) -> PatientTerms:
+        """Return a patient of a disease, from values in canonical units."""
+        known = self._diseases[disease]
+        burden = self._burden(given, known.burden)
+        entries = [*given.items(), (BURDEN, burden[1])] if burden else given.items()
+        values = [0.0] * len(self.terms)
+        places: list[tuple[int, str]] = []
+        distance: dict[str, float | None] = {}
+        for name, value in entries:
+            if (quantity := known.quantities.get(name)) is not None:
+                function, per_limit, parts = quantity
+                raw = function(float(value) / ldh_limit(given) if per_limit else float(value))
+                distance[name] = None
+                for place, centre, scale in parts:
+                    distance[name] = away = (raw - centre) / scale
+                    if away:
+                        values[place] = min(max(away, -FARTHEST), FARTHEST)
+                        places.append((place, name))
+            elif (words := known.words.get(name)) is not None and value != UNKNOWN:
+                distance[name] = None
+                for place, term in words.get(str(value), ()):
+                    values[place] = term
+                    places.append((place, name))
+        return PatientTerms(np.array(values), places, distance, burden)
+
+    def _burden(self, given: Values, measures: tuple[str, ...]) -> tuple[str, float] | None:
+        for measure in measures:
+            if measure in given:
+                value = float(given[measure])
+                known = self.burden_scale.values[measure]
+                return measure, _interpolated(value, known, self.burden_scale.percentiles[measure])
+        return None
+
+    def _in_disease(self, disease: str) -> _Disease:
+        quantities, words = {}, {}
+        for name in self.predictors:
+            own = [(j, t) for j, t in enumerate(self.terms) if t.predictor == name]
+            if own[0][1].transform == "is_any_of":
+                words[name] = _words(own, disease)
+            else:
+                parts = tuple(
+                    (j, term.centre_in(disease), term.scale)
+                    for j, term in own
+                    if term.applies_in(disease)
+                )
+                transform = own[0][1].transform
+                function = ONE_FUNCTIONS[transform]
+                quantities[name] = _Quantity(function, transform == "ldh_ratio", parts)
+        measures = SOURCES.get(disease, ()) if BURDEN in quantities else ()
+        return _Disease(quantities, words, measures)
+
+
+def ldh_limit(given: Values) -> float:
+    """Return the LDH upper limit of normal in U/L, the assumed one where none is given."""
+    return float(given.get("ldh_uln", ASSUMED_LDH_LIMIT_U_L))
+
+
+def _words(own: list[tuple[int, Term]], disease: str) -> dict[str, tuple[tuple[int, float], ...]]:
+    declared = PREDICTORS[own[0][1].predictor]
+    assert isinstance(declared, Category)
+    return {
+        word: tuple(
+            (j, value)
+            for j, term in own
+            if term.applies_in(disease)
+            and (value := term_value(float(word in term.choices), term, disease))
+        )
+        for word in declared.choices
+        if word != UNKNOWN
+    }
+
+
+def term_value(transformed: float, term: Term, disease: str) -> float:
+    """Return a term from its transformed predictor: centred, scaled and held within limits."""
+    distance = (transformed - term.centre_in(disease)) / term.scale
+    return min(max(distance, -FARTHEST), FARTHEST)
+
+
+def _interpolated(value: float, known: tuple[float, ...], levels: tuple[float, ...]) -> float:
+    """Return a level linear between knots and flat beyond them, as ``numpy.interp`` does."""
+    above = bisect_right(known, value)
+    if above == 0:
+        return levels[0]
+    if above == len(known):
+        return levels[-1]
+    slope = (levels[above] - levels[above - 1]) / (known[above] - known[above - 1])
+    return slope * (value - known[above - 1]) + levels[above - 1]

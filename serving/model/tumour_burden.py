@@ -1,0 +1,69 @@
+"""Tumour burden on one scale: the percentile within the disease of the best measure available.
+
+Diseases are measured differently (PET volume, diameters, marrow blasts, marrow plasma cells), and
+cut-offs of one measure in the literature span three-fold (147.5 mL and 450 mL of metabolic tumour
+volume), so no raw value and no cut-off is pooled.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_schemas.products import LYMPHOMAS
+from serving.model.disease_codes import by_disease, disease_codes
+
+Array = np.ndarray
+
+SOURCES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(LYMPHOMAS, ("mtv", "spd", "largest_lesion", "bulky_disease")),
+    "B_ALL": ("marrow_blast", "blasts_blood"),
+    "MM": ("marrow_plasma_cell", "involved_flc", "m_protein"),
+}
+"""Measures of burden in each disease, best first.
+
+LDH is not among them: it enters the model by itself, and counting it twice would hide that no
+measure of burden was taken.
+"""
+
+NO_SOURCE = "none"
+_NAMES = (NO_SOURCE, *dict.fromkeys(name for names in SOURCES.values() for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class BurdenScale:
+    """For each measure, increasing values and the percentiles (0 to 1) that they stand at."""
+
+    values: Mapping[str, tuple[float, ...]]
+    percentiles: Mapping[str, tuple[float, ...]]
+
+    def percentile(self, measure: str, values: Array) -> Array:
+        """Return the percentile of each value, linear between knots, flat beyond them."""
+        return np.interp(values, self.values[measure], self.percentiles[measure])
+
+
+@dataclass(frozen=True, slots=True)
+class TumourBurden:
+    """``percentile`` in 0 to 1 (NaN where nothing was measured) and the measure it came from."""
+
+    percentile: Array
+    source: Array
+
+
+def tumour_burden(columns: Mapping[str, Array], scale: BurdenScale) -> TumourBurden:
+    """Return the burden of each patient from contract columns, each of shape (n,)."""
+    disease = disease_codes(columns)
+    percentile = np.full(len(disease), np.nan)
+    source = np.zeros(len(disease), dtype=np.intp)
+    for measures in dict.fromkeys(SOURCES.values()):
+        measured = by_disease(_has_measures(measures))[disease]
+        for measure in measures if measured.any() else ():
+            values = np.asarray(columns[measure], dtype=float)
+            use = np.flatnonzero(measured & (source == 0) & ~np.isnan(values))
+            percentile[use] = scale.percentile(measure, values[use])
+            source[use] = _NAMES.index(measure)
+    return TumourBurden(percentile, np.array(_NAMES, dtype=object)[source])
+
+
+def _has_measures(measures: tuple[str, ...]) -> Callable[[str], bool]:
+    return lambda disease: SOURCES.get(disease) == measures

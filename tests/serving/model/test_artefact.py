@@ -1,0 +1,335 @@
+"""A model is read only if every byte is as trained, and a killed run harms nothing."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xgboost
+
+from data_schemas.cohort_table import Cohort
+from data_schemas.model_manifest import MANIFEST_FILE
+from data_schemas.outcomes import OUTCOMES
+from serving.model import artefact as under_test
+from serving.model.artefact import (
+    CURRENT_FILE,
+    MODEL_FILE,
+    SELF_TEST_FILE,
+    VERSION_LENGTH,
+    Artefact,
+    ArtefactRefused,
+    canonical_json,
+    load_artefact,
+    load_current,
+    make_current,
+    model_from_json,
+    model_to_json,
+    save_artefact,
+    self_test,
+    sha256,
+)
+from tests.conftest import Store, first
+
+FILES = [MANIFEST_FILE, MODEL_FILE, SELF_TEST_FILE, "prior.json", "model_card.md", "booster.ubj"]
+OUTCOME = "severe_crs"
+
+
+@pytest.fixture
+def artefact(fitted_store: Store, tmp_path: Path) -> Artefact:
+    """A copy that a test may spoil, outside any store."""
+    source = fitted_store.artefacts[OUTCOME]
+    folder = tmp_path / "copy" / source.version
+    shutil.copytree(source.folder, folder)
+    return load_artefact(folder, source.sha256)
+
+
+@pytest.fixture
+def other(evidence_store: Store) -> Artefact:
+    """Another version of the same outcome."""
+    return evidence_store.artefacts[OUTCOME]
+
+
+def flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def refusal(folder: Path, digest: str | None = None) -> str:
+    with pytest.raises(ArtefactRefused) as refused:
+        load_artefact(folder, digest)
+    return str(refused.value)
+
+
+# --- the same model again ---------------------------------------------------------------------
+
+
+def test_a_saved_model_answers_to_the_last_bit(fitted_store: Store, cohort: Cohort) -> None:
+    for artefact in fitted_store.artefacts.values():
+        copy = model_from_json(json.loads(canonical_json(model_to_json(artefact.model))))
+        ours, theirs = (m.predict(cohort.columns()) for m in (artefact.model, copy))
+        for name in ("logit", "low", "high", "base", "contributions", "missing_weight"):
+            np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+
+
+def test_a_model_is_written_in_the_same_bytes_each_time(fitted_store: Store) -> None:
+    model = fitted_store.models[OUTCOME]
+    once = canonical_json(model_to_json(model))
+    assert once == canonical_json(model_to_json(model_from_json(json.loads(once))))
+
+
+def test_the_folder_is_named_by_its_content(fitted_store: Store, evidence_store: Store) -> None:
+    for store in (fitted_store, evidence_store):
+        for artefact in store.artefacts.values():
+            digest = sha256((artefact.folder / MANIFEST_FILE).read_bytes())
+            assert artefact.sha256 == digest
+            assert artefact.folder.name == artefact.version == digest[:VERSION_LENGTH]
+
+
+def test_saving_twice_gives_the_same_folder_untouched(artefact: Artefact, tmp_path: Path) -> None:
+    files = {name: content for name, content in artefact.files.items() if name != MANIFEST_FILE}
+    once = save_artefact(tmp_path, artefact.model, artefact.manifest, files)
+    before = {path.name: path.stat().st_mtime_ns for path in once.iterdir()}
+    again = save_artefact(tmp_path, artefact.model, artefact.manifest, files)
+    assert once == again
+    assert before == {path.name: path.stat().st_mtime_ns for path in again.iterdir()}
+    assert once.name == artefact.version
+
+
+def test_other_content_is_another_version(artefact: Artefact, tmp_path: Path) -> None:
+    files = {name: content for name, content in artefact.files.items() if name != MANIFEST_FILE}
+    changed = files | {"model_card.md": b"# Another card\n"}
+    folder = save_artefact(tmp_path, artefact.model, artefact.manifest, changed)
+    assert folder.name != artefact.version
+
+
+def test_every_file_is_json_ubj_or_markdown_by_content(fitted_store: Store) -> None:
+    readers = {
+        ".json": json.loads,
+        ".md": lambda content: content.decode("utf-8").index("#"),
+        ".ubj": lambda content: xgboost.Booster(model_file=bytearray(content)),
+    }
+    for artefact in fitted_store.artefacts.values():
+        assert sorted(path.name for path in artefact.folder.iterdir()) == sorted(FILES)
+        for path in artefact.folder.iterdir():
+            readers[path.suffix](path.read_bytes())
+            assert not path.read_bytes().startswith(b"\x80"), "a pickle"
+
+
+# --- refused ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("at", [0, -2])
+def test_one_flipped_bit_is_refused_by_name(artefact: Artefact, name: str, at: int) -> None:
+    flip(artefact.folder / name, at)
+    assert name in refusal(artefact.folder, artefact.sha256)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_refused_by_name(artefact: Artefact, name: str) -> None:
+    (artefact.folder / name).unlink()
+    assert name in refusal(artefact.folder, artefact.sha256)
+
+
+@pytest.mark.parametrize("name", ["extra.json", ".hidden", "sub"])
+def test_an_additional_file_or_folder_is_refused_by_name(artefact: Artefact, name: str) -> None:
+    if name == "sub":
+        (artefact.folder / name).mkdir()
+    else:
+        (artefact.folder / name).write_bytes(b"")
+    assert name in refusal(artefact.folder, artefact.sha256)
+
+
+def test_a_folder_in_place_of_a_file_is_refused(artefact: Artefact) -> None:
+    (artefact.folder / "prior.json").unlink()
+    (artefact.folder / "prior.json").mkdir()
+    assert "prior.json" in refusal(artefact.folder)
+
+
+def test_an_edited_manifest_is_not_the_one_promoted(artefact: Artefact) -> None:
+    path = artefact.folder / MANIFEST_FILE
+    said = json.loads(path.read_bytes())
+    said["validated_on_real_patients"] = 5000
+    path.write_bytes(canonical_json(said))
+    assert "not the one that was promoted" in refusal(artefact.folder, artefact.sha256)
+
+
+@pytest.mark.parametrize("key", ["cohort", "files", "outcome"])
+def test_a_manifest_that_says_too_little_is_refused_by_field(artefact: Artefact, key: str) -> None:
+    path = artefact.folder / MANIFEST_FILE
+    said = json.loads(path.read_bytes())
+    del said[key]
+    path.write_bytes(canonical_json(said))
+    assert f"does not say: {key}" in refusal(artefact.folder)
+
+
+def test_a_manifest_that_does_not_list_the_model_is_refused(artefact: Artefact) -> None:
+    path = artefact.folder / MANIFEST_FILE
+    said = json.loads(path.read_bytes())
+    del said["files"][MODEL_FILE]
+    path.write_bytes(canonical_json(said))
+    assert f"does not list {MODEL_FILE}" in refusal(artefact.folder)
+    (artefact.folder / MODEL_FILE).unlink()
+    assert f"lacks {MODEL_FILE}" in refusal(artefact.folder)
+
+
+def test_a_model_that_does_not_reproduce_its_self_test_is_refused(
+    fitted_store: Store, other: Artefact, cohort: Cohort, tmp_path: Path
+) -> None:
+    files = dict(other.files)
+    del files[MANIFEST_FILE]
+    of_another = self_test(fitted_store.models[OUTCOME], first(cohort.columns(), 5))
+    files[SELF_TEST_FILE] = canonical_json(of_another)
+    folder = save_artefact(tmp_path, other.model, other.manifest, files)
+    assert "self-test is not reproduced" in refusal(folder)
+
+
+@pytest.mark.parametrize("key", ["cells", "trees", "misfit_sd"])
+def test_a_model_in_the_format_of_another_release_is_refused(
+    other: Artefact, tmp_path: Path, key: str
+) -> None:
+    files = {name: content for name, content in other.files.items() if name != MANIFEST_FILE}
+    without = json.loads(files[MODEL_FILE])
+    del without[key]
+    files[MODEL_FILE] = canonical_json(without)
+    folder = save_artefact(tmp_path, other.model, other.manifest, files)
+    assert f"{MODEL_FILE} was written in the format of another release" in refusal(folder)
+
+
+# --- which model answers ----------------------------------------------------------------------
+
+
+def test_an_empty_store_has_no_models(tmp_path: Path) -> None:
+    assert load_current(tmp_path) == {}
+    assert load_current(tmp_path / "nowhere") == {}
+
+
+def test_making_a_model_current_copies_it_whole_and_points_at_it(
+    artefact: Artefact, tmp_path: Path
+) -> None:
+    make_current(tmp_path / "store", artefact)
+    current = load_current(tmp_path / "store")[OUTCOME]
+    assert (current.version, current.sha256) == (artefact.version, artefact.sha256)
+    assert current.folder != artefact.folder
+    assert current.files == artefact.files
+
+
+def test_the_pointer_moves_forth_and_back(
+    artefact: Artefact, other: Artefact, tmp_path: Path
+) -> None:
+    for version in (artefact, other, artefact, artefact):
+        make_current(tmp_path, version)
+        assert load_current(tmp_path)[OUTCOME].version == version.version
+
+
+@pytest.mark.parametrize("failing", ["load_artefact", "_write_whole", "canonical_json"])
+def test_a_failure_before_the_pointer_moves_leaves_the_old_model_answering(
+    artefact: Artefact,
+    other: Artefact,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: str,
+) -> None:
+    make_current(tmp_path, other)
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(under_test, failing, fail)
+        with pytest.raises(KeyboardInterrupt):
+            make_current(tmp_path, artefact)
+    assert load_current(tmp_path)[OUTCOME].version == other.version
+    make_current(tmp_path, artefact)
+    assert load_current(tmp_path)[OUTCOME].version == artefact.version
+
+
+def test_the_pointer_is_replaced_in_one_step(
+    artefact: Artefact, other: Artefact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_current(tmp_path, other)
+    pointer = tmp_path / OUTCOME / CURRENT_FILE
+    replace, seen = Path.replace, []
+
+    def watched(self: Path, target: Path) -> Path:
+        seen.append(json.loads(pointer.read_bytes())["version"])
+        done = replace(self, target)
+        seen.append(json.loads(pointer.read_bytes())["version"])
+        return done
+
+    monkeypatch.setattr(Path, "replace", watched)
+    make_current(tmp_path, artefact)
+    assert seen == [other.version, artefact.version]
+
+
+@pytest.mark.parametrize("same_process_id", [True, False])
+def test_a_leftover_draft_is_never_loaded_and_never_in_the_way(
+    artefact: Artefact, tmp_path: Path, same_process_id: bool
+) -> None:
+    number = os.getpid() if same_process_id else 1
+    draft = tmp_path / OUTCOME / f".{artefact.version}.{number}.draft"
+    draft.mkdir(parents=True)
+    (draft / MODEL_FILE).write_bytes(b"half a mod")
+    (draft / CURRENT_FILE).write_bytes(b"half a poi")
+    assert load_current(tmp_path) == {}
+    make_current(tmp_path, artefact)
+    assert list(load_current(tmp_path)) == [OUTCOME]
+    assert sorted(load_current(tmp_path)[OUTCOME].files) == sorted(FILES)
+
+
+def test_a_write_that_fails_leaves_no_draft(
+    artefact: Artefact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_self: Path, _content: bytes) -> int:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="no space"):
+        make_current(tmp_path / "store", artefact)
+    assert list((tmp_path / "store" / OUTCOME).iterdir()) == []
+
+
+def test_a_copy_spoilt_in_the_store_is_not_made_current(
+    artefact: Artefact, other: Artefact, tmp_path: Path
+) -> None:
+    make_current(tmp_path, artefact)
+    make_current(tmp_path, other)
+    flip(tmp_path / OUTCOME / artefact.version / MODEL_FILE, 100)
+    with pytest.raises(ArtefactRefused, match=MODEL_FILE):
+        make_current(tmp_path, artefact)
+    assert load_current(tmp_path)[OUTCOME].version == other.version
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"null", b"7", b'{"version": "x"}', b'{"sha256": "x"}', b"\xff\xfe{"]
+)
+def test_a_pointer_that_cannot_be_read_is_refused(
+    artefact: Artefact, tmp_path: Path, content: bytes
+) -> None:
+    make_current(tmp_path, artefact)
+    (tmp_path / OUTCOME / CURRENT_FILE).write_bytes(content)
+    with pytest.raises(ArtefactRefused, match=f"{OUTCOME}/{CURRENT_FILE}"):
+        load_current(tmp_path)
+
+
+def test_a_pointer_to_a_version_that_is_gone_is_refused(artefact: Artefact, tmp_path: Path) -> None:
+    make_current(tmp_path, artefact)
+    shutil.rmtree(tmp_path / OUTCOME / artefact.version)
+    with pytest.raises(ArtefactRefused, match=f"{MANIFEST_FILE} cannot be read"):
+        load_current(tmp_path)
+
+
+def test_a_model_may_not_answer_for_another_outcome(artefact: Artefact, tmp_path: Path) -> None:
+    make_current(tmp_path, artefact)
+    (tmp_path / OUTCOME).rename(tmp_path / "severe_icans")
+    with pytest.raises(ArtefactRefused, match="another outcome"):
+        load_current(tmp_path)
+
+
+def test_each_outcome_has_its_own_current_model(fitted_store: Store) -> None:
+    assert list(fitted_store.artefacts) == list(OUTCOMES)
+    for name, model in fitted_store.models.items():
+        assert model.outcome == name

@@ -1,0 +1,229 @@
+"""Another centre's patients judge a finished model, or are refused by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_schemas.cohort_table import CohortRefused, Purpose, read_cohort
+from data_schemas.outcomes import OUTCOMES
+from serving.answer.published_scores import PUBLISHED_SCORES
+from serving.model.artefact import Artefact
+from training.judging.external_validation import (
+    ExternalValidation,
+    NotExternal,
+    evaluate_on,
+    external_cohort,
+    outcome_of,
+)
+from training.pipeline import Run, train
+from training.simulation.synthetic_cohort import simulate
+
+Write = Callable[[pd.DataFrame], Path]
+
+
+@pytest.fixture(scope="module")
+def artefact(cohort_run: Run) -> Artefact:
+    return cohort_run.artefact
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    """Patients of two centres whom no model has seen."""
+    return simulate(150, 2, 77).table
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Write:
+    def write(table: pd.DataFrame) -> Path:
+        path = tmp_path / "cohort.parquet"
+        table.dropna(axis="columns", how="all").to_parquet(path)
+        return path
+
+    return write
+
+
+def refused(artefact: Artefact, path: Path) -> set[str]:
+    with pytest.raises(CohortRefused) as refusal:
+        external_cohort(artefact, path)
+    return refusal.value.rules
+
+
+def evaluated(artefact: Artefact, path: Path) -> ExternalValidation:
+    return evaluate_on(artefact, external_cohort(artefact, path))
+
+
+def test_patients_are_scored_as_the_service_would(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    found = evaluated(artefact, written(table))
+    known = table["icans_grade"].notna().to_numpy()
+    columns = read_cohort(table, Purpose.SCORING).columns()
+    expected = artefact.model.predict({name: c[known] for name, c in columns.items()})
+    np.testing.assert_array_equal(found.scored.model, expected.logit)
+    np.testing.assert_array_equal(found.scored.low, expected.low)
+    assert found.evaluation.leading == "external"
+    assert found.evaluation.apparent is None
+    assert not found.scored.fitted_here
+    scores = {score.name for score in PUBLISHED_SCORES}
+    rates = {"product_rate", "recalibrated_product_rate"}
+    assert set(found.scored.comparators) == rates | scores
+
+
+def test_the_patients_a_model_was_fitted_on_cannot_judge_it(
+    artefact: Artefact, simulated_file: Path
+) -> None:
+    with pytest.raises(NotExternal, match="fitted on this very cohort"):
+        external_cohort(artefact, simulated_file)
+
+
+def test_they_may_judge_a_model_that_they_had_no_hand_in(
+    evidence_run: Run, simulated_file: Path
+) -> None:
+    assert len(external_cohort(evidence_run.artefact, simulated_file)) > 250
+
+
+def test_real_patients_are_called_real(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    assert evaluated(artefact, written(table)).evaluation.on.startswith("simulated patients")
+    real = table.drop(columns="synthetic")
+    assert evaluated(artefact, written(real)).evaluation.on == "real patients"
+
+
+# ---- Other columns, other units ------------------------------------------------------------------
+
+
+def test_another_accepted_unit_gives_the_same_risks(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    in_mg_dl = table.assign(crp_mg_dl=table["crp_mg_l"] / 10).drop(columns="crp_mg_l")
+    ours, theirs = (evaluated(artefact, written(t)).scored.model for t in (table, in_mg_dl))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("renamed", "rules"),
+    [
+        ({"crp_mg_l": "crp"}, {"no_unit"}),
+        ({"crp_mg_l": "C-reactive protein"}, {"unknown_column"}),
+        ({"icans_grade": "neurotoxicity"}, {"required", "unknown_column"}),
+        ({"site": "hospital"}, {"required", "unknown_column"}),
+    ],
+)
+def test_columns_that_mean_nothing_to_us_are_refused(
+    artefact: Artefact,
+    table: pd.DataFrame,
+    written: Write,
+    renamed: dict[str, str],
+    rules: set[str],
+) -> None:
+    assert refused(artefact, written(table.rename(columns=renamed))) == rules
+
+
+def test_values_in_a_unit_that_was_not_said_are_refused(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    per_litre = table.assign(platelets_10e9_l=table["platelets_10e9_l"] * 1e9)
+    assert refused(artefact, written(per_litre)) == {"outside_limits"}
+
+
+def test_another_grading_scale_is_refused(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    assert refused(artefact, written(table.assign(grading_scale="Lee"))) == {"other_grading_scale"}
+
+
+def test_predictors_that_were_never_measured_are_said_to_be_missing(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    bare = table.drop(columns=["ferritin_ng_ml", "crp_mg_l", "ldh_u_l", "platelets_10e9_l"])
+    bare = bare.drop(columns=[c for c in bare if c.endswith("_measured_at")])
+    cohort = external_cohort(artefact, written(bare))
+    assert f"{len(cohort)} patients lack predictors" in cohort.notices[-1]
+
+
+# ---- Few events, few sites, unknown products, unknown outcomes -----------------------------------
+
+
+def test_no_event_at_all_has_an_answer(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    found = evaluated(artefact, written(table.assign(icans_grade=1.0)))
+    headline = found.evaluation.headline
+    assert headline is not None
+    assert headline.measures.auroc.value is None
+    assert headline.measures.auroc.reason
+    assert headline.measures.brier.value is not None
+    assert not found.update.changes
+    assert found.advisory.intercept < 0
+
+
+def test_one_site_is_enough(artefact: Artefact, table: pd.DataFrame, written: Write) -> None:
+    one = evaluated(artefact, written(table.assign(site="here"))).evaluation
+    assert one.headline is not None
+    (by_site,) = (across for across in one.across if across.by == "site")
+    assert by_site.auroc is not None
+    assert (by_site.auroc.groups, by_site.auroc.prediction_low) == (1, None)
+
+
+def test_five_patients_are_judged_with_their_uncertainty(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    known = table[table["icans_grade"].notna()]
+    five = pd.concat([known[known["icans_grade"] >= 3][:2], known[known["icans_grade"] < 3][:3]])
+    found = evaluated(artefact, written(five))
+    assert found.evaluation.patients == 5
+    assert found.evaluation.sample_size.met is False
+
+
+def test_a_product_that_the_model_never_saw_is_left_out_with_a_notice(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    known = table["icans_grade"].notna()
+    moved = table.assign(product=table["product"].mask(table.index < 20, "other"))
+    cohort = external_cohort(artefact, written(moved))
+    outside = int((known & (table.index < 20)).sum())
+    assert len(cohort) == known.sum() - outside
+    assert any(f"{outside} patients were given a product" in notice for notice in cohort.notices)
+    assert refused(artefact, written(table.assign(product="other"))) == {"nobody_to_judge"}
+
+
+def test_missing_grades_are_left_out_with_a_notice(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    missing = int(table["icans_grade"].isna().sum())
+    cohort = external_cohort(artefact, written(table))
+    assert len(cohort) == len(table) - missing
+    assert any(f"{missing} patients without a known outcome" in n for n in cohort.notices)
+
+
+@pytest.mark.parametrize(("rows", "rule"), [(0, "all_missing"), (150, "nobody_to_judge")])
+def test_a_cohort_without_any_known_grade_is_refused(
+    artefact: Artefact, table: pd.DataFrame, tmp_path: Path, rows: int, rule: str
+) -> None:
+    path = tmp_path / "cohort.parquet"
+    table.iloc[:rows].assign(icans_grade=np.nan).to_parquet(path)
+    assert refused(artefact, path) == {rule}
+
+
+# ---- An outcome of one's own ---------------------------------------------------------------------
+
+
+def test_the_contracts_outcome_is_the_contracts(artefact: Artefact) -> None:
+    assert outcome_of(artefact.manifest) is OUTCOMES["severe_icans"]
+
+
+def test_an_outcome_of_ones_own_is_read_as_its_manifest_says(
+    experiment_file: Callable[..., Path], table: pd.DataFrame, written: Write, tmp_path: Path
+) -> None:
+    text = experiment_file(sections="[anchor]\nevidence = false\n").read_text("utf-8")
+    own = 'name = "hlh"\nlabel = "HLH"\ndefinition = "x"\nhorizon_days = 60\nreference = "x"'
+    path = experiment_file(text.replace('name = "severe_icans"', own))
+    flagged = table.assign(outcome_hlh=np.where(np.arange(len(table)) % 4 == 0, "yes", "no"))
+    run = train(path, written(flagged), tmp_path / "store")
+    others = table.assign(outcome_hlh=np.where(np.arange(len(table)) < 10, "yes", "no"))
+    found = evaluated(run.artefact, written(others))
+    assert (found.evaluation.patients, found.evaluation.events) == (150, 10)

@@ -1,0 +1,211 @@
+"""Champion and challenger are compared on the same patients, whom neither was fitted to."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_schemas.model_manifest import UpdateStatement
+from serving.model.artefact import Artefact
+from training.judging.scored_file import load, save
+from training.pipeline import Run, train
+from training.promoting.champion import NotComparable, OnCohort, beside_champion, paired_log_loss
+from training.recalibration import WITHOUT_UPDATE
+from training.simulation.synthetic_cohort import simulate, write
+
+
+@pytest.fixture(scope="module")
+def rival(
+    experiment_file: Callable[..., Path],
+    simulated_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Run:
+    """Another model of the same patients."""
+    return train(experiment_file(seed=8), simulated_file, tmp_path_factory.mktemp("rival"))
+
+
+@pytest.fixture
+def evaluations(cohort_run: Run, rival: Run, tmp_path: Path) -> Path:
+    for run in (cohort_run, rival):
+        folder = tmp_path / run.artefact.version
+        folder.mkdir()
+        save(run.judgement.scored, folder)
+    return tmp_path
+
+
+def test_the_difference_is_that_of_mean_losses_over_repeats() -> None:
+    rng = np.random.default_rng(0)
+    outcome = (rng.random(200) < 0.3).astype(float)
+    first, second = rng.normal(-1, 1, (3, 200)), rng.normal(-1, 1, 200)
+    found, patients = paired_log_loss(OnCohort(first, outcome), OnCohort(second, outcome), seed=1)
+    risk = 1 / (1 + np.exp(-first))
+    loss = -(outcome * np.log(risk) + (1 - outcome) * np.log(1 - risk)).mean()
+    other = 1 / (1 + np.exp(-second))
+    loss_other = -(outcome * np.log(other) + (1 - outcome) * np.log(1 - other)).mean()
+    assert found.value == pytest.approx(loss - loss_other, abs=1e-12)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.value < found.high
+    assert patients == 200
+
+
+def test_patients_whom_one_cannot_answer_for_are_left_out() -> None:
+    outcome = np.arange(60) % 2.0
+    first, second = np.zeros(60), np.full(60, 5.0)
+    first[:10], second[-5:] = np.nan, np.nan
+    found, patients = paired_log_loss(OnCohort(first, outcome), OnCohort(second, outcome), seed=1)
+    assert patients == 45
+    expected = np.log(2) - np.mean(np.logaddexp(0, 5) - 5 * outcome[10:55])
+    assert found.value == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_handful_of_patients_is_no_comparison() -> None:
+    few = OnCohort(np.zeros(19), np.arange(19) % 2.0)
+    with pytest.raises(NotComparable, match="fewer than 20"):
+        paired_log_loss(few, few, seed=1)
+
+
+def test_two_models_of_one_cohort_are_compared_by_their_cross_validations(
+    cohort_run: Run, rival: Run, evaluations: Path
+) -> None:
+    limit = beside_champion(cohort_run.artefact, rival.artefact, evaluations, None)
+    patients = len(cohort_run.judgement.scored)
+    assert limit.met
+    assert f"paired on {patients} patients" in limit.in_words
+    assert rival.artefact.version in limit.in_words
+    assert cohort_run.artefact.version in limit.in_words
+
+
+def test_a_challenger_that_is_worse_beyond_chance_is_refused(
+    cohort_run: Run, rival: Run, evaluations: Path
+) -> None:
+    folder = evaluations / rival.artefact.version
+    scored = load(folder)
+    noise = np.random.default_rng(1).normal(0, 3, scored.left_out.shape)
+    save(replace(scored, left_out=scored.left_out + noise), folder)
+    limit = beside_champion(cohort_run.artefact, rival.artefact, evaluations, None)
+    assert not limit.met
+    assert "the version in service is better beyond chance" in limit.in_words
+    back = beside_champion(rival.artefact, cohort_run.artefact, evaluations, None)
+    assert back.met
+
+
+def test_an_update_is_compared_with_its_parent_on_its_own_patients(
+    cohort_run: Run, evidence_run: Run, evaluations: Path
+) -> None:
+    step = UpdateStatement(
+        parent_version=evidence_run.artefact.version,
+        parent_sha256=evidence_run.artefact.sha256,
+        change="a test",
+        intercept=0.1,
+        slope=1.0,
+        patients=300,
+        real_patients=0,
+        events=30,
+        sites=1,
+        cohort_fingerprint="another",
+    )
+    manifest = cohort_run.artefact.manifest.model_copy(update={"lineage": (step,)})
+    folder = evaluations / cohort_run.artefact.version
+    scored = load(folder)
+    parent = {WITHOUT_UPDATE: scored.left_out[0] + 5}
+    save(replace(scored, comparators=parent), folder)
+    updated = replace(cohort_run.artefact, manifest=manifest)
+    limit = beside_champion(evidence_run.artefact, updated, evaluations, None)
+    assert limit.met
+    assert limit.reached is not None
+    assert limit.reached < -1
+
+
+@pytest.mark.parametrize("missing", ["folder", "cross-validation", "patients"])
+def test_what_cannot_be_compared_says_why(
+    cohort_run: Run, rival: Run, evaluations: Path, missing: str
+) -> None:
+    folder = evaluations / rival.artefact.version
+    scored = load(folder)
+    reason = {
+        "folder": "is not on this machine",
+        "cross-validation": "was not cross-validated",
+        "patients": "different patients of the same cohort",
+    }[missing]
+    if missing == "folder":
+        (folder / "scored.parquet").unlink()
+    if missing == "cross-validation":
+        save(replace(scored, left_out=np.empty((0, 0))), folder)
+    if missing == "patients":
+        save(replace(scored, outcome=1 - scored.outcome), folder)
+    limit = beside_champion(cohort_run.artefact, rival.artefact, evaluations, None)
+    assert limit.met  # nobody of the champion is real
+    assert reason in limit.in_words
+
+
+# ---- On a cohort that somebody names -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(simulate(250, 2, 77), tmp_path_factory.mktemp("elsewhere") / "other.parquet")[0]
+
+
+def test_new_patients_judge_both(
+    cohort_run: Run, evidence_run: Run, elsewhere: Path, tmp_path: Path
+) -> None:
+    limit = beside_champion(evidence_run.artefact, cohort_run.artefact, tmp_path, elsewhere)
+    back = beside_champion(cohort_run.artefact, evidence_run.artefact, tmp_path, elsewhere)
+    assert limit.met
+    assert limit.reached != back.reached
+    paired_on = [found.in_words.split("paired on ")[1].split()[0] for found in (limit, back)]
+    assert paired_on[0] == paired_on[1]
+    assert 200 < int(paired_on[0]) <= 250
+
+
+def test_a_version_fitted_to_the_cohort_speaks_by_cross_validation(
+    cohort_run: Run, evidence_run: Run, simulated_file: Path, evaluations: Path
+) -> None:
+    """The same comparison by hand: left-out log-odds beside those of a model of no patient."""
+    champion, challenger = evidence_run.artefact, cohort_run.artefact
+    limit = beside_champion(champion, challenger, evaluations, simulated_file)
+    scored = cohort_run.judgement.scored
+    expected, patients = paired_log_loss(
+        OnCohort(scored.left_out, scored.outcome),
+        OnCohort(scored.comparators["evidence"], scored.outcome),
+        seed=challenger.manifest.seed,
+    )
+    assert limit.reached == pytest.approx(expected.low, abs=2e-3)
+    assert f"paired on {patients} patients" in limit.in_words
+
+
+def test_other_patients_of_the_cohort_are_not_taken_for_its_own(
+    cohort_run: Run, evidence_run: Run, simulated_file: Path, evaluations: Path
+) -> None:
+    folder = evaluations / cohort_run.artefact.version
+    scored = load(folder)
+    save(replace(scored, outcome=scored.outcome[::-1].copy()), folder)
+    found = beside_champion(evidence_run.artefact, cohort_run.artefact, evaluations, simulated_file)
+    assert "was judged on other patients of this cohort" in found.in_words
+
+
+def test_a_version_with_a_hand_in_the_cohort_but_judged_elsewhere_is_not_compared(
+    cohort_run: Run, evidence_run: Run, simulated_file: Path, evaluations: Path
+) -> None:
+    artefact = _updated_elsewhere(cohort_run.artefact)
+    limit = beside_champion(evidence_run.artefact, artefact, evaluations, simulated_file)
+    assert "fitted to this cohort and judged on another" in limit.in_words
+
+
+def _updated_elsewhere(artefact: Artefact) -> Artefact:
+    step = UpdateStatement(
+        parent_version=artefact.version,
+        parent_sha256=artefact.sha256,
+        change="a test",
+        intercept=0.1,
+        slope=1.0,
+        patients=300,
+        real_patients=0,
+        events=30,
+        sites=1,
+        cohort_fingerprint="another",
+    )
+    return replace(artefact, manifest=artefact.manifest.model_copy(update={"lineage": (step,)}))

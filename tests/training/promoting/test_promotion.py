@@ -1,0 +1,231 @@
+"""Only what keeps its limits, and is not worse than what answers, answers; or somebody signs."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_schemas.model_manifest import MANIFEST_FILE
+from serving.model.artefact import (
+    VERDICT_FILE,
+    Artefact,
+    canonical_json,
+    load_artefact,
+    load_current,
+    save_artefact,
+)
+from training.judging.ruling import ruling_of
+from training.judging.verdict import NO_LIMITS, Limit, Verdict
+from training.pipeline import Run
+from training.promoting.ledger import Ledger
+from training.promoting.promotion import Beside, PromotionRefused, promote, rollback
+from training.run_record import of_training
+from training.tracking import CHAMPION, Registered, Registry
+
+ICANS = "severe_icans"
+KEPT = Limit(name="ici", at_most=0.05, reached=0.01, met=True, in_words="ICI 0.01 is small.")
+BROKEN = Limit(
+    name="calibration_slope",
+    at_least=0.8,
+    reached=0.52,
+    met=False,
+    in_words="Calibration slope 0.52 lies 0.28 below 0.80: risks are too extreme.",
+)
+
+Promote = Callable[..., Any]
+Make = Callable[..., Registered]
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield Registry(tmp_path_factory.mktemp("registry"))
+
+
+def judged_as(
+    artefact: Artefact, root: Path, *limits: Limit, real_patients: int | None = None
+) -> Artefact:
+    """Return the same model with another verdict, and so of another version."""
+    ruling = ruling_of(artefact)
+    assert ruling is not None
+    accepted = all(limit.met for limit in limits)
+    verdict = Verdict(accepted=accepted, in_words="a test", limits=limits) if limits else NO_LIMITS
+    content = canonical_json(ruling.model_copy(update={"verdict": verdict}).model_dump(mode="json"))
+    manifest = artefact.manifest
+    if real_patients is not None:
+        cohort = manifest.cohort.model_copy(update={"real_patients": real_patients})
+        manifest = manifest.model_copy(update={"cohort": cohort})
+    files = {**artefact.files, VERDICT_FILE: content}
+    del files[MANIFEST_FILE]
+    return load_artefact(save_artefact(root, artefact.model, manifest, files))
+
+
+@pytest.fixture
+def made(registry: Registry, tmp_path: Path) -> Make:
+    """Register the model of a run with limits of one's own."""
+
+    def registered(run: Run, *limits: Limit, **changes: Any) -> Registered:
+        artefact = judged_as(run.artefact, tmp_path / "made", *limits, **changes)
+        kept = all(limit.met for limit in limits)
+        return registry.record(replace(of_training(run), artefact=artefact, accepted=kept))
+
+    return registered
+
+
+@pytest.fixture
+def let_answer(registry: Registry, tmp_path: Path) -> Promote:
+    def promoted(version: Registered, reason: str = "a test", **how: Any) -> Any:
+        beside = how.pop("beside", Beside(tmp_path / "nowhere"))
+        return promote(
+            registry,
+            tmp_path / "store",
+            ICANS,
+            version=version.version,
+            reason=reason,
+            beside=beside,
+            **how,
+        )
+
+    return promoted
+
+
+def answers(tmp_path: Path) -> str | None:
+    current = load_current(tmp_path / "store")
+    return current[ICANS].version if current else None
+
+
+# ---- Limits --------------------------------------------------------------------------------------
+
+
+def test_a_version_that_keeps_its_limits_answers(
+    made: Make, let_answer: Promote, evidence_run: Run, tmp_path: Path
+) -> None:
+    version = made(evidence_run, KEPT)
+    done = let_answer(version)
+    assert version.accepted == "yes"
+    assert answers(tmp_path) == done.version == version.version
+    assert (done.overridden, done.signed_by, done.compared) == ((), None, "")
+
+
+def test_a_refusal_says_which_limit_and_by_how_much_and_changes_nothing(
+    made: Make, let_answer: Promote, evidence_run: Run, registry: Registry, tmp_path: Path
+) -> None:
+    version = made(evidence_run, KEPT, BROKEN)
+    with pytest.raises(PromotionRefused) as refused:
+        let_answer(version)
+    said = str(refused.value)
+    assert f"{ICANS} {version.version} may not answer" in said
+    assert BROKEN.in_words in said
+    assert KEPT.in_words not in said
+    assert "--override --who NAME --reason TEXT" in said
+    assert version.accepted == "no"
+    assert answers(tmp_path) is None
+    assert Ledger(tmp_path / "store").lines() == []
+    assert CHAMPION not in registry.find(ICANS, version.version).aliases
+
+
+def test_an_override_is_signed_and_kept_for_ever(
+    made: Make, let_answer: Promote, evidence_run: Run, tmp_path: Path
+) -> None:
+    version = made(evidence_run, KEPT, BROKEN)
+    let_answer(version, "the ward has no other", signed_by="Dr A. Nobody", override=True)
+    assert answers(tmp_path) == version.version
+    (line,) = Ledger(tmp_path / "store").lines()
+    assert line.overridden == (BROKEN.in_words,)
+    assert (line.signed_by, line.reason) == ("Dr A. Nobody", "the ward has no other")
+
+
+@pytest.mark.parametrize(
+    ("how", "wanted"),
+    [
+        ({"override": True}, "--who NAME"),
+        ({"override": True, "signed_by": "  "}, "--who NAME"),
+        ({"override": True, "signed_by": "A", "reason": " "}, "--reason TEXT"),
+        ({"reason": ""}, "--reason TEXT"),
+    ],
+)
+def test_an_override_without_a_name_or_a_reason_is_refused(
+    made: Make,
+    let_answer: Promote,
+    evidence_run: Run,
+    tmp_path: Path,
+    how: dict[str, Any],
+    wanted: str,
+) -> None:
+    version = made(evidence_run, BROKEN)
+    with pytest.raises(PromotionRefused, match=wanted):
+        let_answer(version, **how)
+    assert answers(tmp_path) is None
+
+
+def test_without_a_declared_limit_nothing_speaks_for_a_model(
+    made: Make, let_answer: Promote, evidence_run: Run
+) -> None:
+    with pytest.raises(PromotionRefused, match="No limit was declared"):
+        let_answer(made(evidence_run))
+
+
+def test_a_model_that_was_never_judged_is_refused(
+    registry: Registry, let_answer: Promote, evidence_run: Run, tmp_path: Path
+) -> None:
+    artefact = evidence_run.artefact
+    files = {n: c for n, c in artefact.files.items() if n not in (VERDICT_FILE, MANIFEST_FILE)}
+    old = load_artefact(save_artefact(tmp_path / "old", artefact.model, artefact.manifest, files))
+    with pytest.raises(PromotionRefused, match="never held against any limit"):
+        let_answer(registry.record(replace(of_training(evidence_run), artefact=old)))
+
+
+def test_a_verdict_cannot_be_exchanged_under_a_version(evidence_run: Run, tmp_path: Path) -> None:
+    """Another verdict is another version: it is one of the files that the manifest hashes."""
+    kept, broken = (judged_as(evidence_run.artefact, tmp_path, limit) for limit in (KEPT, BROKEN))
+    assert kept.version != broken.version
+    (broken.folder / VERDICT_FILE).write_bytes((kept.folder / VERDICT_FILE).read_bytes())
+    with pytest.raises(ValueError, match=r"verdict\.json changed"):
+        load_artefact(broken.folder)
+
+
+def test_no_limit_stands_in_the_way_of_a_rollback(
+    made: Make, let_answer: Promote, evidence_run: Run, registry: Registry, tmp_path: Path
+) -> None:
+    first, second = made(evidence_run, BROKEN), made(evidence_run, KEPT)
+    let_answer(first, override=True, signed_by="A")
+    let_answer(second)
+    done = rollback(registry, tmp_path / "store", ICANS, reason="alarm")
+    assert answers(tmp_path) == done.version == first.version
+
+
+# ---- Beside the version in service ---------------------------------------------------------------
+
+
+def test_a_champion_of_no_patient_is_replaced_with_a_word(
+    made: Make, let_answer: Promote, evidence_run: Run, cohort_run: Run, tmp_path: Path
+) -> None:
+    let_answer(made(evidence_run, KEPT))
+    done = let_answer(made(cohort_run, KEPT))
+    assert "No paired comparison" in done.compared
+    assert "judged on different cohorts" in done.compared
+    assert answers(tmp_path) == done.version
+
+
+def test_a_champion_of_real_patients_is_not_replaced_unseen(
+    made: Make, let_answer: Promote, evidence_run: Run, cohort_run: Run, tmp_path: Path
+) -> None:
+    champion = made(cohort_run, KEPT, real_patients=290)
+    let_answer(champion)
+    challenger = made(evidence_run, KEPT)
+    with pytest.raises(PromotionRefused, match="fitted to 290 real patients") as refused:
+        let_answer(challenger)
+    assert "--cohort" in str(refused.value)
+    assert answers(tmp_path) == champion.version
+    done = let_answer(challenger, override=True, signed_by="A")
+    assert "290 real patients" in done.overridden[0]
+
+
+def test_what_answers_already_is_not_compared_with_itself(
+    made: Make, let_answer: Promote, cohort_run: Run
+) -> None:
+    version = made(cohort_run, KEPT, real_patients=290)
+    assert [let_answer(version).compared for _ in range(2)] == ["", ""]

@@ -1,0 +1,252 @@
+"""The prior of every effect follows from rows that exist, and says so."""
+
+from dataclasses import replace
+from math import log, sqrt
+
+import pytest
+
+from data_schemas.evidence import Association, Evidence
+from serving.model.terms import FUNCTIONS
+from training.synthesis import effect_conversions as convert
+from training.synthesis.published_effects import (
+    DISEASE_SPECIFIC,
+    EVERYWHERE,
+    STEPS,
+    TUMOUR_BURDEN,
+    UNKNOWN_SPREAD,
+    EffectPrior,
+    Step,
+    TermKey,
+    declared_direction,
+    effect_prior,
+    spread_of_linear_predictor,
+    transformed_centre,
+    transport,
+    typical,
+)
+
+EVERY_STEP = [
+    pytest.param(outcome, key, step, id=f"{outcome}-{key[0]}{key[2]}-{step[1]}")
+    for outcome, by_key in STEPS.items()
+    for key, steps in by_key.items()
+    for step in steps
+]
+EVERY_EFFECT = [
+    pytest.param(outcome, key, id=f"{outcome}-{'-'.join(key)}")
+    for outcome, by_key in STEPS.items()
+    for key in by_key
+]
+
+
+def changed(evidence: Evidence, row_id: str, **update: object) -> Evidence:
+    """Return the evidence with one association altered."""
+    rows = tuple(
+        row.model_copy(update=update) if row.id == row_id else row for row in evidence.associations
+    )
+    assert rows != evidence.associations
+    return replace(evidence, associations=rows)
+
+
+# ---- Rows ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("outcome", "key", "step"), EVERY_STEP)
+def test_every_step_cites_a_row_that_holds_its_figure(
+    evidence: Evidence, outcome: str, key: TermKey, step: Step
+) -> None:
+    kind, row_id, _ = step
+    row = evidence.row(row_id)
+    if kind == "cohorts":
+        assert row.role == "prophylaxis"
+        assert (row.crs_severe_pct, row.icans_severe_pct, row.n_treated).count(None) == 0
+        return
+    assert isinstance(row, Association)
+    assert row.usable
+    assert row.timing != "post_infusion"
+    if kind == "pair":
+        assert None not in (row.percent_exposed, row.percent_unexposed, row.n)
+    else:
+        assert row.measure in (("AUC",) if kind == "auc" else ("OR", "HR"))
+        assert row.effect is not None
+
+
+@pytest.mark.parametrize(("outcome", "key", "step"), EVERY_STEP)
+def test_every_step_reads_its_row_as_the_contrast_that_it_is(
+    evidence: Evidence, outcome: str, key: TermKey, step: Step
+) -> None:
+    kind, row_id, number = step
+    row = evidence.row(row_id)
+    if kind == "threshold":
+        value = typical(key[0], key[1])
+        assert row.contrast_kind == "threshold"
+        if value.transform == "identity":  # whole years, points, lines: the cut lies between two
+            assert row.threshold - 1 < number <= row.threshold
+        elif value.transform == "ldh_ratio":
+            assert (row.threshold_unit, number) == ("ULN", log(row.threshold))
+        else:
+            assert number == pytest.approx(float(FUNCTIONS[value.transform](row.threshold)))
+    elif kind == "unit":
+        assert row.contrast_kind == "per_unit"
+        assert 0 < number < 1
+    elif kind in ("z", "pair"):
+        assert 0 < number < 1
+    elif kind == "doubling":
+        assert number in (-1.0, 1.0)
+        assert row.contrast_kind == "per_doubling"
+        assert (number < 0) == (key[0] == "platelets")  # the denominator of EASIX
+
+
+@pytest.mark.parametrize(("outcome", "key"), EVERY_EFFECT)
+def test_every_effect_names_its_sources(evidence: Evidence, outcome: str, key: TermKey) -> None:
+    prior = effect_prior(evidence, outcome, key)
+    assert prior.sources == tuple(row_id for _, row_id, _ in STEPS[outcome][key])
+    assert prior.as_published is not None
+    assert abs(prior.mean) <= abs(prior.as_published)
+    assert 0 < prior.sd < 1
+
+
+@pytest.mark.parametrize(("outcome", "key"), EVERY_EFFECT)
+def test_declared_directions_are_kept(evidence: Evidence, outcome: str, key: TermKey) -> None:
+    assert effect_prior(evidence, outcome, key).mean * declared_direction(key, outcome) >= 0
+
+
+def test_a_figure_against_the_declared_direction_becomes_no_effect(evidence: Evidence) -> None:
+    key = ("ferritin", EVERYWHERE, "")
+    assert declared_direction(key, "severe_icans") == 1
+    turned = changed(
+        evidence, "ferritin-1500-icans-grade2plus-hmp", effect=0.3, ci_low=0.15, ci_high=0.6
+    )
+    prior = effect_prior(turned, "severe_icans", key)
+    assert prior.mean == 0
+    assert prior.as_published < 0
+
+
+@pytest.mark.parametrize("row_id", ["ferritin-1500-icans-grade2plus-hmp"])
+@pytest.mark.parametrize("verified", ["read", "unread"])
+def test_an_unread_row_marks_its_effect(evidence: Evidence, row_id: str, verified: str) -> None:
+    marked = changed(evidence, row_id, verified=verified, note="marked by a test")
+    prior = effect_prior(marked, "severe_crs", ("ferritin", EVERYWHERE, ""))
+    assert prior.unread == (verified == "unread")
+
+
+def test_a_lower_group_is_turned_round(evidence: Evidence) -> None:
+    """Normal against raised LDH at 0.19 says the same as raised against normal at 5.3."""
+    row_id, key = "ldh-normal-neurologic-severe-wudhikarn", ("ldh", EVERYWHERE, "")
+    row = evidence.row(row_id)
+    assert (row.effect < 1, row.comparison) == (True, "<=")
+    turned = changed(
+        evidence,
+        row_id,
+        comparison=">",
+        effect=1 / row.effect,
+        ci_low=1 / row.ci_high,
+        ci_high=1 / row.ci_low,
+    )
+    first, second = (effect_prior(e, "severe_icans", key) for e in (evidence, turned))
+    assert first.mean == pytest.approx(second.mean)
+    assert first.mean > 0
+
+
+def test_a_wider_interval_gives_a_smaller_effect_and_a_wider_prior(evidence: Evidence) -> None:
+    key = ("ferritin", EVERYWHERE, "")
+    before = effect_prior(evidence, "severe_crs", key)
+    vague = changed(evidence, "ferritin-1500-icans-grade2plus-hmp", ci_low=0.1, ci_high=115.0)
+    after = effect_prior(vague, "severe_crs", key)
+    assert abs(after.mean) < abs(before.mean)
+    assert after.sd > before.sd
+
+
+# ---- What nobody has published ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("outcome", STEPS)
+@pytest.mark.parametrize("predictor", ["crp", "ferritin"])
+def test_inflammation_has_no_assumed_effect_in_leukaemia(
+    evidence: Evidence, outcome: str, predictor: str
+) -> None:
+    prior = effect_prior(evidence, outcome, (predictor, "B_ALL", ""))
+    assert (prior.mean, prior.sources, prior.as_published) == (0.0, (), None)
+    # Wide enough that a cohort can find the effect which lymphoma shows.
+    assert prior.sd >= 0.4 * effect_prior(evidence, outcome, (predictor, EVERYWHERE, "")).mean
+    assert prior.sd > UNKNOWN_SPREAD
+
+
+@pytest.mark.parametrize("outcome", STEPS)
+def test_more_burden_means_more_toxicity_in_leukaemia_too(evidence: Evidence, outcome: str) -> None:
+    prior = effect_prior(evidence, outcome, (TUMOUR_BURDEN, "B_ALL", ""))
+    assert prior.mean > 0
+    assert prior.sources
+
+
+def test_an_outcome_of_ones_own_has_no_published_effects(evidence: Evidence) -> None:
+    prior = effect_prior(evidence, "hlh", ("ferritin", EVERYWHERE, ""))
+    assert (prior.mean, prior.sources) == (0.0, ())
+    assert declared_direction((TUMOUR_BURDEN, EVERYWHERE, ""), "hlh") == 0
+
+
+# ---- Transport -------------------------------------------------------------------------
+
+
+def test_half_of_a_published_separation_survives(evidence: Evidence) -> None:
+    assert 0.3 < transport(evidence) < 0.8
+
+
+def test_transport_is_the_mean_of_two_scores_measured_twice(evidence: Evidence) -> None:
+    auc = {row.id: row.auc_external for row in evidence.performance}
+    spread = sqrt(sum(typical(name).spread ** 2 for name in ("ldh", "creatinine", "platelets")))
+    easix_first = log(evidence.row("easix-doubling-severe-korell").effect) / log(2) * spread
+    easix = convert.separation(auc["model-easix-deboer"]) / easix_first
+    hematotox = convert.separation(auc["model-car-hematotox-deboer"]) / convert.separation(
+        auc["model-car-hematotox-rejeski"]
+    )
+    assert transport(evidence) == pytest.approx((easix + hematotox) / 2)
+
+
+def test_transport_follows_the_rows(evidence: Evidence) -> None:
+    better = tuple(
+        row.model_copy(update={"auc_external": 0.85}) if "deboer" in row.id else row
+        for row in evidence.performance
+    )
+    assert transport(replace(evidence, performance=better)) > transport(evidence)
+
+
+# ---- Spread between patients -----------------------------------------------------------
+
+
+def _prior(predictor: str, mean: float, scope: str = EVERYWHERE, word: str = "") -> EffectPrior:
+    return EffectPrior((predictor, scope, word), mean, 0.2, mean, (), False, "")
+
+
+def _by_key(*priors: EffectPrior) -> dict[TermKey, EffectPrior]:
+    return {prior.key: prior for prior in priors}
+
+
+def test_effects_spread_patients_and_none_spreads_nobody() -> None:
+    some, none = _prior("ldh", 0.5), _prior("ldh", 0.0)
+    assert spread_of_linear_predictor(_by_key(none), "LBCL") == 0
+    both = spread_of_linear_predictor(_by_key(some, _prior("crp", 0.5)), "LBCL")
+    one = spread_of_linear_predictor(_by_key(some), "LBCL")
+    assert sqrt(2) * one < both < 2 * one  # correlated, but not one and the same
+
+
+def test_each_disease_counts_its_own_effect_once() -> None:
+    assert DISEASE_SPECIFIC["crp"] == "B_ALL"
+    priors = _by_key(_prior("crp", 0.5), _prior("crp", 0.0, "B_ALL"))
+    assert spread_of_linear_predictor(priors, "LBCL") > 0
+    assert spread_of_linear_predictor(priors, "B_ALL") == 0
+
+
+@pytest.mark.parametrize("predictor", ["ldh", "crp", "age"])
+def test_a_typical_patient_is_the_centre_of_its_scale(predictor: str) -> None:
+    value = typical(predictor)
+    centre = transformed_centre(value)
+    back = {"log1p": value.centre, "identity": value.centre, "ldh_ratio": value.centre}
+    if value.transform == "ldh_ratio":
+        assert centre == pytest.approx(log(back["ldh_ratio"] / 250.0))
+    else:
+        assert centre == pytest.approx(float(FUNCTIONS[value.transform](value.centre)))
+
+
+def test_a_disease_without_typical_values_of_its_own_takes_the_general_ones() -> None:
+    assert typical("ldh", "FL") == typical("ldh")
+    assert typical("ldh", "MM") != typical("ldh")

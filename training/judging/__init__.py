@@ -1,0 +1,1 @@
+"""What a model is worth: its pipeline repeated, its limits, its verdict."""

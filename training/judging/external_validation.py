@@ -1,0 +1,143 @@
+"""A finished model tried on patients whom it has not seen: a centre brings its own.
+
+Nothing is fitted to them but the published scores that the model is compared with.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from data_schemas.cohort_table import CohortRefused, Purpose, Violation, read_cohort
+from data_schemas.model_manifest import ModelManifest
+from data_schemas.outcomes import OUTCOMES, Outcome
+from data_schemas.refusal import Refused
+from serving.model.applicability import MOST_MISSING_WEIGHT
+from serving.model.artefact import Artefact
+from serving.model.risk_model import RiskModel
+from training.cohort import LearningCohort, where_known
+from training.evaluation.asked import Asked, declared_range
+from training.evaluation.evaluate import evaluate
+from training.evaluation.record import Evaluation
+from training.evaluation.scored_cohort import ScoredCohort
+from training.experiment import ValidationSection
+from training.judging.comparators import PRODUCT_RATE, product_rate, with_recalibrated
+from training.judging.judgement import scored_by
+from training.judging.resampling import cross_validation_folds
+from training.learning.updating import Update, bayesian, by_policy
+
+Array = np.ndarray
+
+
+class NotExternal(Refused):
+    """The patients had a hand in the model, so that they cannot judge it."""
+
+
+@dataclass(frozen=True)
+class ExternalValidation:
+    """A cohort scored by a finished model, what was measured of it, and what may be updated."""
+
+    cohort: LearningCohort
+    scored: ScoredCohort
+    evaluation: Evaluation
+    update: Update
+    """What the number of events allows."""
+    advisory: Update
+    """The Bayesian intercept, for the eye where there are too few events to update by it."""
+
+
+def evaluate_on(artefact: Artefact, cohort: LearningCohort) -> ExternalValidation:
+    """Judge a finished model on a cohort read by `external_cohort`."""
+    seed = artefact.manifest.seed
+    folds = cross_validation_folds(cohort, ValidationSection().folds, 1, seed)
+    published = {PRODUCT_RATE: product_rate(artefact.model, cohort)}
+    beside = with_recalibrated(published, cohort, folds[0] if folds else [])
+    scored = scored_by(artefact.model, cohort, fitted_here=False, comparators=beside)
+    return ExternalValidation(
+        cohort,
+        scored,
+        evaluate(scored, asked_of(artefact)),
+        update=by_policy(scored.model, cohort.outcome),
+        advisory=bayesian(scored.model, cohort.outcome, slope=False),
+    )
+
+
+def asked_of(artefact: Artefact) -> Asked:
+    """Return what is asked of a model at another centre: the range of its outcome."""
+    name = artefact.manifest.outcome.name
+    return Asked(seed=artefact.manifest.seed, net_benefit_range=declared_range(name))
+
+
+def external_cohort(artefact: Artefact, cohort_file: Path) -> LearningCohort:
+    """Read the patients of a cohort whom a model may be judged by; notices say who is left out.
+
+    Raises
+    ------
+    CohortRefused
+        If the table breaks the contract, or nobody has both a known outcome and a product in a
+        disease that the model knows.
+    NotExternal
+        If the model, or one that it was updated from, was fitted on this cohort.
+    """
+    outcome = outcome_of(artefact.manifest)
+    association = artefact.model.association
+    # The other outcome is part of a cohort's fingerprint where the model was trained with it.
+    other = [OUTCOMES[association.other]] if association else []
+    table = read_cohort(cohort_file, Purpose.DEVELOPMENT, [outcome], other)
+    _refuse_own(artefact.manifest, table.fingerprint)
+    cohort = where_known(table, table.outcomes[outcome.name].to_numpy())
+    known = _in_scope(artefact.model, cohort)
+    if len(known) == 0:
+        what = "a known outcome, and a product in a disease that the model knows"
+        raise CohortRefused([Violation("(rows)", "nobody_to_judge", f"no patient has {what}")])
+    return replace(
+        known,
+        notices=(*known.notices, *_notices(artefact.model, cohort, known)),
+        outside_model=len(cohort) - len(known),
+    )
+
+
+def outcome_of(manifest: ModelManifest) -> Outcome:
+    """Return a model's outcome: of the contract, or as its own manifest defines it."""
+    said = manifest.outcome
+    own = Outcome(
+        name=said.name,
+        label=said.label,
+        definition=said.definition,
+        horizon_days=said.horizon_days,
+        reference=said.reference,
+    )
+    return OUTCOMES.get(said.name, own)
+
+
+def _refuse_own(manifest: ModelManifest, fingerprint: str) -> None:
+    hands = {manifest.cohort.fingerprint, *(u.cohort_fingerprint for u in manifest.lineage)}
+    if fingerprint in hands:
+        raise NotExternal(
+            "this model was fitted on this very cohort: bring patients whom it has not seen, or "
+            "read how it was judged by resampling in its own evaluation"
+        )
+
+
+def _in_scope(model: RiskModel, cohort: LearningCohort) -> LearningCohort:
+    return cohort.take(np.flatnonzero(model.cell_of(cohort.columns) >= 0))
+
+
+def _notices(model: RiskModel, cohort: LearningCohort, known: LearningCohort) -> list[str]:
+    """Say who is not judged, and what the model would rather have known."""
+    notices = []
+    if cohort.without_outcome:
+        notices.append(f"{cohort.without_outcome} patients without a known outcome are left out")
+    if outside := len(cohort) - len(known):
+        notices.append(
+            f"{outside} patients were given a product in a disease that the model does not know: "
+            "they are left out"
+        )
+    prediction = model.predict(known.columns)
+    if poor := int((prediction.missing_weight > MOST_MISSING_WEIGHT).sum()):
+        share = f"{100 * MOST_MISSING_WEIGHT:.0f} %"
+        notices.append(
+            f"{poor} patients lack predictors that carry more than {share} of the model's weight: "
+            "they are judged here, but the service would give them no number"
+        )
+    return notices

@@ -1,0 +1,1 @@
+"""Which version may answer, who said so, and the way back."""

@@ -1,0 +1,131 @@
+"""Which model answers: accepted by its verdict, moved by name, recorded, moved back as easily."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_schemas.refusal import Refused
+from serving.model.artefact import Artefact, load_artefact, load_current, make_current
+from training.judging.ruling import ruling_of
+from training.promoting.champion import beside_champion
+from training.promoting.ledger import Ledger, Promotion
+from training.tracking import CHALLENGER, CHAMPION, NotRegistered, Registered, Registry
+
+_HOW_TO_OVERRIDE = (
+    "to let it answer all the same, give --override --who NAME --reason TEXT; the ledger keeps both"
+)
+
+
+class PromotionRefused(Refused):
+    """A version that does not keep its limits, or is worse than the one in service."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a challenger is compared with the champion on."""
+
+    evaluations: Path
+    """Where the scored cohort of each version lies, by its name."""
+    cohort: Path | None = None
+    """Patients to compare the two on; None for those by whom both were judged."""
+
+
+def promote(
+    registry: Registry,
+    store: Path,
+    outcome: str,
+    *,
+    reason: str,
+    beside: Beside,
+    version: str = CHALLENGER,
+    signed_by: str | None = None,
+    override: bool = False,
+) -> Promotion:
+    """Let a registered version answer: verify it, install it, record it, move the alias.
+
+    Parameters
+    ----------
+    signed_by
+        The name of who answers for it; needed to override.
+    override
+        Let it answer although its limits, or the version in service, speak against it.
+
+    Raises
+    ------
+    NotRegistered
+        If there is no such version.
+    ArtefactRefused
+        If its bytes are not those that were trained.
+    PromotionRefused
+        If a limit is not kept and nobody overrides it, or somebody overrides without a name or a
+        reason. Nothing has changed after any of these.
+    """
+    _signed(reason, signed_by, override)
+    registered = registry.find(outcome, version)
+    Ledger(store).lines()  # a broken ledger stops here, before anything changes
+    with tempfile.TemporaryDirectory() as fetched:
+        challenger = load_artefact(registry.fetch(registered, Path(fetched)), registered.sha256)
+        broken = _broken_limits(challenger)
+        compared, worse = _compared(load_current(store).get(outcome), challenger, beside)
+        against = (*broken, *([compared] if worse else []))
+        if against and not override:
+            raise PromotionRefused(_refusal(registered, against))
+        make_current(store, challenger)
+    promotion = Ledger(store).append(
+        "promote", registered, reason, signed_by=signed_by, overridden=against, compared=compared
+    )
+    registry.set_alias(registered, CHAMPION)
+    return promotion
+
+
+def rollback(registry: Registry, store: Path, outcome: str, *, reason: str) -> Promotion:
+    """Let the version before the present one answer again; no limit stands in the way.
+
+    Raises
+    ------
+    NotRegistered
+        If no version answered before the present one.
+    """
+    ledger = Ledger(store)
+    answered = ledger.answered(outcome)
+    if len(answered) < 2:
+        raise NotRegistered(f"no version of {outcome} answered before the present one")
+    registered = registry.find(outcome, answered[-2])
+    with tempfile.TemporaryDirectory() as fetched:
+        folder = registry.fetch(registered, Path(fetched))
+        make_current(store, load_artefact(folder, registered.sha256))
+    promotion = ledger.append("rollback", registered, reason)
+    registry.set_alias(registered, CHAMPION)
+    return promotion
+
+
+def _signed(reason: str, signed_by: str | None, override: bool) -> None:
+    if not reason.strip():
+        raise PromotionRefused("a promotion needs a reason (--reason TEXT)")
+    if override and not (signed_by or "").strip():
+        raise PromotionRefused("to override, give the name of who answers for it (--who NAME)")
+
+
+def _broken_limits(challenger: Artefact) -> tuple[str, ...]:
+    """Return, in words, each limit that a version does not keep."""
+    ruling = ruling_of(challenger)
+    if ruling is None:
+        return ("It was never held against any limit: train it again.",)
+    if ruling.verdict.accepted is None:
+        return (ruling.verdict.in_words,)
+    return tuple(limit.in_words for limit in ruling.verdict.limits if not limit.met)
+
+
+def _compared(champion: Artefact | None, challenger: Artefact, beside: Beside) -> tuple[str, bool]:
+    """Return how a challenger does beside the version in service, and whether that refuses it."""
+    if champion is None or champion.version == challenger.version:
+        return "", False
+    limit = beside_champion(champion, challenger, beside.evaluations, beside.cohort)
+    return limit.in_words, not limit.met
+
+
+def _refusal(registered: Registered, against: tuple[str, ...]) -> str:
+    reasons = "\n".join(f"  - {said}" for said in against)
+    return (
+        f"{registered.outcome} {registered.version} may not answer:\n{reasons}\n{_HOW_TO_OVERRIDE}"
+    )

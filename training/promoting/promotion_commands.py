@@ -1,0 +1,110 @@
+"""What decides which model answers: promote, roll back, list versions, show the history."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from serving.settings import Settings
+from training.plain_refusals import said_plainly
+from training.tracking import CHALLENGER, Registry
+
+_screen = Console(stderr=True)
+TRAINED = Path("models/trained")
+"""Where models are trained into unless told otherwise, under the working directory."""
+
+OutcomeArgument = Annotated[str, typer.Argument(help="severe_crs, for example.")]
+ReasonOption = Annotated[str, typer.Option(help="Kept in the ledger for ever.")]
+
+
+def promote_command(
+    outcome: OutcomeArgument,
+    reason: ReasonOption,
+    version: Annotated[str, typer.Option(help="An alias, or the start of a version.")] = CHALLENGER,
+    cohort: Annotated[
+        Path | None, typer.Option(help="Patients to compare it on with the version in service.")
+    ] = None,
+    override: Annotated[
+        bool, typer.Option("--override", help="Although a limit is not kept; needs --who.")
+    ] = False,
+    who: Annotated[str | None, typer.Option(help="The name of who answers for it.")] = None,
+) -> None:
+    """Let a registered version answer, if it keeps its limits and is not worse than what does."""
+    from training.promoting.promotion import Beside, promote
+    from training.saving import EVALUATIONS
+
+    with said_plainly():
+        done = promote(
+            Registry(_home()),
+            _store(),
+            outcome,
+            version=version,
+            reason=reason,
+            beside=Beside(TRAINED / EVALUATIONS, cohort),
+            signed_by=who,
+            override=override,
+        )
+    if done.compared:
+        _screen.print(done.compared, soft_wrap=True)
+    for said in done.overridden:
+        _screen.print(f"overridden: {said}", soft_wrap=True, markup=False)
+    _screen.print(f"{done.outcome}: {done.version} answers now (before: {done.version_before})")
+
+
+def rollback_command(outcome: OutcomeArgument, reason: ReasonOption) -> None:
+    """Let the version before the present one answer again."""
+    from training.promoting.promotion import rollback
+
+    with said_plainly():
+        done = rollback(Registry(_home()), _store(), outcome, reason=reason)
+    _screen.print(f"{done.outcome}: {done.version} answers again (before: {done.version_before})")
+
+
+def history_command(outcome: OutcomeArgument) -> None:
+    """Show who let which version answer, when and why, and what was overridden."""
+    from training.promoting.ledger import Ledger
+
+    with said_plainly():
+        lines = [p for p in Ledger(_store()).lines() if p.outcome == outcome]
+    table = Table("when", "who", "act", "version", "before", "reason", "overridden", title=outcome)
+    for column in table.columns:
+        column.overflow = "fold"  # a version that is cut cannot be looked up
+    for p in lines:
+        who = f"{p.signed_by} ({p.who})" if p.signed_by else p.who
+        overridden = "\n".join(p.overridden)
+        table.add_row(p.when, who, p.act, p.version, p.version_before or "", p.reason, overridden)
+    Console().print(table if lines else f"no version of {outcome} has answered yet")
+
+
+def models_command() -> None:
+    """List registered versions and what answers now."""
+    from training.promoting.ledger import Ledger
+
+    with said_plainly():
+        ledger = Ledger(_store())
+        table = Table(
+            "outcome", "version", "aliases", "answers", "accepted", "real", "simulated", "deviation"
+        )
+        for r in Registry(_home()).versions():
+            answers = "yes" if ledger.current(r.outcome) == r.version else ""
+            numbers = str(r.real_patients), str(r.simulated_patients)
+            table.add_row(
+                r.outcome,
+                r.version,
+                ", ".join(r.aliases),
+                answers,
+                r.accepted,
+                *numbers,
+                r.local_deviation,
+            )
+    Console().print(table)
+
+
+def _store() -> Path:
+    return Settings.from_environment().store
+
+
+def _home() -> Path:
+    return _store().parent

@@ -1,0 +1,1 @@
+"""Patients who do not exist, and how the evidence does among them; never clinical performance."""

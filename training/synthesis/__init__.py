@@ -1,0 +1,1 @@
+"""What is published, brought to one scale: base rates, and effects by named conversions."""
