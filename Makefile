@@ -56,7 +56,7 @@ bench-learning: $(VENV)/.installed-bench
 bench-cost: $(VENV)/.installed
 	$(BIN)/python tests/benchmarks/learning_cost.py --out docs/learning-cost
 
-# Two minutes: the floor of what any model could lose before it has seen a patient.
+# Five minutes: the floor of what any model could lose, before a patient and after some.
 bench-bound: $(VENV)/.installed
 	$(BIN)/python tests/benchmarks/learning_bound.py
 

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from data_schemas.cohort_table import Purpose, read_cohort
 from data_schemas.evidence import load_evidence
 from data_schemas.outcomes import OUTCOMES
+from serving.model.risk_model import RiskModel
 from serving.model.terms import design
 from training.cohort import LearningCohort, with_outcome
 from training.evaluation.calibration import slope
@@ -212,6 +213,12 @@ def prior_of(outcome: str) -> ModelPrior:
     """Return what is published on an outcome."""
     experiment = read_experiment(ROOT / "experiments" / f"{outcome}.toml")
     return evidence_prior(load_evidence(), experiment)
+
+
+@cache
+def anchor_of(outcome: str) -> RiskModel:
+    """Return the model of no patients."""
+    return learn(prior_of(outcome), None, 0).model
 
 
 def judged(answer: Answer, true_risk: Array) -> dict[str, float]:

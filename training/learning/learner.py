@@ -1,4 +1,4 @@
-"""The anchored learner: evidence corrected by a cohort, then by trees, then recalibrated.
+"""The anchored learner: evidence corrected by a cohort, then by trees where they help.
 
 How much a cohort may change depends on its events, not on its size: below
 ``EVENTS_FOR_DEVIATION`` only the level of risk and the slope of the evidence as a whole may move.
@@ -16,7 +16,7 @@ from serving.model.risk_model import Posterior, Recalibration, RiskModel
 from serving.model.terms import design
 from serving.model.trees import TreeEnsemble
 from training.cohort import LearningCohort
-from training.learning.boosting import Fold, as_arrays, grow, plan_trees
+from training.learning.boosting import Fold, TreePlan, as_arrays, grow, plan_trees
 from training.learning.centres import of_a_new_centre, site_columns, with_sites
 from training.learning.folds import patient_folds
 from training.learning.posterior import (
@@ -29,21 +29,28 @@ from training.learning.posterior import (
 )
 from training.learning.prior import ModelPrior
 from training.learning.recipes import DEFAULT, LOCAL_INTERCEPT, RECIPES, Recipe
+from training.synthesis.published_effects import BETWEEN_CENTRES
 
 Array = np.ndarray
 Split = list[tuple[Array, Array]]
 
 EVENTS_FOR_DEVIATION = 10
 EVENTS_FOR_SLOPE = 30
-MISFIT_SD = 0.36
-"""Log-odds that a sum of terms and shallow trees cannot say about one patient."""
+MISFIT_SD = 0.15
+"""Log-odds that a sum of terms and shallow trees cannot say about any patient."""
+
+BETWEEN_PATIENTS = BETWEEN_CENTRES
+"""Spread of an effect between kinds of patients, as a share of its size.
+
+An effect levels off, interacts, or is silent in a disease; what that adds for a patient far from
+typical grows with the effect. Nothing is published on how much: the share between centres is taken.
+"""
 
 DISPERSION = 1.2
 """Variance of a fitted posterior over Laplace's: a cohort is never quite of the model's shape.
 
 As in a quasi-likelihood (Wedderburn RWM, Biometrika 1974;61:439-447), but not estimated: set, with
-``MISFIT_SD``, on simulated centres that the learning benchmark does not use, so that intervals keep
-their coverage where effects are a third stronger than published.
+``MISFIT_SD``, on simulated centres that the learning benchmark does not use.
 """
 
 SLOPE_SPREAD = 0.2
@@ -131,7 +138,7 @@ def _anchor(model_prior: ModelPrior, prior: Prior) -> RiskModel:
         outcome=model_prior.outcome,
         terms=model_prior.terms,
         cells=model_prior.cells,
-        posterior=prior_only(prior).posterior,
+        posterior=_of_one_patient(prior_only(prior).posterior, prior.n_free),
         trees=TreeEnsemble.none(),
         recalibration=Recalibration(),
         misfit_sd=MISFIT_SD,
@@ -173,13 +180,13 @@ def _fit(
     ensemble = as_arrays(grown.booster, recipe.tree_weight) if grown.booster else anchor.trees
     names = [""] * prior.n_free + [term.name for term in model_prior.terms]
     released = zip(names, fitted.released[:p], strict=True)
-    shift = model_prior.between_centres if recipe.published_rates else LOCAL_INTERCEPT
+    spread = model_prior.between_centres if recipe.published_rates else LOCAL_INTERCEPT
     return Learnt(
         model=replace(
             anchor,
             posterior=_for_serving(fitted.posterior, p, prior.n_free, sites),
             trees=ensemble,
-            recalibration=recalibrate(plan.left_out, rows.y, shift),
+            recalibration=correction(plan, rows.y, spread),
         ),
         booster=grown.booster,
         fitted=fitted,
@@ -193,7 +200,15 @@ def _fit(
 def _for_serving(posterior: Posterior, p: int, n_free: int, sites: int) -> Posterior:
     """Return the posterior without the centres' own intercepts, for the centre it will serve."""
     mean, fitted = posterior.mean[:p], DISPERSION * posterior.covariance[:p, :p]
-    return Posterior(mean, fitted + of_a_new_centre(mean, n_free, sites))
+    here = Posterior(mean, fitted + of_a_new_centre(mean, n_free, sites))
+    return _of_one_patient(here, n_free)
+
+
+def _of_one_patient(posterior: Posterior, n_free: int) -> Posterior:
+    """Return the posterior of one patient's own coefficients: effects differ between patients."""
+    effect = np.arange(len(posterior.mean)) >= n_free
+    own = np.where(effect, (BETWEEN_PATIENTS * posterior.mean) ** 2, 0.0)
+    return replace(posterior, covariance=posterior.covariance + np.diag(own))
 
 
 def _believed(model_prior: ModelPrior, recipe: Recipe) -> Prior:
@@ -223,6 +238,15 @@ def _linear_folds(rows: Rows, split: Split, prior: Prior) -> list[Fold]:
     return folds
 
 
+def correction(plan: TreePlan, y: Array, between_centres: float) -> Recalibration:
+    """Return the recalibration of a model with trees, none where no tree grew.
+
+    The posterior has moved level and slope already, each held by its prior: left-out patients would
+    show how far it was held, and a recalibration would let the same events move both again.
+    """
+    return recalibrate(plan.left_out, y, between_centres) if plan.rounds else Recalibration()
+
+
 def recalibrate(log_odds: Array, y: Array, between_centres: float) -> Recalibration:
     """Return the two-parameter recalibration of left-out log-odds, shrunk to none.
 
@@ -250,11 +274,11 @@ def recalibrate(log_odds: Array, y: Array, between_centres: float) -> Recalibrat
 def _said(events: int, fitted: FittedPosterior, rounds: int, recipe: Recipe, sites: int) -> str:
     slope, spread = fitted.likeliest
     from_evidence = f"evidence slope {slope:g}, " if recipe.knows_literature else ""
-    trees = f"{rounds} trees" if rounds else "no tree helped"
     scale = "intercept and slope" if events >= EVENTS_FOR_SLOPE else "intercept only"
+    trees = f"{rounds} trees; recalibrated, {scale}" if rounds else "no tree helped"
     return (
         f"{events} events: local deviation fitted ({from_evidence}spread x{spread:g} likeliest); "
-        f"{trees}; recalibrated, {scale}; for {_where(sites)}"
+        f"{trees}; for {_where(sites)}"
     )
 
 

@@ -3,7 +3,8 @@
 The prior is the synthesis of published evidence, so this is where local data correct it.
 How far the evidence may be trusted (its slope) and how far a centre may deviate from it (its
 spread) are not chosen once: the posterior is averaged over a small grid of both, each weighted by
-how well it predicts the cohort (Laplace's approximation of the marginal likelihood).
+how well it predicts the cohort (Laplace's approximation of the marginal likelihood). How far its
+level of risk may deviate is averaged as well.
 Averages of log-odds stay linear, so the explanation stays exact.
 """
 
@@ -25,6 +26,13 @@ EVIDENCE_SLOPES = {0.0: 0.05, 0.5: 0.20, 1.0: 0.50, 1.5: 0.20, 2.0: 0.05}
 
 DEVIATION_SPREADS = {0.5: 0.35, 1.0: 0.50, 2.0: 0.15}
 """Multipliers of the spread between centres, with their weight before any patient is seen."""
+
+LEVEL_SPREADS = {0.5: 0.40, 1.0: 0.50, 2.0: 0.10}
+"""Multipliers of the sd of the intercept, with their weight before any patient is seen.
+
+They leave its variance as it is and give it longer tails: a centre far from all published rates is
+believed sooner, and one near to them is held closer (West M, Biometrika 1987;74:646-648).
+"""
 
 _HELD = 1e-4
 """Share of its prior sd that is left to an effect which the cohort shall not move."""
@@ -127,29 +135,44 @@ def fit_level_and_slope(X: Array, y: Array, prior: Prior) -> FittedPosterior:
 
 def average_over_grid(X: Array, y: Array, prior: Prior) -> FittedPosterior:
     """Average the posteriors of the grid by their marginal likelihood."""
-    points = list(itertools.product(EVIDENCE_SLOPES, DEVIATION_SPREADS))
     modes, covariances, log_weights = [], [], []
+    at: list[tuple[float, float]] = []
     start = prior.mean
-    for slope, spread in points:
+    for slope, spread in itertools.product(EVIDENCE_SLOPES, DEVIATION_SPREADS):
         scaled = prior.scaled(slope, spread)
-        mode = posterior_mode(X, y, scaled, start)
-        covariance, evidence = laplace(X, y, scaled, mode)
-        modes.append(mode)
-        covariances.append(covariance)
-        log_weights.append(
-            evidence + np.log(EVIDENCE_SLOPES[slope]) + np.log(DEVIATION_SPREADS[spread])
-        )
-        start = mode
+        start = posterior_mode(X, y, scaled, start)
+        covariance, evidence = laplace(X, y, scaled, start)
+        evidence += np.log(EVIDENCE_SLOPES[slope]) + np.log(DEVIATION_SPREADS[spread])
+        for times, weight in LEVEL_SPREADS.items():
+            moved, ratio = with_level_spread(Posterior(start, covariance), scaled, times)
+            modes.append(moved.mean)
+            covariances.append(moved.covariance)
+            log_weights.append(evidence + ratio + np.log(weight))
+            at.append((slope, spread))
     weights = np.exp(np.array(log_weights) - logsumexp(log_weights))
     mean = weights @ np.array(modes)
     spread_of_modes = np.array(modes) - mean
     covariance = np.einsum("k,kij->ij", weights, np.array(covariances))
     covariance += np.einsum("k,ki,kj->ij", weights, spread_of_modes, spread_of_modes)
-    return FittedPosterior(
-        Posterior(mean, covariance),
-        dict(zip(points, weights.tolist(), strict=True)),
-        np.zeros(len(mean), bool),
-    )
+    by_point = dict.fromkeys(at, 0.0)
+    for point, weight in zip(at, weights.tolist(), strict=True):
+        by_point[point] += weight
+    return FittedPosterior(Posterior(mean, covariance), by_point, np.zeros(len(mean), bool))
+
+
+def with_level_spread(posterior: Posterior, prior: Prior, times: float) -> tuple[Posterior, float]:
+    """Return a posterior had the prior sd of the intercept been ``times`` as large.
+
+    Beside it the log of what that multiplies the marginal likelihood by. Both are exact for a
+    Gaussian posterior, so no pass over the cohort is needed; directions are kept.
+    """
+    mean, covariance, prior_variance = posterior.mean, posterior.covariance, prior.covariance[0, 0]
+    taken = (1 - 1 / times**2) / prior_variance
+    column, left = covariance[:, 0], 1 - taken * covariance[0, 0]
+    moved = mean + column * taken * mean[0] / left
+    ratio = 0.5 * taken * mean[0] ** 2 / left - 0.5 * np.log(left) - np.log(times)
+    wider = covariance + taken / left * np.outer(column, column)
+    return Posterior(np.clip(moved, *_bounds(prior.direction)), wider), float(ratio)
 
 
 def posterior_mode(X: Array, y: Array, prior: Prior, start: Array | None = None) -> Array:

@@ -324,7 +324,6 @@ def test_planted_overfitted_learner_is_refused(
 ) -> None:
     """No penalty, twelve effects, and too few events for half of them."""
     monkeypatch.setattr("training.learning.recipes.FREE_SPREAD", 50.0)
-    monkeypatch.setattr(learner, "recalibrate", lambda *_: Recalibration())
     names = (
         "crp",
         "ferritin",
@@ -349,7 +348,7 @@ def test_planted_slope_of_a_half_is_refused(
     table: pd.DataFrame, refused: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A learner whose log-odds are twice what they should be."""
-    monkeypatch.setattr(learner, "recalibrate", lambda *_: Recalibration(2.0, 2.0))
+    monkeypatch.setattr(learner, "correction", lambda *_: Recalibration(2.0, 2.0))
     said = refused(table)
     (slope,) = (words for name, words in said.items() if name.startswith("calibration_slope"))
     assert "risks are too extreme" in slope

@@ -8,9 +8,11 @@ import pytest
 from scipy.special import expit
 
 from data_schemas.evidence import Evidence
+from serving.model.risk_model import Recalibration
 from training.cohort import LearningCohort
 from training.experiment import read_experiment
 from training.learning.learner import (
+    DISPERSION,
     EVENTS_FOR_DEVIATION,
     EVENTS_FOR_SLOPE,
     Learnt,
@@ -18,6 +20,7 @@ from training.learning.learner import (
     recalibrate,
     rows_of,
 )
+from training.learning.posterior import fit_posterior, prior_only
 from training.learning.prior import ModelPrior, evidence_prior
 from training.learning.recipes import RECIPES
 
@@ -122,8 +125,6 @@ def test_with_enough_events_the_cohort_speaks(believed: ModelPrior, cohort_of: B
     cohort = cohort_of(np.arange(60) < EVENTS_FOR_DEVIATION, **patients(60))
     learnt = learn(believed, cohort, 1)
     assert f"{EVENTS_FOR_DEVIATION} events: local deviation fitted" in learnt.local_deviation
-    assert "intercept only" in learnt.local_deviation
-    assert learnt.model.recalibration.slope == 1.0
 
 
 def test_no_cohort_says_so(believed: ModelPrior) -> None:
@@ -211,6 +212,39 @@ def test_a_centre_with_other_rates_is_found(believed: ModelPrior, cohort_of: Bui
     assert learnt.predict(cohort.columns).risk.mean() == pytest.approx(0.5, abs=0.06)
 
 
+def test_without_trees_the_level_is_the_posterior_s_alone(
+    believed: ModelPrior, cohort_of: Build
+) -> None:
+    """Where the model is right the posterior is right; no event speaks twice."""
+    columns = patients(300)
+    cohort = cohort_of(np.random.default_rng(3).random(300) < 0.6, **columns)
+    learnt = learn(believed, cohort, 1, RIDGE)
+    alone = fit_posterior(rows_of(learnt.model, cohort).X, cohort.outcome, believed.prior)
+    row = rows_of(learnt.model, cohort).X[:1]
+    assert learnt.model.predict(cohort.columns).logit[0] == pytest.approx(
+        float(row[0] @ alone.posterior.mean), abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("n", [0, 600])
+def test_the_interval_holds_effects_that_differ_between_patients(
+    believed: ModelPrior, cohort_of: Build, n: int
+) -> None:
+    """Half of an effect's size, on top of what is not known of its mean."""
+    cohort = drawn(n, cohort_of, believed) if n else None
+    model = learn(believed, cohort, 1, RIDGE).model
+    if cohort is None:
+        expected = prior_only(believed.prior).posterior.covariance
+    else:
+        fitted = fit_posterior(rows_of(model, cohort).X, cohort.outcome, believed.prior)
+        expected = DISPERSION * fitted.posterior.covariance
+    effects = np.zeros(len(expected))
+    effects[believed.prior.n_free :] = 0.5 * model.coefficients
+    np.testing.assert_allclose(
+        model.posterior.covariance, expected + np.diag(effects**2), rtol=0, atol=1e-12
+    )
+
+
 def test_a_reversed_effect_is_let_go_by_name(believed: ModelPrior, cohort_of: Build) -> None:
     columns = patients(2500)
     z = -1.0 - 1.2 * (np.log(columns["ferritin"]) - 5.8)
@@ -225,8 +259,11 @@ def test_trees_grow_only_where_they_help(believed: ModelPrior, cohort_of: Build)
     helped = learn(believed, cohort_of(steep, **columns), 1)
     assert helped.rounds == len(helped.model.trees) > 0
     assert f"{helped.rounds} trees" in helped.local_deviation
+    assert "recalibrated, intercept and slope" in helped.local_deviation
+    assert helped.model.recalibration != Recalibration()
     linear = learn(believed, cohort_of(steep, **columns), 1, RIDGE)
     assert (linear.rounds, len(linear.model.trees)) == (0, 0)
+    assert linear.model.recalibration == Recalibration()
 
 
 def test_the_same_cohort_and_seed_give_the_same_model(

@@ -4,16 +4,20 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
+from scipy.stats import multivariate_normal
 from sklearn.linear_model import LogisticRegression
 
+from serving.model.risk_model import Posterior
 from training.learning.posterior import (
     DEVIATION_SPREADS,
     EVIDENCE_SLOPES,
+    LEVEL_SPREADS,
     Prior,
     fit_posterior,
     laplace,
     posterior_mode,
     prior_only,
+    with_level_spread,
 )
 
 Array = np.ndarray
@@ -42,6 +46,14 @@ def test_the_weights_before_any_patient_are_probabilities() -> None:
     assert sum(EVIDENCE_SLOPES.values()) == pytest.approx(1)
     assert sum(DEVIATION_SPREADS.values()) == pytest.approx(1)
     assert 0.0 in EVIDENCE_SLOPES  # a literature can be switched off
+
+
+def test_longer_tails_of_the_level_leave_its_variance() -> None:
+    assert sum(LEVEL_SPREADS.values()) == pytest.approx(1)
+    assert sum(w * k**2 for k, w in LEVEL_SPREADS.items()) == pytest.approx(1)
+    believed = prior()
+    level = prior_only(believed).posterior.covariance[0, 0]
+    assert level == pytest.approx(believed.covariance[0, 0])
 
 
 def test_without_patients_the_posterior_is_the_mixture_of_priors() -> None:
@@ -283,3 +295,49 @@ def test_perfect_separation_stays_finite() -> None:
 def test_weights_sum_to_one() -> None:
     X, y = cohort(300, EFFECTS)
     assert sum(fit_posterior(X, y, prior()).weights.values()) == pytest.approx(1)
+
+
+# ---- The level of risk -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("times", [0.5, 2.0])
+def test_another_spread_of_the_level_is_exact_for_a_gaussian(times: float) -> None:
+    """The oracle is a linear regression under both priors, with its own marginal likelihood."""
+    believed, noise = prior(), 0.7
+    X = cohort(40, EFFECTS)[0]
+    y = X @ np.array([0.9, -1.5, *EFFECTS]) + noise * np.random.default_rng(4).standard_normal(40)
+
+    def regression(covariance: Array) -> tuple[Array, Array, float]:
+        after = np.linalg.inv(X.T @ X / noise**2 + np.linalg.inv(covariance))
+        mean = after @ (X.T @ y / noise**2 + np.linalg.solve(covariance, believed.mean))
+        total = X @ covariance @ X.T + noise**2 * np.eye(40)
+        return mean, after, float(multivariate_normal(X @ believed.mean, total).logpdf(y))
+
+    wider = believed.covariance.copy()
+    wider[0, 0] *= times**2
+    mean, covariance, evidence = regression(believed.covariance)
+    expected = regression(wider)
+    moved, ratio = with_level_spread(Posterior(mean, covariance), believed, times)
+    np.testing.assert_allclose(moved.mean, expected[0], atol=1e-9)
+    np.testing.assert_allclose(moved.covariance, expected[1], atol=1e-9)
+    assert evidence + ratio == pytest.approx(expected[2], abs=1e-8)
+
+
+def test_a_centre_far_from_every_published_rate_is_believed_sooner() -> None:
+    """Two prior sd away the level is held less than by one Gaussian, near by it is held more."""
+    believed = prior()
+    held = {level: cohort(60, EFFECTS, level, seed=3) for level in (0.2, -1.5)}
+    far, near = (
+        (fit_posterior(X, y, believed).posterior.mean[0], posterior_mode(X, y, believed)[0])
+        for X, y in held.values()
+    )
+    assert far[0] > far[1] > 0
+    assert abs(near[0]) < abs(near[1])
+
+
+def test_a_level_that_moves_takes_no_direction_with_it() -> None:
+    believed = prior(direction=(1, 1, -1))
+    X, y = cohort(200, -EFFECTS, level=0.6)
+    effects = fit_posterior(X, y, believed).posterior.mean[2:]
+    released = fit_posterior(X, y, believed).released[2:]
+    assert (effects * np.array([1, 1, -1]) >= 0)[~released].all()
