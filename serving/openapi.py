@@ -97,7 +97,11 @@ def openapi_document() -> dict[str, Any]:
             "/v1/model/history": {"get": _history()},
             "/docs.json": {"get": _get("openapi", "This document", None)},
             "/livez": {"get": _get("livez", "The process answers", "Alive")},
-            "/readyz": {"get": _get("readyz", "Every model was verified", "Ready", 503)},
+            "/readyz": {
+                "get": _get(
+                    "readyz", "Every model was verified, and the log can be written", "Ready", 503
+                )
+            },
             "/metrics": {"get": _metrics()},
         },
         "components": {"schemas": schemas(), "securitySchemes": _SECURITY},

@@ -31,11 +31,11 @@ class RestApplication:
     ) -> None:
         """Hang the doors."""
         self._log = log
-        self._watch = Watch(ward, store, guard)
+        self._watch = Watch(ward, store, guard, lambda: log.lag)
         assessor = Assessor(ward, log)
         patients = Patients(assessor, log, product_what_if=product_what_if)
         self._gate = Gate(
-            Doors(_doors(patients, Batches(assessor), Catalogue(ward), History(store))), guard
+            Doors(_doors(patients, Batches(assessor), Catalogue(ward, log), History(store))), guard
         )
         self._watching: asyncio.Task[None] | None = None
 

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Declared, Quantity
 from serving.assess import model_statement
+from serving.assessment_log.log import AssessmentLog
 from serving.doors.gate import busy
 from serving.doors.json_answer import json_answer
 from serving.doors.metrics import MEDIA_TYPE, count_up, exposition
@@ -20,9 +21,10 @@ from serving.ward import Ward
 class Catalogue:
     """Answers that depend on no patient."""
 
-    def __init__(self, ward: Ward) -> None:
-        """Describe what this ward answers from."""
+    def __init__(self, ward: Ward, log: AssessmentLog) -> None:
+        """Describe what this ward answers from, and the log without which it does not."""
         self._ward = ward
+        self._log = log
 
     async def predictors(self, _visit: Visit) -> Response:
         """Return the data contract."""
@@ -46,9 +48,14 @@ class Catalogue:
         return json_answer({"alive": True})
 
     async def readyz(self, _visit: Visit) -> Response:
-        """Say which verified models answer, and whether an update was refused."""
+        """Say which verified models answer, and whether an update was refused.
+
+        Without its log the service gives no answer, so it is not ready either.
+        """
         if not self._ward.ready:
             raise busy(self._ward.refusal)
+        if self._log.refusal is not None:
+            raise busy(self._log.refusal)
         models = {name: a.sha256 for name, a in self._ward.artefacts.items()}
         refused = self._ward.refused_update
         return json_answer({"ready": True, "models": models, "refused_update": refused})

@@ -6,12 +6,13 @@ Reading and verifying happens off the event loop; the swap itself is one assignm
 import asyncio
 import gc
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
 from data_schemas.refusal import Refused
 from serving.doors.guard import Guard
-from serving.doors.metrics import count_up, show_models
+from serving.doors.metrics import LOG_LAG, count_up, show_models
 from serving.model.artefact import CURRENT_FILE
 from serving.ward import Ward
 
@@ -25,8 +26,15 @@ Pointers = frozenset[tuple[str, int, int]]
 class Watch:
     """Keeps ward and guard as their files say."""
 
-    def __init__(self, ward: Ward, store: Path, guard: Guard) -> None:
-        """Remember what the store says now."""
+    def __init__(self, ward: Ward, store: Path, guard: Guard, log_lag: Callable[[], float]) -> None:
+        """Remember what the store says now.
+
+        Parameters
+        ----------
+        log_lag
+            Seconds for which the oldest row of the log has been waiting.
+        """
+        self._log_lag = log_lag
         self._ward = ward
         self._store = store
         self._guard = guard
@@ -39,6 +47,7 @@ class Watch:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             count_up()
+            LOG_LAG.set(self._log_lag())
             await self.look()
 
     async def look(self) -> None:

@@ -191,3 +191,15 @@ def test_no_answer_is_given_that_is_not_on_disk(
             assert "risk" not in response.text
         batch = client.post("/v1/assess/batch", json={"items": [patient, {}]}).json()["items"]
         assert [one["status"] for one in batch] == [503, 422]
+
+
+def test_without_its_log_the_service_is_alive_and_not_ready(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with client_of(ward) as client:
+        assert client.get("/readyz").status_code == 200
+        monkeypatch.setattr(AssessmentLog, "refusal", property(lambda _: "the disk is full"))
+        refused = client.get("/readyz")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json()["detail"] == "the disk is full"
+        assert client.get("/livez").status_code == 200

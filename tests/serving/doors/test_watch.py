@@ -42,7 +42,7 @@ def test_nothing_is_loaded_while_nothing_changes(
     store: Path, guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ward = Ward.open(store)
-    watch = Watch(ward, store, guard)
+    watch = Watch(ward, store, guard, lambda: 0.0)
     monkeypatch.setattr(Ward, "reload", lambda *_: pytest.fail("it was loaded again"))
     asyncio.run(watch.look())
 
@@ -56,7 +56,7 @@ def test_promotions_under_load_fail_no_request_and_mix_no_models(
     guard = Guard(keys, RateLimit(1e6))
     log = open_log(tmp_path)
     application = RestApplication(ward, guard, log, store, product_what_if=False)
-    watch = Watch(ward, store, guard)
+    watch = Watch(ward, store, guard, lambda: 0.0)
     seen: list[tuple[str, ...]] = []
     promoting = True
 
@@ -102,7 +102,7 @@ def test_a_corrupt_update_leaves_the_old_model_serving_and_says_so(
 ) -> None:
     ward = Ward.open(store)
     before = hashes(ward)
-    watch = Watch(ward, store, guard)
+    watch = Watch(ward, store, guard, lambda: 0.0)
     artefact = fitted_store.artefacts["severe_crs"]
     make_current(store, artefact)
     home = store / "severe_crs"
@@ -124,7 +124,7 @@ def test_a_corrupt_update_leaves_the_old_model_serving_and_says_so(
 
 def test_a_store_that_loses_a_model_is_not_followed(store: Path, guard: Guard) -> None:
     ward = Ward.open(store)
-    watch = Watch(ward, store, guard)
+    watch = Watch(ward, store, guard, lambda: 0.0)
     (store / "severe_icans" / CURRENT_FILE).unlink()
     asyncio.run(watch.look())
     assert set(ward.artefacts) == {"severe_crs", "severe_icans"}
@@ -137,7 +137,7 @@ def test_a_closed_ward_opens_once_there_is_a_model(
     empty = tmp_path / "empty"
     empty.mkdir()
     ward = Ward.open(empty)
-    watch = Watch(ward, empty, guard)
+    watch = Watch(ward, empty, guard, lambda: 0.0)
     shutil.copytree(store, empty, dirs_exist_ok=True)
     asyncio.run(watch.look())
     assert ward.ready
@@ -146,7 +146,7 @@ def test_a_closed_ward_opens_once_there_is_a_model(
 def test_the_metrics_name_the_model_that_answers(
     store: Path, guard: Guard, fitted_store: Store, evidence_store: Store
 ) -> None:
-    watch = Watch(Ward.open(store), store, guard)
+    watch = Watch(Ward.open(store), store, guard, lambda: 0.0)
     make_current(store, fitted_store.artefacts["severe_crs"])
     asyncio.run(watch.look())
     lines = exposition().decode().splitlines()
