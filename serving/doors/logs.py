@@ -68,9 +68,10 @@ class RequestLines:
         self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def _write(self) -> None:
-        sys.stdout.write(b"".join(self._lines).decode())
+        # Whatever becomes of these, the next line begins anew.
+        lines, self._lines = self._lines, []
+        sys.stdout.write(b"".join(lines).decode())
         sys.stdout.flush()
-        self._lines.clear()
 
 
 def log_as_json() -> None:
