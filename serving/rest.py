@@ -31,7 +31,7 @@ class RestApplication:
     ) -> None:
         """Hang the doors."""
         self._log = log
-        self._watch = Watch(ward, store, guard, lambda: log.lag)
+        self._watch = Watch(ward, store, guard)
         assessor = Assessor(ward, log)
         patients = Patients(assessor, log, product_what_if=product_what_if)
         self._gate = Gate(

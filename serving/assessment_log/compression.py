@@ -5,31 +5,34 @@ example is the answer to an invented patient and is stored once, in clear; a row
 which one it needs.
 """
 
+import threading
+
 import zstandard
 
 _LEVEL = 1
 
 
 class Compression:
-    """Shortens contents that resemble an example (Zstandard, RFC 8878, with a raw dictionary).
-
-    For one thread at a time.
-    """
+    """Shortens contents that resemble an example (Zstandard, RFC 8878, with a raw dictionary)."""
 
     def __init__(self, example: bytes) -> None:
         """Read the example once."""
         self.dictionary = example
-        known = _dictionary(example)
-        if known is not None:
-            known.precompute_compress(level=_LEVEL)
-        # The checksum tells a wrong example, which Zstandard itself would not notice.
-        self._machine = zstandard.ZstdCompressor(
-            level=_LEVEL, dict_data=known, write_checksum=True, write_dict_id=False
-        )
+        self._known = _dictionary(example)
+        if self._known is not None:
+            self._known.precompute_compress(level=_LEVEL)
+        # A compressor lets other threads run while it works, and is for one of them only.
+        self._here = threading.local()
 
     def compressed(self, content: bytes) -> bytes:
         """Return the content, shorter."""
-        return self._machine.compress(content)
+        machine: zstandard.ZstdCompressor | None = getattr(self._here, "machine", None)
+        if machine is None:
+            # The checksum tells a wrong example, which Zstandard itself would not notice.
+            machine = self._here.machine = zstandard.ZstdCompressor(
+                level=_LEVEL, dict_data=self._known, write_checksum=True, write_dict_id=False
+            )
+        return machine.compress(content)
 
 
 class NotRestored(Exception):

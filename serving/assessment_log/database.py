@@ -20,13 +20,16 @@ _SQLITE = "sqlite:///"
 class Connection(Protocol):
     """One connection, without a transaction unless one was begun."""
 
+    waits_for_disk_only: bool
+    """Whether a transaction that was begun waits for the disk of this machine and nothing else."""
+
     def begin(self) -> None:
         """Begin a transaction that writes."""
 
     def begin_at_once(self) -> bool:
-        """Begin a transaction that writes, if nobody has to be waited for: False if somebody has.
+        """Begin a transaction that writes; False if somebody else holds it up.
 
-        What follows waits for the disk of this machine and for nothing else.
+        A transaction of another worker, which lasts a millisecond, is waited for.
         """
 
     def begin_reading(self) -> None:

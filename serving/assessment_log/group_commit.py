@@ -1,9 +1,10 @@
 """All who wait share one flush to disk.
 
-What a turn of the event loop brings is one transaction. Where nothing has to be waited for but a
-prompt disk, the thread of the loop writes it at once: to wake another takes longer than the write,
-and nothing could be sent meanwhile. Whatever else there is to wait for, a database elsewhere, the
-lock of another process, a slow disk, is left to a thread of its own, and what arrives meanwhile is
+What all bring who are being answered is one transaction, gathered for some milliseconds at most.
+Where nothing has to be waited for but a prompt disk, and two milliseconds for another worker, the
+thread of the event loop writes it at once: to wake another thread takes longer than the write, and
+nothing could be sent meanwhile. Whatever else there is to wait for, a database elsewhere, a lock
+that is held for long, a slow disk, is left to a thread of its own, and what arrives meanwhile is
 written together next. A caller hears of its row after it is durable, or that it is not.
 """
 
@@ -14,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
@@ -29,12 +31,15 @@ _journal = logging.getLogger(__name__)
 
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 _MOST_ROWS = 1_000
+"""A transaction takes no further call beyond these: SQLite takes 32,766 values a statement."""
+
 _PROMPT_SECONDS = 0.05
 """A disk that takes longer is left to the thread for ``_APART_SECONDS``."""
 
 _APART_SECONDS = 5.0
 _GATHERING_SECONDS = 0.004
 """How long the first caller of a turn may wait for others who are being answered."""
+_ENDED = "the assessment log is closed"
 _PAUSES = (0.0, 0.1, 0.2, 0.5, 1.0)
 """Seconds before the log is opened again, by failures since rows were last written; the last stays.
 
@@ -44,7 +49,7 @@ A disk may have room for a new beginning and not for a row: such a log is not to
 
 @dataclass(slots=True)
 class Counters:
-    """What an operator's metrics are made of; all only grow."""
+    """What was done since the log was opened; all only grow."""
 
     rows: int = 0
     transactions: int = 0
@@ -123,14 +128,16 @@ class GroupCommit:
             raise LogUnavailable(self.refusal or "too many answers wait for the disk")
         loop = asyncio.get_running_loop()
         rows = [writer.preparation.prepared(entry) for entry in entries]
-        turn: Turn | None = getattr(self._here, "turn", None)
-        if turn is None or turn.loop is not loop:
-            turn = self._here.turn = Turn(loop)
-            self._unfinished.append(turn)
-            loop.call_soon(self._hand_over, turn, 0)
-        before = turn.size
-        future = turn.add(rows)
         with self._counting:
+            if self._has_ended:
+                raise LogUnavailable(_ENDED)
+            turn: Turn | None = getattr(self._here, "turn", None)
+            if turn is None or turn.loop is not loop or turn.is_taken or turn.count >= _MOST_ROWS:
+                turn = self._here.turn = Turn(loop)
+                self._unfinished.append(turn)
+                loop.call_soon(self._hand_over, turn, 0)
+            before = turn.size
+            future = turn.add(rows)
             self._bytes += turn.size - before
         return future
 
@@ -139,36 +146,32 @@ class GroupCommit:
         if len(turn.calls) > calls and time.monotonic() - turn.since < _GATHERING_SECONDS:
             turn.loop.call_soon(self._hand_over, turn, len(turn.calls))
             return
-        self._here.turn = None
-        if not self._is_mine(turn) or self._is_settled_at_once(turn):
+        with self._counting:
+            if turn.is_taken:  # at the end the log's thread takes whatever is there
+                return
+            turn.is_taken = True
+        if self._is_settled_at_once(turn):
             return
         with self._counting:
             has_ended = self._has_ended
             if not has_ended:
                 self._queue.put(turn)
         if has_ended:
-            self._turn_away([turn], LogUnavailable("the assessment log is closed"))
-
-    def _is_mine(self, turn: Turn) -> bool:
-        """Tell whether nobody else has taken the turn: at the end the log's thread takes all."""
-        with self._counting:
-            is_free, turn.is_taken = not turn.is_taken, True
-        return is_free
+            self._turn_away([turn], LogUnavailable(_ENDED))
 
     def _is_settled_at_once(self, turn: Turn) -> bool:
         """Write a turn here and now; False if more than a prompt disk must be waited for."""
-        begun = time.monotonic()
-        if len(self._unfinished) > 1 or begun < self._apart_until:
+        if len(self._unfinished) > 1 or time.monotonic() < self._apart_until:
             return False
         if not self._writing.acquire(blocking=False):
             return False
         try:
             writer = self._writer
-            return writer is not None and self._is_settled([turn], writer, writer.write_at_once)
+            if writer is None or not writer.waits_for_disk_only:
+                return False
+            return self._is_settled([turn], writer, writer.write_at_once)
         finally:
             self._writing.release()
-            if time.monotonic() - begun > _PROMPT_SECONDS:
-                self._apart_until = time.monotonic() + _APART_SECONDS
 
     def close(self) -> None:
         """Write what waits, and end the thread."""
@@ -177,28 +180,42 @@ class GroupCommit:
         self._thread.join()
 
     def _run(self) -> None:
-        while self._is_open() and (turns := self._take()) is not None:
-            with self._writing:
-                writer = self._writer
-                if writer is None:  # another thread found out meanwhile
-                    self._turn_away(turns, LogUnavailable(self.refusal))
-                elif turns:
-                    self._is_settled(turns, writer, writer.write)
-        self._end()
+        try:
+            while self._is_open() and (turns := self._take()) is not None:
+                with self._writing:
+                    writer = self._writer
+                    if writer is None:  # another thread found out meanwhile
+                        self._turn_away(turns, LogUnavailable(self.refusal))
+                    elif turns:
+                        self._is_settled(turns, writer, writer.write)
+        finally:
+            self._end()
 
     def _end(self) -> None:
         """Write what was still being gathered or has just been queued, and close."""
         with self._counting:
             self._has_ended = True
+            left = [turn for turn in self._unfinished if not turn.is_taken]
+            for turn in left:
+                turn.is_taken = True
+        self.refusal = self.refusal or _ENDED
         with self._writing:
-            left = self._waiting() + [turn for turn in self._unfinished if self._is_mine(turn)]
-            writer, self._writer = self._writer, None
-            if writer is None:
-                self._turn_away(left, LogUnavailable(self.refusal))
-                return
-            if left:
-                self._is_settled(left, writer, writer.write)
-            writer.close()
+            for turn in [*self._queued(), *left]:
+                if self._writer is None:
+                    self._turn_away([turn], LogUnavailable(self.refusal))
+                else:
+                    self._is_settled([turn], self._writer, self._writer.write)
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
+    def _queued(self) -> list[Turn]:
+        """Take everything out of the queue, now that nothing is put into it any more."""
+        taken = []
+        with suppress(queue.Empty):
+            while True:
+                taken.append(self._queue.get_nowait())
+        return [turn for turn in taken if isinstance(turn, Turn)]
 
     def _is_open(self) -> bool:
         """Open the log until it is open; False once it shall be closed."""
@@ -211,12 +228,14 @@ class GroupCommit:
 
     def _open(self, forgiven: tuple[type[Exception], ...]) -> None:
         try:
-            self._writer = self._open_writer()
+            writer = self._open_writer()
         except forgiven as error:
             self._refuse(error)
         else:
             self.refusal = None
             self.counters.opened += 1
+            # Last: from here on the thread of the event loop may use it, and find it failing.
+            self._writer = writer
 
     def _refuse(self, error: Exception) -> None:
         """Say what is wrong in words that hold no value, path or address."""
@@ -234,7 +253,7 @@ class GroupCommit:
         if first is _Signal.CLOSE:
             return None
         taken = [first] if isinstance(first, Turn) else []
-        return taken + self._waiting(sum(len(turn.rows) for turn in taken))
+        return taken + self._waiting(sum(turn.count for turn in taken))
 
     def _waiting(self, rows: int = 0) -> list[Turn]:
         """Take the turns that wait, as long as their rows make one transaction."""
@@ -249,7 +268,7 @@ class GroupCommit:
                 break
             if isinstance(turn, Turn):
                 turns.append(turn)
-                rows += len(turn.rows)
+                rows += turn.count
         return turns
 
     def _is_settled(self, turns: list[Turn], writer: LogWriter, write: Write) -> bool:
@@ -260,20 +279,23 @@ class GroupCommit:
             receipts = write(rows)
         except Exception as error:  # whatever it is, nobody is told that a row is there
             writer.close()
-            self._writer = None
             self._refuse(error)
+            self._writer = None
             self._turn_away(turns, LogUnavailable(self.refusal))
             self._queue.put(_Signal.FAILED)
             return True
         if receipts is None:
             return False
         self._failures = 0
+        took = time.monotonic() - begun
+        if took > _PROMPT_SECONDS:
+            self._apart_until = time.monotonic() + _APART_SECONDS
         self.counters.rows += len(rows)
         self.counters.transactions += 1
-        self.counters.transaction_seconds += time.monotonic() - begun
+        self.counters.transaction_seconds += took
         self._done(turns)
         for turn in turns:
-            told, receipts = receipts[: len(turn.rows)], receipts[len(turn.rows) :]
+            told, receipts = receipts[: turn.count], receipts[turn.count :]
             turn.tell(told)
         return True
 
@@ -285,6 +307,6 @@ class GroupCommit:
 
     def _done(self, turns: list[Turn]) -> None:
         for turn in turns:
-            self._unfinished.remove(turn)
             with self._counting:
+                self._unfinished.remove(turn)
                 self._bytes -= turn.size

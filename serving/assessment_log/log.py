@@ -67,6 +67,8 @@ class AssessmentLog:
 
     async def append_all(self, entries: Sequence[LogEntry]) -> list[Receipt]:
         """Write several rows in one transaction: all of them or none; see :meth:`append`."""
+        if not entries:
+            return []
         return await self._commits.submit(entries)
 
     async def record_outcome(

@@ -38,7 +38,7 @@ _ADVANCE = (
 
 
 class LogWriter:
-    """Writes to one log in one chain, durably, for one thread."""
+    """Writes to one log in one chain, durably, for one thread at a time."""
 
     def __init__(
         self, database: Database, keys: SiteKeys, inputs: Inputs, example: bytes = b""
@@ -85,6 +85,11 @@ class LogWriter:
         seal = self.preparation.sealing.head_seal(row.id, sequence, head)
         return row._replace(sequence=sequence, head=head, seal=seal)
 
+    @property
+    def waits_for_disk_only(self) -> bool:
+        """Tell whether the database lies on this machine."""
+        return self._connection.waits_for_disk_only
+
     def write(self, prepared: Sequence[Prepared], erase: Iterable[UUID] = ()) -> list[Receipt]:
         """Write rows and destroy the keys of others, all of it or nothing; durable on return.
 
@@ -96,7 +101,7 @@ class LogWriter:
         return self._committed(rows, prepared, erase)
 
     def write_at_once(self, prepared: Sequence[Prepared]) -> list[Receipt] | None:
-        """Write rows as :meth:`write` does; None where somebody would have to be waited for."""
+        """Write rows as :meth:`write` does; None where somebody must be waited for for long."""
         rows = self._chained(prepared, _now())
         if not self._connection.begin_at_once():
             return None

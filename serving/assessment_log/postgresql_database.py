@@ -25,6 +25,8 @@ _CONNECTION = {
 class PostgresqlConnection:
     """A connection; see :class:`serving.assessment_log.database.Connection`."""
 
+    waits_for_disk_only = False
+
     def __init__(self, raw: sqlalchemy.Connection) -> None:
         """Take a connection of SQLAlchemy in autocommit mode."""
         self._raw = raw

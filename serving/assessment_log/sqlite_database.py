@@ -30,6 +30,8 @@ class DatabaseMoved(sqlite3.OperationalError):
 class SqliteConnection:
     """A connection in autocommit mode; see :class:`serving.assessment_log.database.Connection`."""
 
+    waits_for_disk_only = True
+
     def __init__(self, path: Path) -> None:
         """Open the file; pages of deleted rows are overwritten with zeros."""
         self._path = path

@@ -1,8 +1,9 @@
-"""What one turn of an event loop brings to the log, and how its callers hear of it."""
+"""What is gathered for one transaction, and how its callers hear of it."""
 
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from serving.assessment_log.entries import Receipt
@@ -22,11 +23,14 @@ class Call:
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """The calls of one turn of an event loop; made in the thread of that loop."""
+    """The calls that are gathered for one transaction; made in the thread of their event loop."""
 
     loop: asyncio.AbstractEventLoop
     calls: list[Call] = field(default_factory=list)
+    count: int = 0
+    """Rows of all calls."""
     size: int = 0
+    """Their bytes."""
     since: float = field(default_factory=time.monotonic)
     thread: int = field(default_factory=threading.get_ident)
     is_taken: bool = False
@@ -34,6 +38,7 @@ class Turn:
 
     def add(self, rows: list[Prepared]) -> asyncio.Future[list[Receipt]]:
         """Take the rows of one more call; return what tells of them."""
+        self.count += len(rows)
         self.size += sum([len(one.row.answer) + len(one.row.input or b"") for one in rows])
         future: asyncio.Future[list[Receipt]] = self.loop.create_future()
         self.calls.append(Call(rows, future))
@@ -51,8 +56,9 @@ class Turn:
         )
         if self.thread == threading.get_ident():
             self._settle(answers)
-        elif not self.loop.is_closed():  # nobody waits there any more
-            self.loop.call_soon_threadsafe(self._settle, answers)
+        else:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+                self.loop.call_soon_threadsafe(self._settle, answers)
 
     def _parted(self, receipts: list[Receipt]) -> list[list[Receipt]]:
         of_each = iter(receipts)

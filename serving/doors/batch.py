@@ -43,19 +43,20 @@ class Batches:
         media_type = visit.media_type((JSON, NDJSON))
         if self._running >= MOST_AT_A_TIME:
             raise busy("other batches are being assessed", _RETRY_AFTER_SECONDS)
-        if media_type == NDJSON:
-            return StreamedAnswer(self._counted(self._lines(visit)), NDJSON)
-        body = await visit.body(MOST_BATCH_BYTES)
-        items = _items(await asyncio.to_thread(read_json, body))
-        return StreamedAnswer(self._counted(self._array(items, visit)), JSON)
-
-    async def _counted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         self._running += 1
         try:
-            async for chunk in chunks:
-                yield chunk
-        finally:
+            if media_type == NDJSON:
+                chunks = self._lines(visit)
+            else:
+                body = await visit.body(MOST_BATCH_BYTES)
+                chunks = self._array(_items(await asyncio.to_thread(read_json, body)), visit)
+        except BaseException:
             self._running -= 1
+            raise
+        return StreamedAnswer(chunks, media_type, self._ended)
+
+    def _ended(self) -> None:
+        self._running -= 1
 
     async def _array(self, items: list[Any], visit: Visit) -> AsyncIterator[bytes]:
         yield b'{"items":['

@@ -61,7 +61,10 @@ class Catalogue:
         return json_answer({"ready": True, "models": models, "refused_update": refused})
 
     async def metrics(self, _visit: Visit) -> Response:
-        """Return the metrics of all workers; what others counted within a second may lack."""
+        """Return the metrics of all workers; what others counted within a second may lack.
+
+        A worker that is killed takes up to a second of its counts with it; the log has the rows.
+        """
         count_up()
         return Response(await asyncio.to_thread(exposition), media_type=MEDIA_TYPE)
 

@@ -1,7 +1,7 @@
 """An answer as JSON, and an answer of unknown length that is sent while it is made."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import orjson
 from starlette.responses import Response
@@ -21,17 +21,23 @@ def json_answer(data: object) -> Response:
 class StreamedAnswer(Response):
     """Sends each chunk as it is made; nothing is gathered in memory."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], media_type: str) -> None:
-        """Announce the chunks, not their length."""
+    def __init__(
+        self, chunks: AsyncIterator[bytes], media_type: str, ended: Callable[[], None]
+    ) -> None:
+        """Announce the chunks, not their length; ``ended`` hears when the answer is over."""
         super().__init__(media_type=media_type)
         self.raw_headers = [(n, v) for n, v in self.raw_headers if n != b"content-length"]
         self._chunks = chunks
+        self._ended = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head at once, then every chunk."""
-        head = {"type": "http.response.start", "status": self.status_code}
-        await send(head | {"headers": self.raw_headers})
-        async for chunk in self._chunks:
-            async with asyncio.timeout(IDLE_SECONDS):
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        try:
+            head = {"type": "http.response.start", "status": self.status_code}
+            await send(head | {"headers": self.raw_headers})
+            async for chunk in self._chunks:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self._ended()

@@ -30,11 +30,6 @@ MISSING = Counter(
 LOG_SECONDS = Histogram(
     "cart_risk_log_commit_seconds", "From an answer to its row on disk.", buckets=_SECONDS
 )
-LOG_LAG = Gauge(
-    "cart_risk_log_lag_seconds",
-    "How long the oldest answer has been waiting for its row, in the worker that is worst off.",
-    multiprocess_mode="livemax",
-)
 LOG_UNAVAILABLE = Counter("cart_risk_log_unavailable", "Answers held back: no row on disk.")
 MODEL = Gauge(
     "cart_risk_model_in_service",

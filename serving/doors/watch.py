@@ -6,13 +6,12 @@ Reading and verifying happens off the event loop; the swap itself is one assignm
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
 from data_schemas.refusal import Refused
 from serving.doors.guard import Guard
-from serving.doors.metrics import LOG_LAG, count_up, show_models
+from serving.doors.metrics import count_up, show_models
 from serving.model.artefact import CURRENT_FILE
 from serving.ward import Ward
 
@@ -26,15 +25,8 @@ Pointers = frozenset[tuple[str, int, int]]
 class Watch:
     """Keeps ward and guard as their files say."""
 
-    def __init__(self, ward: Ward, store: Path, guard: Guard, log_lag: Callable[[], float]) -> None:
-        """Remember what the store says now.
-
-        Parameters
-        ----------
-        log_lag
-            Seconds for which the oldest row of the log has been waiting.
-        """
-        self._log_lag = log_lag
+    def __init__(self, ward: Ward, store: Path, guard: Guard) -> None:
+        """Remember what the store says now."""
         self._ward = ward
         self._store = store
         self._guard = guard
@@ -43,15 +35,23 @@ class Watch:
         show_models({}, ward.artefacts, ward.refused_update)
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look until cancelled, whatever a look comes upon: keys must go on being revoked."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             count_up()
-            LOG_LAG.set(self._log_lag())
-            await self.look()
+            for look in (self.look_at_keys, self.look_at_store):
+                try:
+                    await look()
+                except Exception as error:
+                    _log.error("a look failed", extra={"error": type(error).__name__})
 
     async def look(self) -> None:
         """Take over what changed."""
+        await self.look_at_keys()
+        await self.look_at_store()
+
+    async def look_at_keys(self) -> None:
+        """Take over keys that were added or revoked; once an hour, ask the issuer of tokens."""
         try:
             self._guard.refresh()
             if monotonic() - self._issuer_asked > ISSUER_EVERY_SECONDS:
@@ -59,6 +59,9 @@ class Watch:
                 await asyncio.to_thread(self._guard.refresh_issuer)
         except Refused as refusal:
             _log.error("access not renewed", extra={"reason": str(refusal)})
+
+    async def look_at_store(self) -> None:
+        """Take over models that were promoted."""
         pointers = _pointers(self._store)
         if pointers != self._seen:
             self._seen = pointers

@@ -140,7 +140,7 @@ def load_artefact(folder: Path, expected_sha256: str | None = None) -> Artefact:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name that no file can have is a ValueError
         reason = type(error).__name__
         raise ArtefactRefused(f"{path.name} cannot be read ({reason})") from None
 
@@ -253,6 +253,6 @@ def _pointed_at(pointer: Path) -> tuple[str, str]:
     try:
         said = json.loads(content)
         return str(said["version"]), str(said["sha256"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         name = f"{pointer.parent.name}/{pointer.name}"
         raise ArtefactRefused(f"{name} does not name a version and its sha256") from None

@@ -6,17 +6,17 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import psutil
 import pytest
-from bentoml._internal.utils import circus
 
 from serving.assessment_log.opening import LogHome
 from serving.assessment_log.verify import verify
-from serving.doors.supervision import LOOK_EVERY_SECONDS
+from serving.doors import supervision
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import LogSettings
 from tests.conftest import Store
@@ -112,7 +112,9 @@ def test_a_worker_killed_under_load_loses_nothing_and_is_replaced(
 
 def test_bentoml_still_looks_after_its_workers_every_ten_seconds() -> None:
     """With a release that looks more often, or takes a setting, ``supervision`` can go."""
-    known = circus.create_standalone_arbiter
-    original = getattr(known, "func", known)
-    arbiters = original([]), original([], check_delay=LOOK_EVERY_SECONDS)
-    assert [arbiter.check_delay for arbiter in arbiters] == [10, LOOK_EVERY_SECONDS]
+    assert supervision._make([]).check_delay == 10
+    watcher = SimpleNamespace(respawn=False)
+    with suppress(AttributeError):  # no watcher of theirs
+        supervision.supervisor([watcher])
+    assert watcher.respawn
+    assert supervision.supervisor([]).check_delay == supervision.LOOK_EVERY_SECONDS

@@ -1,5 +1,7 @@
 """An answer is stored as its difference from an example, and comes back to the byte."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,3 +27,15 @@ def test_another_example_restores_nothing() -> None:
     content = Compression(EXAMPLE).compressed(EXAMPLE)
     with pytest.raises(NotRestored):
         restored(content, EXAMPLE[1:])
+
+
+def test_several_threads_may_shorten_at_a_time() -> None:
+    compression = Compression(EXAMPLE)
+
+    def work(number: int) -> bool:
+        content = EXAMPLE.replace(b"0.1234", b"%06d" % number)
+        shorter = [compression.compressed(content) for _ in range(300)]
+        return all(restored(one, EXAMPLE) == content for one in shorter)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))

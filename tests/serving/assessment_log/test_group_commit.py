@@ -5,10 +5,13 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from serving.assessment_log import group_commit
 from serving.assessment_log.log import AssessmentLog
+from serving.assessment_log.refusals import LogUnavailable
 from serving.assessment_log.sqlite_database import SqliteConnection
 from serving.settings import LogSettings
 from tests.serving.assessment_log.conftest import an_entry, using
@@ -80,3 +83,96 @@ def test_a_slow_disk_holds_up_the_event_loop_once(
 
     using(settings, use)
     assert threads == ["MainThread", "assessment-log", "assessment-log"]
+
+
+def test_a_disk_that_stays_slow_is_not_tried_again_on_the_event_loop(
+    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "_APART_SECONDS", 0.1)
+    threads: list[str] = []
+
+    def slowly(connection: SqliteConnection) -> None:
+        threads.append(threading.current_thread().name)
+        time.sleep(0.06)
+        COMMIT(connection)
+
+    async def use(log: AssessmentLog) -> None:
+        monkeypatch.setattr(SqliteConnection, "commit", slowly)
+        for _ in range(6):
+            await log.append(an_entry())
+
+    using(settings, use)
+    assert threads.count("MainThread") == 1
+
+
+def test_many_rows_at_a_time_are_several_transactions(settings: LogSettings) -> None:
+    """A statement of SQLite takes 32,766 values where it was built with its own defaults."""
+
+    async def use(log: AssessmentLog) -> int:
+        calls = [log.append_all([an_entry(n) for n in range(64)]) for _ in range(40)]
+        receipts = await asyncio.gather(*calls)
+        assert sum(map(len, receipts)) == 2_560
+        return log.counters.transactions
+
+    assert using(settings, use) >= 3
+
+
+def test_nothing_to_write_is_nothing_done(settings: LogSettings) -> None:
+    async def use(log: AssessmentLog) -> int:
+        assert await log.append_all([]) == []
+        return log.counters.transactions
+
+    assert using(settings, use) == 0
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_closing_under_load_leaves_nobody_waiting(
+    settings: LogSettings, apart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was told of a row finds it; everybody else is told that there is none."""
+    if apart:
+        monkeypatch.setattr(SqliteConnection, "waits_for_disk_only", False)
+    kept: list[UUID] = []
+
+    async def ask(log: AssessmentLog) -> None:
+        while True:
+            receipts = await log.append_all([an_entry(n) for n in range(16)])
+            kept.extend(receipt.id for receipt in receipts)
+
+    async def use() -> list[BaseException | None]:
+        log = AssessmentLog.open(settings)
+        callers = [asyncio.create_task(ask(log)) for _ in range(8)]
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(log.close)
+        done, waiting = await asyncio.wait(callers, timeout=10)
+        assert not waiting
+        return [caller.exception() for caller in done]
+
+    for _ in range(10):
+        assert all(isinstance(end, LogUnavailable) for end in asyncio.run(use()))
+    assert settings.url is not None
+    with sqlite3.connect(settings.url.removeprefix("sqlite:///")) as connection:
+        there = {id for (id,) in connection.execute("SELECT id FROM entry")}
+    assert {id.bytes for id in kept} <= there
+
+
+def test_closing_while_the_database_is_away_tells_everybody(
+    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: SqliteConnection) -> None:
+        time.sleep(0.2)
+        raise sqlite3.OperationalError("unable to open database file")
+
+    async def use() -> list[object]:
+        log = AssessmentLog.open(settings)
+        monkeypatch.setattr(SqliteConnection, "begin_at_once", lambda _: False)
+        monkeypatch.setattr(SqliteConnection, "begin", away)
+        calls = [
+            asyncio.create_task(log.append_all([an_entry(n) for n in range(600)])) for _ in range(6)
+        ]
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(log.close)
+        assert log._commits._bytes == 0
+        return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 10)
+
+    assert all(isinstance(end, LogUnavailable) for end in asyncio.run(use()))

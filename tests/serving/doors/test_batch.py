@@ -1,18 +1,25 @@
 """Many patients: each has its own status, none spoils another, and memory does not grow."""
 
+import asyncio
 import gc
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from serving.doors.batch import MOST_BATCH_BYTES, MOST_ITEMS, MOST_LINE_BYTES
+from serving.api_keys import KeyFile, Scope
+from serving.doors.batch import MOST_AT_A_TIME, MOST_BATCH_BYTES, MOST_ITEMS, MOST_LINE_BYTES
+from serving.doors.guard import Guard
 from serving.doors.one_patient import MOST_BODY_BYTES
+from serving.doors.rate_limit import RateLimit
+from serving.rest import RestApplication
 from serving.ward import Ward
 from tests.conftest import Body
-from tests.serving.at_the_door import client_of
+from tests.serving.at_the_door import client_of, open_log
 
 PATH = "/v1/assess/batch"
 LINES = {"content-type": "application/x-ndjson"}
@@ -123,3 +130,31 @@ def test_what_was_refused_is_gone_when_it_was_answered(client: TestClient) -> No
         assert gc.collect() < len(items)
     finally:
         gc.enable()
+
+
+def test_no_more_batches_at_a_time_than_allowed_and_each_gives_its_place_back(
+    ward: Ward, tmp_path: Path, patient: Body
+) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    headers = {"authorization": f"Bearer {keys.add('many', [Scope.ASSESS])}"}
+    guard = Guard(keys, RateLimit(1e6))
+    application = RestApplication(ward, guard, open_log(tmp_path), tmp_path, product_what_if=False)
+    batch = {"items": [patient] * 100}
+
+    async def statuses(number: int, body: object) -> list[int]:
+        transport = httpx.ASGITransport(application)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://here", headers=headers
+        ) as client:
+            asked = [client.post(PATH, json=body) for _ in range(number)]
+            return [response.status_code for response in await asyncio.gather(*asked)]
+
+    async def use() -> None:
+        many = await statuses(20, batch)
+        assert many.count(200) == MOST_AT_A_TIME
+        assert many.count(503) == 20 - MOST_AT_A_TIME
+        for _ in range(2 * MOST_AT_A_TIME):
+            assert await statuses(1, {"items": []}) == [422]
+        assert await statuses(MOST_AT_A_TIME, batch) == [200] * MOST_AT_A_TIME
+
+    asyncio.run(use())

@@ -11,6 +11,7 @@ import pytest
 from serving.api_keys import KeyFile, Scope
 from serving.doors.guard import Guard
 from serving.doors.metrics import exposition
+from serving.doors.problem import RequestRefused
 from serving.doors.rate_limit import RateLimit
 from serving.doors.watch import Watch
 from serving.model.artefact import CURRENT_FILE, MODEL_FILE, make_current
@@ -42,7 +43,7 @@ def test_nothing_is_loaded_while_nothing_changes(
     store: Path, guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ward = Ward.open(store)
-    watch = Watch(ward, store, guard, lambda: 0.0)
+    watch = Watch(ward, store, guard)
     monkeypatch.setattr(Ward, "reload", lambda *_: pytest.fail("it was loaded again"))
     asyncio.run(watch.look())
 
@@ -56,7 +57,7 @@ def test_promotions_under_load_fail_no_request_and_mix_no_models(
     guard = Guard(keys, RateLimit(1e6))
     log = open_log(tmp_path)
     application = RestApplication(ward, guard, log, store, product_what_if=False)
-    watch = Watch(ward, store, guard, lambda: 0.0)
+    watch = Watch(ward, store, guard)
     seen: list[tuple[str, ...]] = []
     promoting = True
 
@@ -102,7 +103,7 @@ def test_a_corrupt_update_leaves_the_old_model_serving_and_says_so(
 ) -> None:
     ward = Ward.open(store)
     before = hashes(ward)
-    watch = Watch(ward, store, guard, lambda: 0.0)
+    watch = Watch(ward, store, guard)
     artefact = fitted_store.artefacts["severe_crs"]
     make_current(store, artefact)
     home = store / "severe_crs"
@@ -124,7 +125,7 @@ def test_a_corrupt_update_leaves_the_old_model_serving_and_says_so(
 
 def test_a_store_that_loses_a_model_is_not_followed(store: Path, guard: Guard) -> None:
     ward = Ward.open(store)
-    watch = Watch(ward, store, guard, lambda: 0.0)
+    watch = Watch(ward, store, guard)
     (store / "severe_icans" / CURRENT_FILE).unlink()
     asyncio.run(watch.look())
     assert set(ward.artefacts) == {"severe_crs", "severe_icans"}
@@ -137,7 +138,7 @@ def test_a_closed_ward_opens_once_there_is_a_model(
     empty = tmp_path / "empty"
     empty.mkdir()
     ward = Ward.open(empty)
-    watch = Watch(ward, empty, guard, lambda: 0.0)
+    watch = Watch(ward, empty, guard)
     shutil.copytree(store, empty, dirs_exist_ok=True)
     asyncio.run(watch.look())
     assert ward.ready
@@ -146,7 +147,7 @@ def test_a_closed_ward_opens_once_there_is_a_model(
 def test_the_metrics_name_the_model_that_answers(
     store: Path, guard: Guard, fitted_store: Store, evidence_store: Store
 ) -> None:
-    watch = Watch(Ward.open(store), store, guard, lambda: 0.0)
+    watch = Watch(Ward.open(store), store, guard)
     make_current(store, fitted_store.artefacts["severe_crs"])
     asyncio.run(watch.look())
     lines = exposition().decode().splitlines()
@@ -180,3 +181,52 @@ def test_the_history_is_read_and_a_broken_chain_is_told(ward: Ward, tmp_path: Pa
         assert not client.get("/v1/model/history").json()["intact"]
         ledger.write_bytes(b"{\n")
         assert client.get("/v1/model/history").json() == {"intact": False, "history": []}
+
+
+@pytest.mark.parametrize(
+    "pointer",
+    [
+        b'{"version": "a\\u0000b", "sha256": "0"}',
+        b'{"version": "\\ud800", "sha256": "0"}',
+        b"[" * 100_000,
+    ],
+)
+def test_whatever_a_pointer_holds_is_refused_and_said(
+    store: Path, guard: Guard, pointer: bytes
+) -> None:
+    ward = Ward.open(store)
+    before = hashes(ward)
+    watch = Watch(ward, store, guard)
+    (store / "severe_crs" / CURRENT_FILE).write_bytes(pointer)
+    asyncio.run(watch.look())
+    assert hashes(ward) == before
+    assert ward.refused_update is not None
+
+
+def test_a_look_that_fails_does_not_end_the_watch(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that is revoked afterwards must still be revoked."""
+    monkeypatch.setattr("serving.doors.watch.EVERY_SECONDS", 0.01)
+    keys = KeyFile(tmp_path / "keys.json")
+    revoked = keys.add("revoked", [Scope.ASSESS])
+    keys.add("other", [Scope.ASSESS])
+    guard = Guard(keys, RateLimit(1e6))
+    watch = Watch(Ward.open(store), store, guard)
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    async def use() -> None:
+        monkeypatch.setattr(watch, "look_at_store", fail)
+        watching = asyncio.create_task(watch.run())
+        await asyncio.sleep(0.05)
+        guard.let_pass(f"Bearer {revoked}", Scope.ASSESS)
+        keys.revoke(revoked.split("_")[1])
+        await asyncio.sleep(0.1)
+        with pytest.raises(RequestRefused):
+            guard.let_pass(f"Bearer {revoked}", Scope.ASSESS)
+        assert not watching.done()
+        watching.cancel()
+
+    asyncio.run(use())
