@@ -29,7 +29,8 @@ def whole_answer(connection: socket.socket) -> bytes:
     """Read until the JSON object of the body ends; head and body may arrive apart."""
     received = b""
     while not received.endswith(b"}"):
-        assert (part := connection.recv(10_000))
+        part = connection.recv(10_000)
+        assert part
         received += part
     return received
 
