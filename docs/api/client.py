@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 key = {"authorization": f"Bearer {os.environ['CART_RISK_KEY']}", "content-type": "application/json"}
 request = Request(f"{sys.argv[1]}/v1/assess", sys.stdin.buffer.read(), key)  # noqa: S310
 try:
-    answer = json.load(urlopen(request, timeout=10))  # noqa: S310
+    answer = json.load(urlopen(request, timeout=10))  # noqa: S310  # the caller names the address
 except HTTPError as refused:
     sys.exit(refused.read().decode())  # every problem by its field; no value is repeated
 print("status:", answer["status"])  # first: without ok or caution there is no risk

@@ -35,20 +35,19 @@ class Watch:
         show_models({}, ward.artefacts, ward.refused_update)
 
     async def run(self) -> None:
-        """Look until cancelled, whatever a look comes upon: keys must go on being revoked."""
+        """Look until cancelled."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             count_up()
-            for look in (self.look_at_keys, self.look_at_store):
-                try:
-                    await look()
-                except Exception as error:
-                    _log.error("a look failed", extra={"error": type(error).__name__})
+            await self.look()
 
     async def look(self) -> None:
-        """Take over what changed."""
-        await self.look_at_keys()
-        await self.look_at_store()
+        """Take over what changed; whatever one look comes upon, keys must go on being revoked."""
+        for look in (self.look_at_keys, self.look_at_store):
+            try:
+                await look()
+            except Exception as error:
+                _log.error("a look failed", extra={"error": type(error).__name__})
 
     async def look_at_keys(self) -> None:
         """Take over keys that were added or revoked; once an hour, ask the issuer of tokens."""

@@ -66,9 +66,8 @@ def test_the_lock_of_another_process_does_not_hold_up_the_event_loop(
     assert committed_by == ["MainThread", "assessment-log"]
 
 
-def test_a_slow_disk_holds_up_the_event_loop_once(
-    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def commits_slowly(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let every commit from now on take 0.06 s; return the threads in which they are made."""
     threads: list[str] = []
 
     def slowly(connection: SqliteConnection) -> None:
@@ -76,33 +75,34 @@ def test_a_slow_disk_holds_up_the_event_loop_once(
         time.sleep(0.06)
         COMMIT(connection)
 
-    async def use(log: AssessmentLog) -> None:
-        monkeypatch.setattr(SqliteConnection, "commit", slowly)
+    monkeypatch.setattr(SqliteConnection, "commit", slowly)
+    return threads
+
+
+def test_a_slow_disk_holds_up_the_event_loop_once(
+    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def use(log: AssessmentLog) -> list[str]:
+        threads = commits_slowly(monkeypatch)
         for _ in range(3):
             await log.append(an_entry())
+        return threads
 
-    using(settings, use)
-    assert threads == ["MainThread", "assessment-log", "assessment-log"]
+    assert using(settings, use) == ["MainThread", "assessment-log", "assessment-log"]
 
 
 def test_a_disk_that_stays_slow_is_not_tried_again_on_the_event_loop(
     settings: LogSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "_APART_SECONDS", 0.1)
-    threads: list[str] = []
 
-    def slowly(connection: SqliteConnection) -> None:
-        threads.append(threading.current_thread().name)
-        time.sleep(0.06)
-        COMMIT(connection)
-
-    async def use(log: AssessmentLog) -> None:
-        monkeypatch.setattr(SqliteConnection, "commit", slowly)
+    async def use(log: AssessmentLog) -> list[str]:
+        threads = commits_slowly(monkeypatch)
         for _ in range(6):
             await log.append(an_entry())
+        return threads
 
-    using(settings, use)
-    assert threads.count("MainThread") == 1
+    assert using(settings, use).count("MainThread") == 1
 
 
 def test_many_rows_at_a_time_are_several_transactions(settings: LogSettings) -> None:
