@@ -2,10 +2,16 @@
 
 A batch is one JSON object with up to 10,000 items, or lines of JSON without end. Answers are sent
 while they are made, so that memory does not grow with the batch.
+
+A caller who sends or takes slowly holds up nobody else: answers to lines take a place only while
+they are made, and whole batches, which lie in memory until they are answered, have more places than
+one caller may take.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -23,7 +29,10 @@ from serving.doors.visit import JSON, NDJSON, Visit, too_large
 MOST_ITEMS = 10_000
 MOST_BATCH_BYTES = 32 * 1024 * 1024
 MOST_LINE_BYTES = 64 * 1024
-MOST_AT_A_TIME = 2
+MOST_OF_A_CALLER = 2
+MOST_IN_MEMORY = 3
+"""Batches that came as one object, of all callers."""
+MOST_MADE_AT_A_TIME = 2
 IDLE_SECONDS = 15.0
 _TOGETHER = 64
 """So many answers share one commit, and are made before others get their turn."""
@@ -36,14 +45,14 @@ class Batches:
     def __init__(self, assessor: Assessor) -> None:
         """Answer through the assessor."""
         self._assessor = assessor
-        self._running = 0
+        self._open: Counter[str] = Counter()
+        self._in_memory = 0
+        self._making = asyncio.Semaphore(MOST_MADE_AT_A_TIME)
 
     async def assess(self, visit: Visit) -> Response:
         """Assess a batch, or a stream of lines."""
         media_type = visit.media_type((JSON, NDJSON))
-        if self._running >= MOST_AT_A_TIME:
-            raise busy("other batches are being assessed", _RETRY_AFTER_SECONDS)
-        self._running += 1
+        end = self._begun(visit.caller, in_memory=media_type == JSON)
         try:
             if media_type == NDJSON:
                 chunks = self._lines(visit)
@@ -51,27 +60,43 @@ class Batches:
                 body = await visit.body(MOST_BATCH_BYTES)
                 chunks = self._array(_items(await asyncio.to_thread(read_json, body)), visit)
         except BaseException:
-            self._running -= 1
+            end()
             raise
-        return StreamedAnswer(chunks, media_type, self._ended)
+        return StreamedAnswer(chunks, media_type, end)
 
-    def _ended(self) -> None:
-        self._running -= 1
+    def _begun(self, caller: str, *, in_memory: bool) -> Callable[[], None]:
+        """Count a batch; return what counts it out again."""
+        retry = {"retry-after": str(_RETRY_AFTER_SECONDS)}
+        if self._open[caller] >= MOST_OF_A_CALLER:
+            detail = f"{MOST_OF_A_CALLER} batches of this key or token are being assessed"
+            raise RequestRefused(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=retry)
+        if in_memory and self._in_memory >= MOST_IN_MEMORY:
+            raise busy("other batches are being assessed", _RETRY_AFTER_SECONDS)
+        self._open[caller] += 1
+        self._in_memory += in_memory
+
+        def end() -> None:
+            self._open -= Counter({caller: 1})
+            self._in_memory -= in_memory
+
+        return end
 
     async def _array(self, items: list[Any], visit: Visit) -> AsyncIterator[bytes]:
         yield b'{"items":['
         for first in range(0, len(items), _TOGETHER):
             group = items[first : first + _TOGETHER]
-            made = [self._made(_content(item), item, visit) for item in group]
-            results = await self._kept(first, made)
+            async with self._making:
+                made = [self._made(_content(item), item, visit) for item in group]
+                results = await self._kept(first, made)
             yield (b"," if first else b"") + b",".join(results)
         yield b"]}"
 
     async def _lines(self, visit: Visit) -> AsyncIterator[bytes]:
         item = 0
         async for lines in _grouped_lines(visit):
-            made = [self._made_of_line(line, visit) for line in lines]
-            results = await self._kept(item, made)
+            async with self._making:
+                made = [self._made_of_line(line, visit) for line in lines]
+                results = await self._kept(item, made)
             item += len(results)
             yield b"\n".join(results) + b"\n"
 

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from serving.api_keys import KeyFile, Scope
-from serving.doors.batch import MOST_AT_A_TIME, MOST_BATCH_BYTES, MOST_ITEMS, MOST_LINE_BYTES
+from serving.doors.batch import (
+    MOST_BATCH_BYTES,
+    MOST_IN_MEMORY,
+    MOST_ITEMS,
+    MOST_LINE_BYTES,
+    MOST_OF_A_CALLER,
+)
 from serving.doors.guard import Guard
 from serving.doors.one_patient import MOST_BODY_BYTES
 from serving.doors.rate_limit import RateLimit
@@ -132,29 +138,87 @@ def test_what_was_refused_is_gone_when_it_was_answered(client: TestClient) -> No
         gc.enable()
 
 
-def test_no_more_batches_at_a_time_than_allowed_and_each_gives_its_place_back(
+class Callers:
+    """Several callers of one application, each with a key of its own."""
+
+    def __init__(self, ward: Ward, place: Path, number: int) -> None:
+        keys = KeyFile(place / "keys.json")
+        self.keys = [keys.add(f"caller {n}", [Scope.ASSESS]) for n in range(number)]
+        guard = Guard(keys, RateLimit(1e6))
+        self._application = RestApplication(
+            ward, guard, open_log(place), place, product_what_if=False
+        )
+
+    async def status(self, caller: int, **request: Any) -> int:
+        headers = {"authorization": f"Bearer {self.keys[caller]}", **request.pop("headers", {})}
+        transport = httpx.ASGITransport(self._application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return (await client.post(PATH, headers=headers, **request)).status_code
+
+    async def statuses(self, callers: Iterable[int], body: object) -> list[int]:
+        return await asyncio.gather(*[self.status(caller, json=body) for caller in callers])
+
+
+def test_a_caller_has_no_more_batches_at_a_time_than_allowed_and_gets_each_place_back(
     ward: Ward, tmp_path: Path, patient: Body
 ) -> None:
-    keys = KeyFile(tmp_path / "keys.json")
-    headers = {"authorization": f"Bearer {keys.add('many', [Scope.ASSESS])}"}
-    guard = Guard(keys, RateLimit(1e6))
-    application = RestApplication(ward, guard, open_log(tmp_path), tmp_path, product_what_if=False)
     batch = {"items": [patient] * 100}
 
-    async def statuses(number: int, body: object) -> list[int]:
-        transport = httpx.ASGITransport(application)
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://here", headers=headers
-        ) as client:
-            asked = [client.post(PATH, json=body) for _ in range(number)]
-            return [response.status_code for response in await asyncio.gather(*asked)]
+    async def use() -> None:
+        callers = Callers(ward, tmp_path, 1)
+        many = await callers.statuses([0] * 20, batch)
+        assert many.count(200) == MOST_OF_A_CALLER
+        assert many.count(429) == 20 - MOST_OF_A_CALLER
+        for _ in range(2 * MOST_OF_A_CALLER):
+            assert await callers.statuses([0], {"items": []}) == [422]
+        assert await callers.statuses([0] * MOST_OF_A_CALLER, batch) == [200] * MOST_OF_A_CALLER
+
+    asyncio.run(use())
+
+
+def test_no_more_batches_lie_in_memory_than_allowed(
+    ward: Ward, tmp_path: Path, patient: Body
+) -> None:
+    batch = {"items": [patient] * 100}
+    some = range(MOST_IN_MEMORY)
 
     async def use() -> None:
-        many = await statuses(20, batch)
-        assert many.count(200) == MOST_AT_A_TIME
-        assert many.count(503) == 20 - MOST_AT_A_TIME
-        for _ in range(2 * MOST_AT_A_TIME):
-            assert await statuses(1, {"items": []}) == [422]
-        assert await statuses(MOST_AT_A_TIME, batch) == [200] * MOST_AT_A_TIME
+        callers = Callers(ward, tmp_path, 5)
+        many = await callers.statuses([*range(5)] * MOST_OF_A_CALLER, batch)
+        assert many.count(200) == MOST_IN_MEMORY
+        assert many.count(503) == 5 * MOST_OF_A_CALLER - MOST_IN_MEMORY
+        assert await callers.statuses(some, batch) == [200] * MOST_IN_MEMORY
+
+    asyncio.run(use())
+
+
+def test_callers_who_send_their_lines_slowly_hold_up_nobody(
+    ward: Ward, tmp_path: Path, patient: Body
+) -> None:
+    line = json.dumps(patient).encode() + b"\n"
+    slow = 4
+
+    async def use() -> None:
+        callers = Callers(ward, tmp_path, slow + 1)
+        done, begun = asyncio.Event(), []
+
+        async def dripping() -> AsyncIterator[bytes]:
+            yield line
+            begun.append(True)
+            await done.wait()
+            yield line
+
+        every = [n for n in range(slow) for _ in range(MOST_OF_A_CALLER)]
+        waiting = [
+            asyncio.create_task(callers.status(n, content=dripping(), headers=LINES)) for n in every
+        ]
+        async with asyncio.timeout(10):
+            while len(begun) < len(every):
+                await asyncio.sleep(0.01)
+            assert await callers.status(slow, content=line * 200, headers=LINES) == 200
+            assert await callers.status(slow, json={"items": [patient] * 100}) == 200
+            assert not any(task.done() for task in waiting)
+            done.set()
+            assert await asyncio.gather(*waiting) == [200] * len(every)
 
     asyncio.run(use())
