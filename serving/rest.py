@@ -16,7 +16,7 @@ from serving.doors.door import Door, Doors
 from serving.doors.gate import Gate
 from serving.doors.guard import Guard
 from serving.doors.history import History
-from serving.doors.metrics import count_up
+from serving.doors.metrics import count_up, forget_dead_workers
 from serving.doors.one_patient import Patients
 from serving.doors.watch import Watch
 from serving.doors.web_page import page_doors
@@ -31,7 +31,7 @@ class RestApplication:
     ) -> None:
         """Hang the doors."""
         self._log = log
-        self._watch = Watch(ward, store, guard)
+        self._watch = Watch(ward, store, guard, log)
         assessor = Assessor(ward, log)
         patients = Patients(assessor, log, product_what_if=product_what_if)
         self._gate = Gate(
@@ -53,6 +53,7 @@ class RestApplication:
 
     def start(self) -> None:
         """Begin to watch store and keys."""
+        forget_dead_workers()
         self._watching = asyncio.create_task(self._watch.run())
 
     async def stop(self) -> None:

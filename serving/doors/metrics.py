@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -13,7 +14,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from serving.model.artefact import Artefact
 
@@ -29,6 +30,11 @@ MISSING = Counter(
 )
 LOG_SECONDS = Histogram(
     "cart_risk_log_commit_seconds", "From an answer to its row on disk.", buckets=_SECONDS
+)
+LOG_LAG = Gauge(
+    "cart_risk_log_lag_seconds",
+    "How long the answer that waits longest has waited for its row, of any worker.",
+    multiprocess_mode="livemax",
 )
 LOG_UNAVAILABLE = Counter("cart_risk_log_unavailable", "Answers held back: no row on disk.")
 MODEL = Gauge(
@@ -87,6 +93,19 @@ def show_models(
         for outcome, artefact in artefacts.items():
             MODEL.labels(outcome, artefact.version, artefact.sha256).set(value)
     UPDATE_REFUSED.set(refused is not None)
+
+
+def forget_dead_workers() -> None:
+    """Leave out what workers said last that are gone: whoever is killed leaves it behind."""
+    place = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not place:
+        return
+    for left in Path(place).glob("gauge_live*.db"):
+        process = int(left.stem.rpartition("_")[2])
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            mark_process_dead(process, place)  # type: ignore[no-untyped-call]
 
 
 def exposition() -> bytes:

@@ -10,8 +10,9 @@ from pathlib import Path
 from time import monotonic
 
 from data_schemas.refusal import Refused
+from serving.assessment_log.log import AssessmentLog
 from serving.doors.guard import Guard
-from serving.doors.metrics import count_up, show_models
+from serving.doors.metrics import LOG_LAG, count_up, show_models
 from serving.model.artefact import CURRENT_FILE
 from serving.ward import Ward
 
@@ -25,9 +26,10 @@ Pointers = frozenset[tuple[str, int, int]]
 class Watch:
     """Keeps ward and guard as their files say."""
 
-    def __init__(self, ward: Ward, store: Path, guard: Guard) -> None:
+    def __init__(self, ward: Ward, store: Path, guard: Guard, log: AssessmentLog) -> None:
         """Remember what the store says now."""
         self._ward = ward
+        self._log = log
         self._store = store
         self._guard = guard
         self._seen = _pointers(store)
@@ -39,6 +41,7 @@ class Watch:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             count_up()
+            LOG_LAG.set(self._log.lag)
             await self.look()
 
     async def look(self) -> None:

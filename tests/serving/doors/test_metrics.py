@@ -1,12 +1,15 @@
 """What an operator sees is named in closed lists, and the dashboard asks for nothing else."""
 
 import json
+import os
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from serving.doors.metrics import count_up, exposition
+from serving.doors.metrics import count_up, exposition, forget_dead_workers
 from serving.ward import Ward
 from tests.conftest import Body
 from tests.running_service import ROOT, Running
@@ -88,3 +91,17 @@ def test_metrics_of_the_library_are_there(ward: Ward) -> None:
     with client_of(ward) as client:
         response = client.get("/metrics")
         assert response.headers["content-type"].startswith("text/plain")
+
+
+def test_what_a_killed_worker_said_last_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    ours, theirs = (tmp_path / f"gauge_livemax_{pid}.db" for pid in (os.getpid(), ended.pid))
+    counted = tmp_path / f"counter_{ended.pid}.db"
+    for file in (ours, theirs, counted):
+        file.touch()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    forget_dead_workers()
+    assert sorted(tmp_path.iterdir()) == sorted([ours, counted])

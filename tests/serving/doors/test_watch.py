@@ -3,12 +3,14 @@
 import asyncio
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from serving.api_keys import KeyFile, Scope
+from serving.assessment_log.log import AssessmentLog
 from serving.doors.guard import Guard
 from serving.doors.metrics import exposition
 from serving.doors.problem import RequestRefused
@@ -35,15 +37,22 @@ def guard(tmp_path: Path) -> Guard:
     return Guard(keys, RateLimit(1e6))
 
 
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[AssessmentLog]:
+    log = open_log(tmp_path)
+    yield log
+    log.close()
+
+
 def hashes(ward: Ward) -> set[str]:
     return {artefact.sha256 for artefact in ward.artefacts.values()}
 
 
 def test_nothing_is_loaded_while_nothing_changes(
-    store: Path, guard: Guard, monkeypatch: pytest.MonkeyPatch
+    store: Path, guard: Guard, log: AssessmentLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ward = Ward.open(store)
-    watch = Watch(ward, store, guard)
+    watch = Watch(ward, store, guard, log)
     monkeypatch.setattr(Ward, "reload", lambda *_: pytest.fail("it was loaded again"))
     asyncio.run(watch.look())
 
@@ -57,7 +66,7 @@ def test_promotions_under_load_fail_no_request_and_mix_no_models(
     guard = Guard(keys, RateLimit(1e6))
     log = open_log(tmp_path)
     application = RestApplication(ward, guard, log, store, product_what_if=False)
-    watch = Watch(ward, store, guard)
+    watch = Watch(ward, store, guard, log)
     seen: list[tuple[str, ...]] = []
     promoting = True
 
@@ -99,11 +108,16 @@ def test_promotions_under_load_fail_no_request_and_mix_no_models(
 
 @pytest.mark.parametrize("spoilt", [MODEL_FILE, CURRENT_FILE])
 def test_a_corrupt_update_leaves_the_old_model_serving_and_says_so(
-    store: Path, guard: Guard, fitted_store: Store, evidence_store: Store, spoilt: str
+    store: Path,
+    guard: Guard,
+    log: AssessmentLog,
+    fitted_store: Store,
+    evidence_store: Store,
+    spoilt: str,
 ) -> None:
     ward = Ward.open(store)
     before = hashes(ward)
-    watch = Watch(ward, store, guard)
+    watch = Watch(ward, store, guard, log)
     artefact = fitted_store.artefacts["severe_crs"]
     make_current(store, artefact)
     home = store / "severe_crs"
@@ -123,9 +137,11 @@ def test_a_corrupt_update_leaves_the_old_model_serving_and_says_so(
     assert b"cart_risk_model_update_refused 0.0" in exposition()
 
 
-def test_a_store_that_loses_a_model_is_not_followed(store: Path, guard: Guard) -> None:
+def test_a_store_that_loses_a_model_is_not_followed(
+    store: Path, guard: Guard, log: AssessmentLog
+) -> None:
     ward = Ward.open(store)
-    watch = Watch(ward, store, guard)
+    watch = Watch(ward, store, guard, log)
     (store / "severe_icans" / CURRENT_FILE).unlink()
     asyncio.run(watch.look())
     assert set(ward.artefacts) == {"severe_crs", "severe_icans"}
@@ -133,21 +149,21 @@ def test_a_store_that_loses_a_model_is_not_followed(store: Path, guard: Guard) -
 
 
 def test_a_closed_ward_opens_once_there_is_a_model(
-    store: Path, guard: Guard, tmp_path: Path
+    store: Path, guard: Guard, log: AssessmentLog, tmp_path: Path
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     ward = Ward.open(empty)
-    watch = Watch(ward, empty, guard)
+    watch = Watch(ward, empty, guard, log)
     shutil.copytree(store, empty, dirs_exist_ok=True)
     asyncio.run(watch.look())
     assert ward.ready
 
 
 def test_the_metrics_name_the_model_that_answers(
-    store: Path, guard: Guard, fitted_store: Store, evidence_store: Store
+    store: Path, guard: Guard, log: AssessmentLog, fitted_store: Store, evidence_store: Store
 ) -> None:
-    watch = Watch(Ward.open(store), store, guard)
+    watch = Watch(Ward.open(store), store, guard, log)
     make_current(store, fitted_store.artefacts["severe_crs"])
     asyncio.run(watch.look())
     lines = exposition().decode().splitlines()
@@ -192,11 +208,11 @@ def test_the_history_is_read_and_a_broken_chain_is_told(ward: Ward, tmp_path: Pa
     ],
 )
 def test_whatever_a_pointer_holds_is_refused_and_said(
-    store: Path, guard: Guard, pointer: bytes
+    store: Path, guard: Guard, log: AssessmentLog, pointer: bytes
 ) -> None:
     ward = Ward.open(store)
     before = hashes(ward)
-    watch = Watch(ward, store, guard)
+    watch = Watch(ward, store, guard, log)
     (store / "severe_crs" / CURRENT_FILE).write_bytes(pointer)
     asyncio.run(watch.look())
     assert hashes(ward) == before
@@ -204,7 +220,7 @@ def test_whatever_a_pointer_holds_is_refused_and_said(
 
 
 def test_a_look_that_fails_does_not_end_the_watch(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Path, tmp_path: Path, log: AssessmentLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key that is revoked afterwards must still be revoked."""
     monkeypatch.setattr("serving.doors.watch.EVERY_SECONDS", 0.01)
@@ -212,7 +228,7 @@ def test_a_look_that_fails_does_not_end_the_watch(
     revoked = keys.add("revoked", [Scope.ASSESS])
     keys.add("other", [Scope.ASSESS])
     guard = Guard(keys, RateLimit(1e6))
-    watch = Watch(Ward.open(store), store, guard)
+    watch = Watch(Ward.open(store), store, guard, log)
 
     async def fail() -> None:
         raise ZeroDivisionError
@@ -230,3 +246,20 @@ def test_a_look_that_fails_does_not_end_the_watch(
         watching.cancel()
 
     asyncio.run(use())
+
+
+def test_how_long_answers_wait_for_their_rows_is_shown_before_they_have_them(
+    store: Path, guard: Guard, log: AssessmentLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.doors.watch.EVERY_SECONDS", 0.01)
+    watch = Watch(Ward.open(store), store, guard, log)
+
+    async def shown() -> bytes:
+        watching = asyncio.create_task(watch.run())
+        await asyncio.sleep(0.1)
+        watching.cancel()
+        return exposition()
+
+    assert b"cart_risk_log_lag_seconds 0.0\n" in asyncio.run(shown())
+    monkeypatch.setattr(AssessmentLog, "lag", 3.5)
+    assert b"cart_risk_log_lag_seconds 3.5\n" in asyncio.run(shown())
