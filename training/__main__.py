@@ -216,23 +216,11 @@ def prepare_command(
     port: Annotated[int, typer.Option(help="Where the service will listen.")] = 3000,
 ) -> None:
     """Train and promote the default models where none is in service; print a request to try."""
-    from training.promoting.promotion import Beside, promote
-    from training.run_record import of_training
-    from training.saving import EVALUATIONS
-
     with said_plainly():
         store = Settings.from_environment().store
-        missing = [name for name in _DEFAULT_EXPERIMENTS if name not in load_current(store)]
-        runs = [_train(experiments / f"{name}.toml", None, TRAINED) for name in missing]
-        if runs:
-            from training.terminal import show_trained
-
-            registry = Registry(_registry_home())
-            for run in runs:
-                registry.record(of_training(run))
-                beside, outcome = Beside(TRAINED / EVALUATIONS), run.experiment.outcome.name
-                promote(registry, store, outcome, reason="default model", beside=beside)
-            show_trained(_screen, runs)
+        in_service = load_current(store)
+        if missing := [name for name in _DEFAULT_EXPERIMENTS if name not in in_service]:
+            _prepare([experiments / f"{name}.toml" for name in missing], store)
     body, key = json.dumps(EXAMPLE_PATIENT), development_key()
     print(
         "Once the service is up, try (an invented patient):\n\n"
@@ -241,6 +229,21 @@ def prepare_command(
         "The key opens everything for one day; the page asks for it too.\n",
         flush=True,
     )
+
+
+def _prepare(experiments: list[Path], store: Path) -> None:
+    from training.promoting.promotion import Beside, promote
+    from training.run_record import of_training
+    from training.saving import EVALUATIONS
+    from training.terminal import show_trained
+
+    runs = [_train(experiment, None, TRAINED) for experiment in experiments]
+    registry = Registry(_registry_home())
+    for run in runs:
+        registry.record(of_training(run))
+        beside, outcome = Beside(TRAINED / EVALUATIONS), run.experiment.outcome.name
+        promote(registry, store, outcome, reason="default model", beside=beside)
+    show_trained(_screen, runs)
 
 
 def _registry_home() -> Path:
