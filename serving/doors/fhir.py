@@ -1,6 +1,7 @@
 """The FHIR door: a Bundle in, a RiskAssessment out; between them the one Assessor and its log."""
 
 from dataclasses import replace
+from itertools import islice
 
 import orjson
 from starlette.responses import Response
@@ -19,6 +20,8 @@ from serving.fhir.reading import Reading
 
 MOST_BUNDLE_BYTES = 1024 * 1024
 """A year of results of one patient; most of it is not read."""
+MOST_PROBLEMS = 500
+"""More are told once the first are mended: a refusal is no longer than what it refuses."""
 KEPT = "fhir"
 """The field of a kept assessment that holds what a FHIR client was sent."""
 
@@ -61,4 +64,8 @@ def _all_problems(reading: Reading) -> list[Problem]:
     """Return the problems of the Bundle, then those of the values that could be read from it."""
     # What the record lacks, the reading has said already, and where it should stand.
     found = [p for p in problems_of(reading.record) if p.code != "required"]
-    return list(dict.fromkeys([*reading.problems, *(located(reading, one) for one in found)]))
+    problems = dict.fromkeys([*reading.problems, *(located(reading, one) for one in found)])
+    if len(problems) <= MOST_PROBLEMS:
+        return list(problems)
+    message = f"there are more problems than these {MOST_PROBLEMS}"
+    return [*islice(problems, MOST_PROBLEMS), Problem("Bundle", "more_problems", message)]

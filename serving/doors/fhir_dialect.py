@@ -49,6 +49,7 @@ BY_PROBLEM = {
     "several_diseases": "multiple-matches",
     "several_patients": "multiple-matches",
     "several_products": "multiple-matches",
+    "too_many_entries": "too-long",
     "unknown_unit": "code-invalid",
 }
 

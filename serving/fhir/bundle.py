@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from data_schemas.patient_request import Problem
-from serving.fhir.elements import an_object, objects
+from serving.fhir.elements import alike, an_object, objects
 
 TYPES = ("collection", "searchset", "transaction-response")
 READ = ("Observation", "Condition", "MedicationRequest", "MedicationAdministration", "Procedure")
 """Each of these says whose it is, or is refused."""
+MOST_ENTRIES = 5_000
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _FULL_URL = re.compile(r"(?:https?|urn):[!-~]{1,500}")
 _VERSION = re.compile(r"/_history/[^/]*$")
@@ -31,6 +32,7 @@ class Resources:
     def __init__(self, given: Any) -> None:
         """Sort a Bundle's resources; ``problems`` says what is none."""
         self.problems: list[Problem] = []
+        self._count = 0
         self.incomplete = False
         """Whether the Bundle says that more belongs to it, or that something failed."""
         self.entries = list(self._entries(given, "Bundle"))
@@ -84,6 +86,11 @@ class Resources:
         entries = given.get("entry", [])
         if not isinstance(entries, list):
             self._refuse(f"{path}.entry", "not_a_list", "must be a list of entries")
+            return
+        self._count += len(entries)
+        if self._count > MOST_ENTRIES:
+            message = f"a Bundle may hold at most {MOST_ENTRIES} entries"
+            self._refuse(f"{path}.entry", "too_many_entries", message)
             return
         links = objects(given.get("link"))
         self.incomplete |= any(link.get("relation") == "next" for link in links)
@@ -144,7 +151,9 @@ class Resources:
     def _check_duplicates(self) -> None:
         for entry in self.entries:
             first = self._by_reference[entry.reference]
-            if entry.reference and entry.resource != first.resource:
+            if entry is first or not entry.reference:
+                continue
+            if not alike(entry.resource, first.resource):
                 message = "another resource of this Bundle has the same id and says something else"
                 self._refuse(entry.path, "duplicate", message)
 

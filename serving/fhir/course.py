@@ -114,7 +114,7 @@ def _named(about: Any) -> set[str]:
     """Return the products whose name or brand stands in the words of a CodeableConcept."""
     texts = [an_object(about).get("text"), *(coding.get("display") for coding in codings(about))]
     words = " ".join(text[:_LONGEST_TEXT] for text in texts if isinstance(text, str))
-    words = words.replace("_", " ")
+    words = words[:_LONGEST_TEXT].replace("_", " ")
     return {product for spelling, product in _SPELLINGS.items() if spelling.search(words)}
 
 

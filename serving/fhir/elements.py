@@ -55,6 +55,20 @@ def meanings(concept: Any, table: CodeTable) -> Iterator[Code]:
             yield found
 
 
+def alike(one: Any, other: Any) -> bool:
+    """Tell whether two pieces of JSON are the same, however deep they are."""
+    pairs = [(one, other)]
+    while pairs:
+        a, b = pairs.pop()
+        if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
+            pairs += [(a[name], b[name]) for name in a]
+        elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+            pairs += zip(a, b, strict=True)
+        elif isinstance(a, dict | list) or type(a) is not type(b) or a != b:
+            return False
+    return True
+
+
 def has_code(concept: Any, *codes: str) -> bool:
     """Tell whether a CodeableConcept is one of the codes, which no two systems use differently."""
     return any(coding.get("code") in codes for coding in codings(concept))
