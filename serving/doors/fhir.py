@@ -1,6 +1,7 @@
 """The FHIR door: a Bundle in, a RiskAssessment out; between them the one Assessor and its log."""
 
 from dataclasses import replace
+from http import HTTPStatus
 from itertools import islice
 
 import orjson
@@ -20,6 +21,8 @@ from serving.fhir.reading import Reading
 
 MOST_BUNDLE_BYTES = 1024 * 1024
 """A year of results of one patient; most of it is not read."""
+MOST_OBJECTS = 25_000
+"""More than a real body of that size holds; the time to read goes with their number."""
 MOST_PROBLEMS = 500
 """More are told once the first are mended: a refusal is no longer than what it refuses."""
 KEPT = "fhir"
@@ -37,6 +40,8 @@ class Fhir:
         """Assess the patient of a Bundle."""
         visit.media_type((FHIR_JSON, JSON))
         content = await visit.body(MOST_BUNDLE_BYTES)
+        if content.count(b"{") > MOST_OBJECTS:
+            raise too_complex()
         reading = read_bundle(read_json(content))
         entry = self._answered(Sent(content, reading.record), reading, visit)
         answer = orjson.loads(entry.answer)
@@ -58,6 +63,12 @@ class Fhir:
         except RequestRefused as refusal:
             refusal.problems = tuple(located(reading, one) for one in refusal.problems)
             raise
+
+
+def too_complex() -> RequestRefused:
+    """Return the refusal of a body that would hold up everybody else."""
+    detail = f"the body may hold at most {MOST_OBJECTS} JSON objects"
+    return RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
 def _all_problems(reading: Reading) -> list[Problem]:

@@ -49,14 +49,15 @@ def read_around_infusion(reading: Reading, resources: Resources, course: Course)
 
 def _drugs(reading: Reading, resources: Resources, course: Course) -> Iterator[Drug]:
     for entry in resources.of("MedicationRequest", "MedicationAdministration"):
-        for code in meanings(concept(resources, entry), DRUGS) if stands(entry) else ():
-            given = [moment(when) for when, _ in moments(entry)]
+        if not stands(entry):
+            continue
+        names = dict.fromkeys(code.means for code in meanings(concept(resources, entry), DRUGS))
+        given = [when for text, _ in moments(entry) if (when := moment(text))] if names else []
+        for name in names:
             if not given:
-                reading.warn(code.means, "without a day it was planned for, not read")
+                reading.warn(name, "without a day it was planned for, not read")
             for when in given:
-                if when:
-                    days = (course.start.date() - when.date()).days
-                    yield Drug(code.means, days, when, entry)
+                yield Drug(name, (course.start.date() - when.date()).days, when, entry)
 
 
 def _read_lymphodepletion(reading: Reading, drugs: list[Drug]) -> datetime | None:

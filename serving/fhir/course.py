@@ -22,11 +22,14 @@ PRIOR_AFTER_DAYS = 28
 """A completed infusion longer ago than the horizon of the outcomes is an earlier treatment."""
 _ACTIVE = ("active", "recurrence", "relapse")
 _NOT_TRUE = ("refuted", "entered-in-error")
+MOST_EVENTS = 1_000
+"""Of one instruction; an infusion has one or two, a drug one a day."""
 _SPELLINGS = {
-    re.compile(rf"(?<!\w){re.escape(spelling.replace('_', ' '))}(?!\w)", re.IGNORECASE): product
+    spelling.replace("_", " "): product
     for spelling, product in PRODUCT_SPELLINGS.items()
     if product != "other"
 }
+_SPELLED = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, _SPELLINGS))})(?!\w)")
 _LONGEST_TEXT = 500
 
 
@@ -60,7 +63,7 @@ def moments(entry: Entry) -> Iterator[tuple[str, str]]:
         instructions = resource.get("dosageInstruction")
         for i, one in enumerate(instructions if isinstance(instructions, list) else []):
             events = an_object(an_object(one).get("timing")).get("event")
-            for j, event in enumerate(events if isinstance(events, list) else []):
+            for j, event in enumerate(events[:MOST_EVENTS] if isinstance(events, list) else []):
                 if moment(event):
                     yield event, f"{path}.dosageInstruction[{i}].timing.event[{j}]"
         return
@@ -114,8 +117,8 @@ def _named(about: Any) -> set[str]:
     """Return the products whose name or brand stands in the words of a CodeableConcept."""
     texts = [an_object(about).get("text"), *(coding.get("display") for coding in codings(about))]
     words = " ".join(text[:_LONGEST_TEXT] for text in texts if isinstance(text, str))
-    words = words[:_LONGEST_TEXT].replace("_", " ")
-    return {product for spelling, product in _SPELLINGS.items() if spelling.search(words)}
+    words = words[:_LONGEST_TEXT].replace("_", " ").casefold()
+    return {_SPELLINGS[spelling] for spelling in _SPELLED.findall(words)}
 
 
 def _planned(reading: Reading, infusions: list[Infusion]) -> list[Infusion]:

@@ -8,6 +8,9 @@ from typing import Any
 from data_schemas.patient_request import read_clock
 from data_schemas.terminology import Code, CodeTable
 
+MOST_CODINGS = 100
+"""What many resources refer to is read once for each: without a limit a body could cost minutes."""
+
 # FHIR's dateTime with at least a day; a time has a zone. Other years are no dates of patients.
 _DAY = r"(?:18|19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}"
 _MOMENT = re.compile(
@@ -43,8 +46,9 @@ def on_one_clock(when: datetime) -> float:
 
 
 def codings(concept: Any) -> list[dict[str, Any]]:
-    """Return the codings of a CodeableConcept."""
-    return objects(an_object(concept).get("coding"))
+    """Return the codings of a CodeableConcept, which has a few."""
+    given = an_object(concept).get("coding")
+    return objects(given[:MOST_CODINGS]) if isinstance(given, list) else []
 
 
 def meanings(concept: Any, table: CodeTable) -> Iterator[Code]:

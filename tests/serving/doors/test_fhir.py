@@ -22,7 +22,7 @@ from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import LogUnavailable
 from serving.doors.assessor import Assessor
 from serving.doors.door import Door, Doors
-from serving.doors.fhir import MOST_BUNDLE_BYTES, MOST_PROBLEMS
+from serving.doors.fhir import MOST_BUNDLE_BYTES, MOST_OBJECTS, MOST_PROBLEMS
 from serving.doors.fhir_dialect import BY_PROBLEM, BY_STATUS
 from serving.doors.gate import Gate
 from serving.doors.guard import Guard
@@ -492,6 +492,7 @@ def test_every_kind_of_refusal_is_an_operation_outcome(
             (client.get("/fhir/"), 404, "not-found"),
             (client.get(ASSESS), 405, "not-supported"),
             (post(ASSESS, content=b" " * (MOST_BUNDLE_BYTES + 1)), 413, "too-long"),
+            (post(ASSESS, content=b"{" * (MOST_OBJECTS + 1)), 413, "too-long"),
             (
                 post(ASSESS, content=b"x", headers={"content-type": "text/xml"}),
                 415,
@@ -681,3 +682,12 @@ def test_twins_of_any_depth_are_compared(client: TestClient) -> None:
         entries = ",".join(f'{{"resource": {one}}}' for one in [*rest, *(twins[i] for i in chosen)])
         content = f'{{"resourceType": "Bundle", "type": "collection", "entry": [{entries}]}}'
         assert client.post(ASSESS, content=content).status_code == status
+
+
+def test_many_codings_and_many_days_do_not_multiply(client: TestClient) -> None:
+    """Without a limit this body would be read for minutes."""
+    cyclophosphamide = {"system": "http://www.whocc.no/atc", "code": "L01AA01"}
+    order = drug("cy", "L01AA01", "2026-03-10")
+    order["medicationCodeableConcept"] = {"coding": [cyclophosphamide] * 7_000}
+    order["dosageInstruction"] = [{"timing": {"event": ["2026-03-10"] * 30_000}}]
+    assert answered(client, bundle_of([*example(), order]))["resourceType"] == "Bundle"
