@@ -101,7 +101,7 @@ class _Reader:
 
     def __init__(self, infusion_date: object) -> None:
         self.problems: list[Problem] = []
-        self.infusion = _read_clock(infusion_date)
+        self.infusion = read_clock(infusion_date)
         self.infusion_given = infusion_date is not None
         if self.infusion_given and self.infusion is None:
             self.refuse("infusion_date", "not_a_date", "must be an ISO 8601 date or date-time")
@@ -134,8 +134,8 @@ class _Reader:
         return True
 
     def _day_before_infusion(self, given: object) -> date | None:
-        measured = _read_clock(given)
-        if measured is None or self.infusion is None or _is_after(measured, self.infusion):
+        measured = read_clock(given)
+        if measured is None or self.infusion is None or is_after(measured, self.infusion):
             return None
         return measured.date()
 
@@ -158,12 +158,12 @@ class _Reader:
             return
         if not given.keys() <= _QUANTITY_KEYS:
             self.refuse(name, "unknown_key", "a quantity has value, unit and measured_at only")
-        unit = _accepted_unit(given.get("unit"), declared)
+        unit = accepted_unit(given.get("unit"), declared)
         value = given.get("value")
         if unit is None:
             units = tuple(declared.conversions)
             self.refuse(name, "unknown_unit", "give one of the accepted units", units)
-        if not _is_finite_number(value):
+        if not is_finite_number(value):
             self.refuse(name, "not_a_number", "the value must be a finite number")
             value = None
         measured_at = given.get("measured_at")
@@ -209,13 +209,13 @@ class _Reader:
             self.refuse(name, "not_a_choice", "must be yes, no or unknown", ("yes", "no", UNKNOWN))
 
     def _measured_on(self, name: str, given: object) -> date | None:
-        measured = _read_clock(given)
+        measured = read_clock(given)
         if measured is None:
             self.refuse(name, "not_a_date", "measured_at must be an ISO 8601 date or date-time")
             return None
         if not self.infusion_given:
             self.refuse("infusion_date", "required", "needed to place measured_at before infusion")
-        elif self.infusion and _is_after(measured, self.infusion):
+        elif self.infusion and is_after(measured, self.infusion):
             self.refuse(name, "measured_after_infusion", "must be measured before the infusion")
         return measured.date()
 
@@ -269,7 +269,8 @@ def _refuse_unknown_names(reader: _Reader, names: Iterable[str]) -> None:
             reader.refuse("(unknown)", "unknown_field", message, near)
 
 
-def _accepted_unit(given: object, declared: Quantity) -> str | None:
+def accepted_unit(given: object, declared: Quantity) -> str | None:
+    """Return the accepted unit that a spelling means, or None."""
     if not isinstance(given, str) or len(given) > 40:
         return None
     if given in declared.conversions:
@@ -282,13 +283,15 @@ def _accepted_unit(given: object, declared: Quantity) -> str | None:
     return folded.get(unit.lower())
 
 
-def _is_finite_number(value: object) -> bool:
+def is_finite_number(value: object) -> bool:
+    """Tell whether a value is a number that can be reckoned with."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return abs(value) < LARGEST  # false for NaN and the infinities, too
 
 
-def _read_clock(given: object) -> datetime | None:
+def read_clock(given: object) -> datetime | None:
+    """Return an ISO 8601 date or date-time, or None for anything else."""
     if not isinstance(given, str):
         return None
     try:
@@ -297,7 +300,7 @@ def _read_clock(given: object) -> datetime | None:
         return None
 
 
-def _is_after(measured: datetime, infusion: datetime) -> bool:
+def is_after(measured: datetime, infusion: datetime) -> bool:
     """Compare the days that the clocks on site showed, and the hours if the infusion has one."""
     if measured.date() > infusion.date():
         return True

@@ -9,9 +9,11 @@ from http import HTTPStatus
 from typing import Any
 
 from serving.doors.problem import MEDIA_TYPE
+from serving.fhir.names import FHIR_JSON
+from serving.openapi_fhir import EXAMPLE_BUNDLE
 from serving.openapi_schemas import reference, schemas
 
-API_VERSION = "1.2.0"
+API_VERSION = "1.3.0"
 _JSON = "application/json"
 _NDJSON = "application/x-ndjson"
 
@@ -95,6 +97,8 @@ def openapi_document() -> dict[str, Any]:
             "/v1/predictors": {"get": _get("listPredictors", "The data contract", "Predictors")},
             "/v1/model": {"get": _get("describeModels", "The models in service", "Models", 503)},
             "/v1/model/history": {"get": _history()},
+            "/fhir/$assess": {"post": _fhir_assess()},
+            "/fhir/metadata": {"get": _fhir_metadata()},
             "/docs.json": {"get": _get("openapi", "This document", None)},
             "/livez": {"get": _get("livez", "The process answers", "Alive")},
             "/readyz": {
@@ -177,6 +181,32 @@ def _look_up() -> dict[str, Any]:
 def _history() -> dict[str, Any]:
     operation = _get("modelHistory", "What answered when", "History", *_GUARDED)
     return _guarded(operation)
+
+
+def _fhir_assess() -> dict[str, Any]:
+    example = _content("FhirBundle", EXAMPLE_BUNDLE)
+    ok = {
+        "description": "A RiskAssessment; or an OperationOutcome where no risk can be given",
+        "content": {FHIR_JSON: {"schema": reference("FhirAnswer")}},
+    }
+    summary = "Assess the patient of a FHIR R4 Bundle"
+    body = {FHIR_JSON: example, _JSON: _content("FhirBundle")}
+    return _in_fhir(_post("fhirAssess", summary, body, ok))
+
+
+def _fhir_metadata() -> dict[str, Any]:
+    operation = _get("fhirMetadata", "What the FHIR door does", None)
+    content = {FHIR_JSON: _content("CapabilityStatement")}
+    operation["responses"]["200"]["content"] = content
+    return _in_fhir(operation)
+
+
+def _in_fhir(operation: dict[str, Any]) -> dict[str, Any]:
+    """Let an operation refuse in the dialect of FHIR."""
+    for status, response in operation["responses"].items():
+        if status != "200":
+            response["content"] = {FHIR_JSON: _content("OperationOutcome")}
+    return operation
 
 
 def _metrics() -> dict[str, Any]:

@@ -7,6 +7,8 @@ from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.reported_outcome import FIELDS, HIGHEST_GRADE, LONGEST_FOLLOW_UP_DAYS
 from data_schemas.risk_assessment import RiskAssessment
 from data_schemas.toxicity_grading import GradingScale
+from serving.fhir.bundle import TYPES
+from serving.fhir.capability import VERSION
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
@@ -31,6 +33,9 @@ def schemas() -> dict[str, Schema]:
     answer["properties"]["what_if"] = _object(
         {"title": _TEXT, "changed": _list(_TEXT), "notes": _list(_TEXT)}
     )
+    answer["properties"]["fhir"] = _FREE | {
+        "description": "what a FHIR client was sent; of an assessment that is looked up"
+    }
     answer["required"] = ["assessment_id", "assessed_at", *answer["required"]]
     return found | _SENT | _ANSWERED | {"Patient": _patient()}
 
@@ -65,9 +70,36 @@ _OUTCOME: dict[str, Schema] = {
     "grading_scale": {"type": "string", "examples": [GradingScale.ASTCT2019.value]},
     "follow_up_days": {"type": "integer", "minimum": 0, "maximum": LONGEST_FOLLOW_UP_DAYS},
 }
+_ISSUE = _object(
+    {
+        "severity": {"enum": ["error", "warning", "information"]},
+        "code": _TEXT,
+        "details": _object({"text": _TEXT, "coding": _list(_FREE)}, ("coding",)),
+        "expression": _list(_TEXT),
+    },
+    ("expression",),
+)
+_OUTCOME_RESOURCE = _object(
+    {"resourceType": {"const": "OperationOutcome"}, "id": _ID, "issue": _list(_ISSUE)}, ("id",)
+)
+_RISK_BUNDLE = _object(
+    {
+        "resourceType": {"const": "Bundle"},
+        "type": {"const": "collection"},
+        "timestamp": _TIME,
+        "entry": _list(_object({"fullUrl": _TEXT, "resource": _FREE}, ("fullUrl",))),
+    }
+)
 _SENT: dict[str, Schema] = {
     "Batch": _closed({"items": _list({}) | {"minItems": 1, "maxItems": 10_000}}),
     "WhatIf": _closed({"patient": reference("Patient"), "changes": _FREE | {"minProperties": 1}}),
+    "FhirBundle": _object(
+        {
+            "resourceType": {"const": "Bundle"},
+            "type": {"enum": list(TYPES)},
+            "entry": _list(_FREE) | {"description": "resources about one Patient"},
+        }
+    ),
     "Outcome": _closed(_OUTCOME, tuple(name for name in FIELDS if name.endswith("_grade"))),
 }
 _ANSWERED: dict[str, Schema] = {
@@ -106,6 +138,15 @@ _ANSWERED: dict[str, Schema] = {
             "outcomes": _list(
                 _object({"outcome_id": _ID, "recorded_at": _TIME, **_OUTCOME}, FIELDS)
             ),
+        }
+    ),
+    "OperationOutcome": _OUTCOME_RESOURCE,
+    "FhirAnswer": {"anyOf": [_RISK_BUNDLE, _OUTCOME_RESOURCE]},
+    "CapabilityStatement": _object(
+        {
+            "resourceType": {"const": "CapabilityStatement"},
+            "fhirVersion": {"const": VERSION},
+            "rest": _list(_FREE),
         }
     ),
     "Predictors": _object({"predictors": _list(_FREE)}),

@@ -13,6 +13,7 @@ from serving.doors.assessor import Assessor
 from serving.doors.batch import Batches
 from serving.doors.catalogue import Catalogue
 from serving.doors.door import Door, Doors
+from serving.doors.fhir import Fhir
 from serving.doors.gate import Gate
 from serving.doors.guard import Guard
 from serving.doors.history import History
@@ -35,7 +36,13 @@ class RestApplication:
         assessor = Assessor(ward, log)
         patients = Patients(assessor, log, product_what_if=product_what_if)
         self._gate = Gate(
-            Doors(_doors(patients, Batches(assessor), Catalogue(ward, log), History(store))), guard
+            Doors(
+                [
+                    *_doors(patients, Batches(assessor), Catalogue(ward, log), History(store)),
+                    *_fhir_doors(Fhir(assessor)),
+                ]
+            ),
+            guard,
         )
         self._watching: asyncio.Task[None] | None = None
 
@@ -84,4 +91,11 @@ def _doors(
         Door("GET", "/readyz", catalogue.readyz),
         Door("GET", "/metrics", catalogue.metrics),
         *page_doors(),
+    ]
+
+
+def _fhir_doors(fhir: Fhir) -> list[Door]:
+    return [
+        Door("POST", "/fhir/$assess", fhir.assess, Scope.ASSESS),
+        Door("GET", "/fhir/metadata", fhir.metadata),
     ]

@@ -12,6 +12,7 @@ import orjson
 
 from data_schemas.patient_request import Problem, RequestProblems, read_patient
 from serving.assess import Answered
+from serving.assess import Assessor as Ready
 from serving.assessment_log.entries import LogEntry, new_id
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import LogUnavailable
@@ -54,9 +55,7 @@ class Assessor:
         RequestRefused
             422 with every problem; 503 while no model is in service.
         """
-        ready = self._ward.assessor
-        if ready is None:
-            raise busy(self._ward.refusal)
+        ready = self.ready()
         given, reference = without_reference(sent.given)
         try:
             made = ready.assess(read_patient(given))
@@ -74,6 +73,19 @@ class Assessor:
             api_key_id=visit.caller,
             reference=reference,
         )
+
+    def ready(self) -> Ready:
+        """Return what computes an answer.
+
+        Raises
+        ------
+        RequestRefused
+            503, while no model is in service.
+        """
+        ready = self._ward.assessor
+        if ready is None:
+            raise busy(self._ward.refusal)
+        return ready
 
     async def keep(self, entry: LogEntry) -> bytes:
         """Return the answer once it is on disk.
@@ -122,10 +134,11 @@ def without_reference(given: Any) -> tuple[Any, str | None]:
         return rest, reference
     message = "must be up to 64 letters, digits and . _ : -"
     problem = Problem(REFERENCE, "not_a_reference", message)
-    raise unreadable(RequestProblems((problem, *_problems_of(rest))))
+    raise unreadable(RequestProblems((problem, *problems_of(rest))))
 
 
-def _problems_of(given: Any) -> Iterable[Problem]:
+def problems_of(given: Any) -> Iterable[Problem]:
+    """Return everything that the contract has against a patient."""
     try:
         read_patient(given)
     except RequestProblems as refused:

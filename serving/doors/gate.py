@@ -15,10 +15,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from serving.doors.door import Door, Doors
+from serving.doors.fhir_dialect import refused
 from serving.doors.guard import Guard
 from serving.doors.logs import RequestLines
 from serving.doors.metrics import count_answer
-from serving.doors.problem import RequestRefused, problem_response
+from serving.doors.problem import RequestRefused
 from serving.doors.visit import Visit, too_slow
 
 DEADLINE_SECONDS = 4.0
@@ -76,7 +77,7 @@ class Gate:
                 route = scope[ROUTE] = door.path
                 response = await self._answer(door, visit)
             except RequestRefused as refusal:
-                response = problem_response(refusal)
+                response = refused(refusal, scope["path"])
             except Exception as error:
                 response = _failure(error, visit)
             response.raw_headers += _RAW_SECURITY_HEADERS
@@ -132,4 +133,5 @@ def _failure(error: Exception, visit: Visit) -> Response:
         },
     )
     detail = "the service failed; its log names the place under this request's id"
-    return problem_response(RequestRefused(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+    refusal = RequestRefused(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+    return refused(refusal, visit.scope["path"])

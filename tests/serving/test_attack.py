@@ -28,6 +28,7 @@ MOST_GROWTH_BYTES = 60_000_000
 MOST_CREEP_BYTES = 10_000_000
 """From the first round of thousands of cases to the last."""
 POSTS = ("/v1/assess", "/v1/validate", "/v1/what-if", "/v1/outcomes", "/v1/assess/batch")
+POSTS += ("/fhir/$assess",)
 
 load_all_checks()
 CHECKED = list(CHECKS.get_all())
@@ -131,7 +132,8 @@ def test_what_is_malformed_is_the_callers_fault(
 ) -> None:
     response = running.client.post(path, content=content)
     assert 400 <= response.status_code < 500
-    assert response.headers["content-type"] == "application/problem+json"
+    dialect = "fhir" if path.startswith("/fhir/") else "problem"
+    assert response.headers["content-type"] == f"application/{dialect}+json"
 
 
 @pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED)

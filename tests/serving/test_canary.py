@@ -17,14 +17,16 @@ import pytest
 
 from data_schemas.predictors import PREDICTORS, Quantity
 from serving.openapi import EXAMPLE_OUTCOME, EXAMPLE_PATIENT, openapi_document
+from serving.openapi_fhir import EXAMPLE_BUNDLE
 from tests.conftest import Body, Store
 from tests.running_service import Running, served
+from tests.serving.fhir.resources import every_place, replaced
 
 NAME = "Mrn4711Kowalski"
 NUMBER = 4711.4711  # a ferritin that is accepted; of most others too much
 HEADERS = ("accept", "cookie", "origin", "referer", "traceparent", "user-agent", "x-patient")
 HEADERS += ("x-forwarded-for", "x-request-id", "if-none-match", "accept-language")
-JSON, LINES = "application/json", "application/x-ndjson"
+JSON, LINES, FHIR = "application/json", "application/x-ndjson", "/fhir/$assess"
 
 
 class Sent(NamedTuple):
@@ -67,6 +69,17 @@ def with_patients() -> Iterator[Sent]:
         yield Sent("POST", "/v1/assess/batch", lines, {"content-type": LINES})
 
 
+def with_bundles() -> Iterator[Sent]:
+    """Every element of a FHIR Bundle, and further ones that nobody reads."""
+    for path in every_place(EXAMPLE_BUNDLE):
+        for planted in (NAME, NUMBER, [NAME], {NAME: NAME}, {"text": NAME, "reference": NAME}):
+            yield posted(FHIR, replaced(EXAMPLE_BUNDLE, path, planted))
+    named = {"identifier": [{"value": NAME}], "name": [{"family": NAME, "text": NAME}]}
+    for i, entry in enumerate(EXAMPLE_BUNDLE["entry"]):
+        resource = entry["resource"] | named | {"note": [{"text": NAME}], NAME: NUMBER}
+        yield posted(FHIR, replaced(EXAMPLE_BUNDLE, ("entry", i, "resource"), resource))
+
+
 def with_outcomes() -> Iterator[Sent]:
     for name in (*EXAMPLE_OUTCOME, NAME):
         for value in (NAME, NUMBER, [NAME], {NAME: NAME}):
@@ -101,9 +114,10 @@ def ask(running: Running, sent: Sent) -> int:
         sent.method, sent.path, content=sent.body or None, headers=sent.headers
     )
     assert answer.status_code < 500
-    # Whoever is answered hears the numbers that were used.
+    # Whoever is answered hears the numbers that were used, and which resources they stand in.
     told = str(answer.headers) + (answer.text if answer.status_code >= 400 else "")
-    assert NAME.lower() not in (told + answer.text).lower()
+    text = answer.text.replace(f"/{NAME}", "") if sent.path == FHIR else answer.text
+    assert NAME.lower() not in (told + text).lower()
     assert str(NUMBER) not in told
     return answer.status_code
 
@@ -129,8 +143,9 @@ def test_what_is_planted_comes_to_light_nowhere(
     temporary = workplace / "temporary"
     temporary.mkdir(parents=True)
     settings = {"TMPDIR": str(temporary), "PROMETHEUS_MULTIPROC_DIR": str(temporary)}
-    everything = [*with_patients(), *with_outcomes(), *anywhere()]
+    everything = [*with_patients(), *with_bundles(), *with_outcomes(), *anywhere()]
     sent = random.Random(4711).sample(everything, requests)
+    sent += random.Random(4711).sample(list(with_bundles()), requests // 3)
     with served(evidence_store.root, workplace, settings) as running:
         statuses = {ask(running, one) for one in sent}
         assert statuses >= expected

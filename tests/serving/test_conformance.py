@@ -72,3 +72,25 @@ def test_the_client_prints_the_status_first_and_hears_every_problem(
 @pytest.mark.parametrize(("name", "most"), [("client.py", 20), ("conformance/runner.py", 60)])
 def test_what_is_handed_out_stays_short(name: str, most: int) -> None:
     assert len((API / name).read_text("utf-8").splitlines()) <= most
+
+
+def test_the_fhir_example_is_sent_and_answered_as_it_stands_there(running: Running) -> None:
+    """Of another model, the same elements with other digits."""
+    bundle, answer = (
+        json.loads((API / "conformance" / f"fhir-{name}.json").read_text("utf-8"))
+        for name in ("bundle", "answer")
+    )
+    from serving.openapi_fhir import EXAMPLE_BUNDLE
+
+    assert bundle == EXAMPLE_BUNDLE
+    today = running.client.post("/fhir/$assess", json=bundle).json()
+    assert elements(today) == elements(answer)
+
+
+def elements(given: object) -> set[str]:
+    """The names of all elements, each by its path."""
+    if isinstance(given, dict):
+        return {f".{n}{rest}" for n, value in given.items() for rest in {"", *elements(value)}}
+    if isinstance(given, list):
+        return {f"[]{rest}" for value in given for rest in {"", *elements(value)}}
+    return set()
