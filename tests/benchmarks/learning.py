@@ -2,8 +2,8 @@
 
     make bench-learning
 
-The truth of every centre departs from the published evidence, and in a second part contradicts it
-on purpose.
+The truth of every centre departs from the published evidence; in a second part it contradicts it,
+or is what the literature said before we shrank it.
 Nothing here is clinical performance.
 """
 

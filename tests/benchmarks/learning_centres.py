@@ -40,7 +40,13 @@ TEST_PATIENTS = 2000
 WITHOUT_OUTCOME = 0.1
 """More than the share of simulated patients whose outcome is not known."""
 
-WRONG: tuple[TruthName, ...] = ("reversed", "null", "shifted")
+OTHER_TRUTHS: dict[TruthName, tuple[int, ...]] = {
+    "reversed": (200,),
+    "null": (200,),
+    "shifted": (200,),
+    "stronger": (0, 100, 200),
+}
+"""Truths beside the main one, with the numbers of patients to learn from there."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,6 @@ class Plan:
     centres: int = 40
     slow_centres: int = 12
     sizes: tuple[int, ...] = (0, 50, 100, 200, 500, 1500, 5000)
-    wrong_size: int = 200
     flaml_sizes: tuple[int, ...] = (200, 500)
 
     @property
@@ -142,7 +147,10 @@ def tasks(plan: Plan) -> list[Task]:
     slow += [(name, n) for name in ANCHORED_XGBOOST for n in grown]
     if find_spec("flaml"):
         slow += [(name, n) for name in FLAML for n in plan.flaml_sizes]
-    wrong = [(name, plan.wrong_size) for name in (*OWN, *LOCAL)]
+    other = {
+        truth: [(name, n) for n in sizes for name in (*OWN, *(LOCAL if n else ()))]
+        for truth, sizes in OTHER_TRUTHS.items()
+    }
 
     def at(truth: TruthName, centres: int, fits: list[tuple[str, int]]) -> Iterator[Task]:
         for centre in range(centres):
@@ -152,7 +160,7 @@ def tasks(plan: Plan) -> list[Task]:
     return [
         *at("perturbed", plan.slow_centres, slow),
         *at("perturbed", plan.centres, every),
-        *(task for truth in WRONG for task in at(truth, plan.centres, wrong)),
+        *(task for truth, fits in other.items() for task in at(truth, plan.centres, fits)),
     ]
 
 

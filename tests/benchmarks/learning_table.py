@@ -24,6 +24,7 @@ TRUTHS = {
     "reversed": "every effect has the opposite sign",
     "null": "no effect at all, only product, disease and centre",
     "shifted": "every base rate is off by 1.2 in log-odds",
+    "stronger": "effects as published, nothing lost in transport",
 }
 MAIN = "perturbed"
 RESAMPLES = 2000

@@ -9,7 +9,8 @@ Averages of log-odds stay linear, so the explanation stays exact.
 """
 
 import itertools
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.special import expit, logsumexp
@@ -52,7 +53,9 @@ class Prior:
 
     ``mean`` has shape (p,), ``covariance`` (p, p); the first ``n_free`` parameters are intercept
     and cells, the last ``n_sites`` are centres, the rest effects. ``direction`` (p,) is the sign
-    an effect must keep, 0 for either.
+    an effect must keep, 0 for either. ``levels`` holds, by evidence slope, what is added to the
+    means of the cells, (n_cells,): effects twice as strong around the same mean rates go with a
+    lower risk of the typical patient.
     """
 
     mean: Array
@@ -60,6 +63,7 @@ class Prior:
     direction: Array
     n_free: int
     n_sites: int = 0
+    levels: Mapping[float, Array] = field(default_factory=dict)
 
     @property
     def is_effect(self) -> Array:
@@ -68,14 +72,18 @@ class Prior:
         return (place >= self.n_free) & (place < len(self.mean) - self.n_sites)
 
     def scaled(self, slope: float, spread: float) -> "Prior":
-        """Return the prior with its effects' means times slope and their sd times spread."""
-        factor = np.where(self.is_effect, spread, 1.0)
+        """Return the prior at an evidence slope, the sd of its effects times spread."""
         mean = np.where(self.is_effect, slope * self.mean, self.mean)
-        return replace(self, mean=mean, covariance=self.covariance * np.outer(factor, factor))
+        mean[1 : self.n_free] += self.levels.get(slope, 0.0)
+        return replace(self._with_spread(spread), mean=mean, levels={})
 
     def with_held_effects(self) -> "Prior":
         """Return the prior with its effects held where they are: only their common slope moves."""
-        return self.scaled(1.0, _HELD)
+        return self._with_spread(_HELD)
+
+    def _with_spread(self, times: float) -> "Prior":
+        factor = np.where(self.is_effect, times, 1.0)
+        return replace(self, covariance=self.covariance * np.outer(factor, factor))
 
     def without_directions(self, released: Array) -> "Prior":
         """Return the prior with the directions of the released parameters let go."""

@@ -16,7 +16,7 @@ from serving.model.tumour_burden import BurdenScale
 from training.cohort import LearningCohort
 from training.experiment import Experiment, ExperimentRefused
 from training.learning.centres import CENTRE_SPREAD
-from training.learning.posterior import Prior
+from training.learning.posterior import EVIDENCE_SLOPES, Prior
 from training.learning.recipes import FREE_SPREAD
 from training.synthesis.base_rates import BaseRates, base_rates, typical_log_odds
 from training.synthesis.published_effects import (
@@ -68,17 +68,34 @@ def evidence_prior(
     by_key = {effect.key: effect for effect in effects}
     spread = np.array([spread_of_linear_predictor(by_key, disease) for _, disease in rates.cells])
     between = sqrt(rates.between_centres**2 + CENTRE_SPREAD**2)
+    level = typical_log_odds(rates.expected, spread)
+    prior = _assemble(terms, effects, level, rates.covariance, between)
     return ModelPrior(
         outcome=experiment.outcome.name,
         terms=terms,
         cells=_published_cells(rates, between),
-        prior=_assemble(
-            terms, effects, typical_log_odds(rates.expected, spread), rates.covariance, between
-        ),
+        prior=replace(prior, levels=levels_by_slope(rates.expected, spread)),
         effects=effects,
         burden_scale=published_burden_scale(),
         between_centres=between,
     )
+
+
+def levels_by_slope(mean_log_odds: np.ndarray, spread: np.ndarray) -> dict[float, np.ndarray]:
+    """Return by evidence slope how far the typical patient of a cell lies from the usual.
+
+    Published mean rates stay what they are, so stronger effects go with a lower level. Weaker ones
+    go with none: what the literature does not say of patients, something else does.
+    The average over the slopes is 0: without patients the level is that of slope 1.
+
+    Parameters
+    ----------
+    mean_log_odds, spread
+        As :func:`typical_log_odds` takes them, shape (n_cells,).
+    """
+    levels = {s: typical_log_odds(mean_log_odds, max(s, 1.0) * spread) for s in EVIDENCE_SLOPES}
+    usual = sum(weight * levels[s] for s, weight in EVIDENCE_SLOPES.items())
+    return {s: level - usual for s, level in levels.items()}
 
 
 def cohort_prior(evidence: Evidence, experiment: Experiment, cohort: LearningCohort) -> ModelPrior:

@@ -72,7 +72,7 @@ class Recipe:
             mean, covariance = np.zeros(len(mean)), np.diag(np.where(effect, 0.0, LOCAL_RATE**2))
             covariance[0, 0] = LOCAL_INTERCEPT**2
         covariance[effect, effect] = spread
-        return replace(published, mean=mean, covariance=covariance)
+        return replace(published, mean=mean, covariance=covariance, levels={})
 
 
 DEFAULT = "anchored"

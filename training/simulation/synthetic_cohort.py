@@ -114,7 +114,8 @@ def simulate(n: int, sites: int, seed: int, *, truth: TruthName = "perturbed") -
     truth
         ``perturbed`` departs from the evidence; ``as_published`` follows it to the letter (a model
         started from the evidence is then right by construction); ``null`` has no effects;
-        ``reversed`` has every effect's sign flipped; ``shifted`` adds 1.2 to every log-odds.
+        ``reversed`` has every effect's sign flipped; ``shifted`` adds 1.2 to every log-odds;
+        ``stronger`` takes published effects whole, before they are shrunk for transport.
     """
     if n < 1 or sites < 1:
         raise Refused("a cohort needs at least one patient and one site")

@@ -6,7 +6,8 @@ So the truth departs from them in ways that a centre's may, at two levels, the w
 With ``N(m, v)`` a normal distribution of mean ``m`` and variance ``v``, in log-odds::
 
     base rate of a cell, world      drawn from the synthesis' posterior, jointly over cells
-    effect, world                   N(e, (0.3 |e|)^2 + 0.1^2), e the mean of the evidence prior
+    effect, world                   N(e, (0.3 |e|)^2 + 0.1^2), e the mean of the evidence prior,
+                                    in the truth ``stronger`` the figure before its shrinkage
     effect, centre                  N(w, (0.5 |w|)^2 + 0.1^2), w the world's
     intercept, centre               N(0, between_centres^2 + 0.4^2)
     product, centre                 N(0, 0.2^2)
@@ -53,7 +54,7 @@ from training.synthesis.published_effects import (
 )
 
 Array = np.ndarray
-TruthName = Literal["perturbed", "as_published", "null", "reversed", "shifted"]
+TruthName = Literal["perturbed", "as_published", "null", "reversed", "shifted", "stronger"]
 
 ACTING = (
     *("crp", "ferritin", "ldh", "platelets", TUMOUR_BURDEN, "albumin", "creatinine", "hemoglobin"),
@@ -75,9 +76,13 @@ _REFERENCE_SEED = 5
 
 @dataclass(frozen=True)
 class Scenario:
-    """How a truth differs: whether it is redrawn, the sign of its effects, a shift in log-odds."""
+    """How a truth differs: whether it is redrawn, the sign of its effects, a shift in log-odds.
+
+    ``shrunk`` is false where published figures act whole, as if nothing were lost in transport.
+    """
 
     redrawn: bool = True
+    shrunk: bool = True
     sign: float = 1.0
     shift: float = 0.0
 
@@ -88,6 +93,7 @@ SCENARIOS: dict[TruthName, Scenario] = {
     "null": Scenario(sign=0.0),
     "reversed": Scenario(sign=-1.0),
     "shifted": Scenario(shift=SHIFT),
+    "stronger": Scenario(shrunk=False),
 }
 
 
@@ -136,19 +142,27 @@ def term_keys() -> tuple[TermKey, ...]:
 
 
 @cache
-def _published(outcome: str) -> tuple[Array, Array, Array, float]:
-    """Return what is published: effects, cells, their covariance, the sd between centres."""
+def published_effects(outcome: str, *, shrunk: bool) -> Array:
+    """Return the effects as the evidence prior has them, or whole, shape (n_terms,)."""
     evidence = load_evidence()
-    effects = np.array([effect_prior(evidence, outcome, key).mean for key in term_keys()])
+    priors = [effect_prior(evidence, outcome, key) for key in term_keys()]
+    return np.array([prior.mean if shrunk else prior.as_published or 0.0 for prior in priors])
+
+
+@cache
+def _published_rates(outcome: str) -> tuple[Array, Array, float]:
+    """Return what is published of cells, (n_cells,), their covariance, the sd between centres."""
+    evidence = load_evidence()
     rates = base_rates(evidence, outcome)
     at = [rates.cells.index(cell) for cell in CELLS]
     between = sqrt(rates.between_centres**2 + CENTRE_SPREAD**2)
-    return effects, rates.mean[at], rates.covariance[np.ix_(at, at)], between
+    return rates.mean[at], rates.covariance[np.ix_(at, at)], between
 
 
 def draw_world(outcome: str, scenario: Scenario, rng: np.random.Generator) -> World:
     """Draw base rates and effects around the published ones."""
-    effects, cells, covariance, _ = _published(outcome)
+    cells, covariance, _ = _published_rates(outcome)
+    effects = published_effects(outcome, shrunk=scenario.shrunk)
     if not scenario.redrawn:
         return World(cells, scenario.sign * effects)
     drawn = rng.multivariate_normal(cells, covariance, method="cholesky")
@@ -161,7 +175,7 @@ def draw_centres(
     world: World, outcome: str, sites: int, scenario: Scenario, rng: np.random.Generator
 ) -> Centres:
     """Draw centres around a world."""
-    between = _published(outcome)[-1]
+    between = _published_rates(outcome)[-1]
     intercept = between * rng.standard_normal(sites)
     product = PRODUCT_SPREAD * rng.standard_normal((sites, len(PRODUCT_NAMES)))
     spread = np.sqrt((CENTRE_SHARE * world.effects) ** 2 + EFFECT_FLOOR**2)

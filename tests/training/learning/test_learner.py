@@ -12,6 +12,7 @@ from serving.model.risk_model import Recalibration
 from training.cohort import LearningCohort
 from training.experiment import read_experiment
 from training.learning.learner import (
+    BETWEEN_PATIENTS,
     DISPERSION,
     EVENTS_FOR_DEVIATION,
     EVENTS_FOR_SLOPE,
@@ -20,7 +21,7 @@ from training.learning.learner import (
     recalibrate,
     rows_of,
 )
-from training.learning.posterior import fit_posterior, prior_only
+from training.learning.posterior import fit_level_and_slope, fit_posterior, prior_only
 from training.learning.prior import ModelPrior, evidence_prior
 from training.learning.recipes import RECIPES
 
@@ -94,6 +95,19 @@ def test_few_events_leave_each_effect_as_uncertain_as_it_was(
     before = np.diag(believed.prior.covariance)[n_free:]
     after = np.diag(learn(believed, cohort, 1).model.posterior.covariance)[n_free:]
     assert (after >= before).all()
+
+
+def test_few_events_widen_nothing_that_was_not_fitted(
+    believed: ModelPrior, cohort_of: Build
+) -> None:
+    cohort = cohort_of(np.arange(150) < EVENTS_FOR_DEVIATION - 1, **patients(150))
+    model = learn(believed, cohort, 1).model
+    alone = fit_level_and_slope(rows_of(model, cohort).X, cohort.outcome, believed.prior)
+    own = np.zeros(len(alone.posterior.mean))
+    own[believed.prior.n_free :] = BETWEEN_PATIENTS * model.coefficients
+    np.testing.assert_allclose(
+        model.posterior.covariance, alone.posterior.covariance + np.diag(own**2), atol=1e-12
+    )
 
 
 def test_few_events_against_the_evidence_flatten_it(believed: ModelPrior, cohort_of: Build) -> None:
@@ -230,7 +244,7 @@ def test_without_trees_the_level_is_the_posterior_s_alone(
 def test_the_interval_holds_effects_that_differ_between_patients(
     believed: ModelPrior, cohort_of: Build, n: int
 ) -> None:
-    """Half of an effect's size, on top of what is not known of its mean."""
+    """A share of an effect's size, on top of what is not known of its mean."""
     cohort = drawn(n, cohort_of, believed) if n else None
     model = learn(believed, cohort, 1, RIDGE).model
     if cohort is None:
@@ -239,7 +253,7 @@ def test_the_interval_holds_effects_that_differ_between_patients(
         fitted = fit_posterior(rows_of(model, cohort).X, cohort.outcome, believed.prior)
         expected = DISPERSION * fitted.posterior.covariance
     effects = np.zeros(len(expected))
-    effects[believed.prior.n_free :] = 0.5 * model.coefficients
+    effects[believed.prior.n_free :] = BETWEEN_PATIENTS * model.coefficients
     np.testing.assert_allclose(
         model.posterior.covariance, expected + np.diag(effects**2), rtol=0, atol=1e-12
     )

@@ -1,5 +1,7 @@
 """From prior to posterior: evidence without patients, the cohort's own answer with many."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -22,6 +24,7 @@ from training.learning.posterior import (
 
 Array = np.ndarray
 EFFECTS = np.array([0.4, 0.3, -0.3])
+EVERY = np.ones(5, bool)
 
 
 def prior(direction: tuple[int, ...] = (0, 0, 0), sd: float = 0.25) -> Prior:
@@ -78,6 +81,15 @@ def test_without_patients_the_covariance_is_that_of_the_mixture() -> None:
     covariance = prior_only(believed).posterior.covariance
     assert covariance[2, 2] == pytest.approx(effect.var(), rel=0.02)
     assert covariance[0, 0] == pytest.approx(0.6**2)
+
+
+def test_a_level_is_added_once_and_at_its_slope_only() -> None:
+    usual = prior()
+    believed = replace(usual, levels={2.0: np.array([-0.7])})
+    for given in (believed, believed.with_held_effects(), believed.without_directions(EVERY)):
+        assert given.scaled(2.0, 1.0).mean[1] == usual.mean[1] - 0.7
+        assert given.scaled(2.0, 1.0).scaled(2.0, 1.0).mean[1] == usual.mean[1] - 0.7
+        assert given.scaled(1.0, 2.0).mean[1] == usual.mean[1]
 
 
 # ---- Many patients ---------------------------------------------------------------------------

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.special import expit
+from scipy.stats import norm
 
 from data_schemas.cohort_table import predictor_columns
 from data_schemas.evidence import Evidence
@@ -12,8 +15,9 @@ from data_schemas.predictors import PREDICTORS
 from serving.model.terms import design
 from training.cohort import LearningCohort
 from training.experiment import Experiment, ExperimentRefused, read_experiment
-from training.learning.prior import ModelPrior, cohort_prior, evidence_prior
-from training.synthesis.base_rates import base_rates
+from training.learning.posterior import EVIDENCE_SLOPES, prior_only
+from training.learning.prior import ModelPrior, cohort_prior, evidence_prior, levels_by_slope
+from training.synthesis.base_rates import base_rates, typical_log_odds
 from training.synthesis.published_effects import (
     DISEASE_SPECIFIC,
     effect_prior,
@@ -144,6 +148,28 @@ def test_the_typical_patient_is_below_the_mean_of_a_rare_outcome(believed: Model
     levels = believed.prior.mean[1 : believed.prior.n_free]
     rates = np.array([cell.base_rate for cell in believed.cells])
     assert (levels < np.log(rates / (1 - rates))).all()
+
+
+@pytest.mark.parametrize("slope", EVIDENCE_SLOPES)
+def test_a_stronger_literature_keeps_the_mean_rate_by_a_lower_level(slope: float) -> None:
+    rate, spread = 0.14, 0.9
+    levels = levels_by_slope(np.log([rate / (1 - rate)]), np.array([spread]))
+    usual = typical_log_odds(np.log([rate / (1 - rate)]), np.array([spread]))
+    level = float((usual + levels[slope] - levels[1.0])[0])
+    steepness = max(slope, 1.0) * spread
+    mean = quad(lambda z: expit(level + steepness * z) * norm.pdf(z), -9, 9)[0]
+    assert mean == pytest.approx(rate, abs=1e-6)
+
+
+def test_without_patients_the_level_is_that_of_the_published_slope(believed: ModelPrior) -> None:
+    cells = slice(1, believed.prior.n_free)
+    said = prior_only(believed.prior).posterior
+    np.testing.assert_allclose(said.mean[cells], believed.prior.mean[cells], atol=1e-9)
+    crp = believed.prior.n_free + [term.name for term in believed.terms].index("crp")
+    effect = believed.prior.mean[crp]
+    together = sum(w * s * believed.prior.levels[s] for s, w in EVIDENCE_SLOPES.items()) * effect
+    np.testing.assert_allclose(said.covariance[cells, crp], together, atol=1e-9)
+    assert (together < 0).all()
 
 
 def test_the_cohort_does_not_move_what_is_published(

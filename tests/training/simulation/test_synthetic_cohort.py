@@ -31,9 +31,19 @@ from training.simulation.synthetic_cohort import (
     write,
 )
 from training.simulation.synthetic_patients import CASE_MIX, draw_patients
-from training.simulation.synthetic_truth import SCENARIOS, _terms, term_keys, true_risk
+from training.simulation.synthetic_truth import (
+    SCENARIOS,
+    _departure,
+    _intercepts,
+    _terms,
+    draw_centres,
+    draw_world,
+    published_effects,
+    term_keys,
+    true_risk,
+)
 from training.synthesis.base_rates import base_rates
-from training.synthesis.published_effects import typical
+from training.synthesis.published_effects import transport, typical
 
 EXPERIMENT = Path(__file__).parents[3] / "experiments" / "severe_crs.toml"
 GRADES = {"severe_crs": "crs_grade", "severe_icans": "icans_grade"}
@@ -380,6 +390,38 @@ def test_the_shifted_truth_lies_1_2_log_odds_above_the_perturbed_one() -> None:
     usual, shifted = (simulate(500, 3, 8, truth=name).truth for name in ("perturbed", "shifted"))
     for outcome in OUTCOMES:
         assert np.allclose(logit(shifted[outcome]) - logit(usual[outcome]), 1.2)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_the_stronger_truth_is_drawn_around_the_figures_as_published(outcome: str) -> None:
+    whole, shrunk = (published_effects(outcome, shrunk=shrunk) for shrunk in (False, True))
+    np.testing.assert_allclose(whole * transport(load_evidence()), shrunk)
+    stronger, usual = (
+        draw_world(outcome, SCENARIOS[truth], np.random.default_rng(3))
+        for truth in ("stronger", "perturbed")
+    )
+    away, usually = (
+        (world.effects - mean) / np.hypot(0.3 * mean, 0.1)
+        for world, mean in ((stronger, whole), (usual, shrunk))
+    )
+    np.testing.assert_allclose(away, usually)
+    np.testing.assert_array_equal(stronger.cells, usual.cells)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_the_stronger_truth_keeps_each_base_rate(outcome: str) -> None:
+    """Averaged over other patients and centres than those it was solved on."""
+    scenario, n = SCENARIOS["stronger"], 60_000
+    rng = np.random.default_rng(8)
+    world = draw_world(outcome, scenario, rng)
+    patients = replace(draw_patients(n, 1, rng), site=np.arange(n))
+    centres = draw_centres(world, outcome, n, scenario, rng)
+    away = _departure(_terms(patients), patients, centres, scenario)
+    risk = expit(_intercepts(world, outcome, scenario)[patients.cell] + away)
+    for cell in range(len(world.cells)):
+        here = risk[patients.cell == cell]
+        error = here.std() / np.sqrt(len(here)) + 0.01
+        assert abs(here.mean() - expit(world.cells[cell])) < 3 * error
 
 
 def test_severe_icans_is_commoner_among_those_with_severe_crs_at_the_same_risk() -> None:
