@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -191,11 +190,7 @@ def test_evidence_is_frozen_and_read_once(evidence: Evidence) -> None:
     assert len({*evidence.rows()}) == len(list(evidence.rows()))
 
 
-def test_loading_is_quick_and_needs_no_pandas(copy: Path) -> None:
-    """Reading and checking all tables stays under 0.3 s, and pandas stays out."""
-    start = perf_counter()
-    load_evidence(copy)
-    assert perf_counter() - start < 0.3
+def test_loading_needs_no_pandas() -> None:
     code = (
         "import sys, data_schemas.evidence as e; e.load_evidence(); print('pandas' in sys.modules)"
     )
