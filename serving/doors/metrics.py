@@ -105,7 +105,7 @@ def forget_dead_workers() -> None:
         try:
             os.kill(process, 0)
         except ProcessLookupError:
-            mark_process_dead(process, place)  # type: ignore[no-untyped-call]
+            mark_process_dead(process, place)  # type: ignore[no-untyped-call]  # likewise
 
 
 def exposition() -> bytes:

@@ -15,12 +15,10 @@ from serving.fhir.names import SOFTWARE, SOFTWARE_VERSION, code_system, extensio
 from serving.fhir.reading import Reading
 
 TITLE = "Pre-infusion CAR-T severe toxicity risk"
-LONGEST_RATIONALE = 300
 _CODES = {
     "severe_crs": "severe-crs-astct-3plus-d28",
     "severe_icans": "severe-icans-astct-3plus-d28",
 }
-_HORIZON_DAYS = 28
 _INTERVAL_METHOD = "posterior interval: knows the model and its evidence only"
 _Json = dict[str, Any]
 
@@ -140,9 +138,11 @@ def _prediction(one: _Json, answer: _Json, reading: Reading) -> _Json:
             ],
             "text": f"{words} (relative to the same product in the same disease)",
         },
-        "whenPeriod": _period(one["outcome"], reading.record["infusion_date"]),
         "rationale": rationale(one["explanation"]),
     }
+    # An outcome that a site declared says its horizon in its definition alone.
+    if (declared := OUTCOMES.get(one["outcome"])) is not None:
+        found["whenPeriod"] = _period(declared.horizon_days, reading.record["infusion_date"])
     if rate > 0:
         found["relativeRisk"] = round(one["risk"] / rate, 2)
     return found
@@ -158,9 +158,7 @@ def _outcome(one: _Json) -> _Json:
     return {"coding": [coding], "text": text}
 
 
-def _period(outcome: str, infusion: str) -> dict[str, str]:
-    declared = OUTCOMES.get(outcome)
-    days = declared.horizon_days if declared else _HORIZON_DAYS
+def _period(days: int, infusion: str) -> dict[str, str]:
     start = date.fromisoformat(infusion[:10])
     return {"start": start.isoformat(), "end": (start + timedelta(days=days)).isoformat()}
 
@@ -183,12 +181,11 @@ def _interval(one: _Json) -> _Json:
 
 
 def _comparator(rate: _Json) -> _Json:
-    population = "published cohorts of the same product in the same disease"
     return _extension(
         "comparator-risk",
         [
             {"url": "value", "valueDecimal": percent(rate["risk"])},
-            {"url": "population", "valueString": population},
+            {"url": "population", "valueString": rate["note"]},
             {"url": "n", "valueInteger": rate["patients"]},
         ],
     )

@@ -26,6 +26,9 @@ CALLERS = 8
 LONGEST_ABSENCE_SECONDS = 3.0
 """What the project promises until a killed worker is replaced."""
 
+LONGEST_WAIT_SECONDS = 30.0
+"""After which it is not replaced at all, however busy the machine."""
+
 
 class Load:
     """Callers who ask without a pause, each in a thread of its own."""
@@ -74,7 +77,7 @@ def workers(running: Running) -> set[int]:
 def until_there_are(running: Running, number: int, without: int | None = None) -> float:
     begun = time.monotonic()
     while len(workers(running) - {without}) < number:
-        assert time.monotonic() - begun < 30
+        assert time.monotonic() - begun < LONGEST_WAIT_SECONDS
         time.sleep(0.02)
     return time.monotonic() - begun
 
@@ -107,7 +110,8 @@ def absences_of_killed_workers(store: Path, place: Path, times: int) -> list[flo
 def test_a_worker_killed_under_load_loses_nothing_and_is_replaced(
     evidence_store: Store, tmp_path: Path
 ) -> None:
-    assert len(absences_of_killed_workers(evidence_store.root, tmp_path, times=3)) == 3
+    absences = absences_of_killed_workers(evidence_store.root, tmp_path, times=3)
+    assert max(absences) < LONGEST_WAIT_SECONDS
 
 
 @pytest.mark.deep

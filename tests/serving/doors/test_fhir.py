@@ -32,11 +32,12 @@ from serving.fhir.answer_bundle import fhir_answer
 from serving.fhir.bundle import MOST_ENTRIES
 from serving.fhir.names import FHIR_JSON, PREDICTOR, WORD
 from serving.fhir.patient_record import read_bundle
-from serving.fhir.risk_resource import LONGEST_RATIONALE, percent, rationale
+from serving.fhir.risk_resource import percent, rationale
 from serving.openapi import EXAMPLE_PATIENT
 from serving.openapi_fhir import EXAMPLE_BUNDLE, RESOURCES, bundle_of, observation
 from serving.ward import Ward
 from tests.conftest import Body
+from tests.running_service import ROOT
 from tests.serving.at_the_door import SECURITY, client_of
 from tests.serving.fhir.resources import (
     Json,
@@ -50,6 +51,8 @@ from tests.serving.fhir.resources import (
 )
 
 ASSESS = "/fhir/$assess"
+LONGEST_RATIONALE = 300
+CONFORMANCE = ROOT / "docs" / "api" / "conformance"
 INFUSION = "2026-03-14T11:00:00+01:00"
 ISSUE_TYPES = {
     "invalid", "structure", "required", "value", "invariant", "security", "login", "unknown",
@@ -691,3 +694,36 @@ def test_many_codings_and_many_days_do_not_multiply(client: TestClient) -> None:
     order["medicationCodeableConcept"] = {"coding": [cyclophosphamide] * 7_000}
     order["dosageInstruction"] = [{"timing": {"event": ["2026-03-10"] * 30_000}}]
     assert answered(client, bundle_of([*example(), order]))["resourceType"] == "Bundle"
+
+
+def rounded(made: Any) -> Any:
+    if isinstance(made, dict):
+        return {name: rounded(one) for name, one in made.items()}
+    if isinstance(made, list):
+        return [rounded(one) for one in made]
+    return round(made, 9) if isinstance(made, float) else made
+
+
+def test_the_answer_that_is_shown_to_integrators_is_what_they_get(client: TestClient) -> None:
+    """But for ids, times and the versions of models."""
+    shown = json.loads((CONFORMANCE / "fhir-answer.json").read_text("utf-8"))
+    sent = (CONFORMANCE / "fhir-bundle.json").read_bytes()
+    made = client.post(ASSESS, content=sent).json()
+    for name in ("prediction", "basis", "note"):
+        of_both = [one["entry"][0]["resource"][name] for one in (shown, made)]
+        assert rounded(of_both[0]) == rounded(of_both[1])
+
+
+def test_an_outcome_that_a_site_declared_has_no_horizon_of_ours(client: TestClient) -> None:
+    answer = client.post("/v1/assess", json=EXAMPLE_PATIENT).json()
+    answer["outcomes"][0]["outcome"] = "hypotension"
+    resource = fhir_answer(answer, read_bundle(EXAMPLE_BUNDLE))["entry"][0]["resource"]
+    assert ["whenPeriod" in one for one in resource["prediction"]] == [False, True]
+
+
+def test_the_comparator_says_what_the_base_rate_rests_on(client: TestClient) -> None:
+    answer = client.post("/v1/assess", json=EXAMPLE_PATIENT).json()
+    answer["outcomes"][0]["base_rate"]["note"] = "the pooled rate of the cohort"
+    resource = fhir_answer(answer, read_bundle(EXAMPLE_BUNDLE))["entry"][0]["resource"]
+    told = json.dumps(resource["prediction"][0]["extension"])
+    assert '"valueString": "the pooled rate of the cohort"' in told
