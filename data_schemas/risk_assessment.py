@@ -56,12 +56,14 @@ CAUTION_TEXTS: dict[CautionCode, str] = {
 }
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
+    """A part of an answer: unchangeable, and without a field that was not declared."""
+
     # Should an answer ever break its own rules, the log names the field and not the value.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class Caution(_Record):
+class Caution(Record):
     """One reason for care, about one predictor or about the whole answer."""
 
     code: CautionCode
@@ -69,7 +71,7 @@ class Caution(_Record):
     text: str
 
 
-class Interval(_Record):
+class Interval(Record):
     """A 90 % interval for this patient's own risk, each end a probability."""
 
     low: float
@@ -77,7 +79,7 @@ class Interval(_Record):
     level: float = 0.90
 
 
-class PublishedCohort(_Record):
+class PublishedCohort(Record):
     """A published cohort behind a base rate, and whether its figures were read in the source."""
 
     id: str
@@ -89,7 +91,7 @@ class PublishedCohort(_Record):
     verified: Literal["read", "partly_read", "unread"]
 
 
-class BaseRate(_Record):
+class BaseRate(Record):
     """How often the outcome happens to patients of this product in this disease."""
 
     product: str
@@ -101,7 +103,7 @@ class BaseRate(_Record):
     note: str
 
 
-class Contribution(_Record):
+class Contribution(Record):
     """What one predictor adds to the log-odds, against the typical patient of this product."""
 
     predictor: str
@@ -112,7 +114,7 @@ class Contribution(_Record):
     text: str
 
 
-class GroupContribution(_Record):
+class GroupContribution(Record):
     """What the predictors of one group add together: the sum of their contributions.
 
     ``points`` are whole percentage points; those of all groups add up to
@@ -125,7 +127,7 @@ class GroupContribution(_Record):
     predictors: tuple[str, ...]
 
 
-class Reason(_Record):
+class Reason(Record):
     """One of the few predictors that say most, in words.
 
     ``centile`` tells how many of 100 typical patients have a lower value, where that is known.
@@ -141,7 +143,7 @@ class Reason(_Record):
     text: str
 
 
-class OtherReasons(_Record):
+class OtherReasons(Record):
     """What all predictors without a reason of their own add together."""
 
     log_odds: float
@@ -149,7 +151,7 @@ class OtherReasons(_Record):
     text: str
 
 
-class RangeIfMeasured(_Record):
+class RangeIfMeasured(Record):
     """The risk that one missing predictor leaves open, all else as it was given.
 
     From a low to a high value of it: its 5th and 95th centile among typical patients, or any of its
@@ -163,7 +165,7 @@ class RangeIfMeasured(_Record):
     text: str
 
 
-class Explanation(_Record):
+class Explanation(Record):
     """An exact account of the risk: ``base`` plus all contributions is ``total``."""
 
     scale: Literal["log_odds"] = "log_odds"
@@ -188,7 +190,7 @@ class Explanation(_Record):
     )
 
 
-class OutcomeRisk(_Record):
+class OutcomeRisk(Record):
     """The answer for one outcome. Without a usable risk, only status and reasons are given."""
 
     outcome: str
@@ -205,7 +207,7 @@ class OutcomeRisk(_Record):
     model: "ModelReference"
 
 
-class ModelReference(_Record):
+class ModelReference(Record):
     """Which model answered, and on whom it rests."""
 
     version: str
@@ -218,14 +220,14 @@ class ModelReference(_Record):
     statement: str
 
 
-class JointRisk(_Record):
+class JointRisk(Record):
     """The probability of a combination of outcomes; its interval is the widest that fits."""
 
     risk: float
     interval: Interval
 
 
-class Together(_Record):
+class Together(Record):
     """Two outcomes together, coherent with the risk of each."""
 
     outcomes: tuple[str, str]
@@ -236,7 +238,7 @@ class Together(_Record):
     statement: str
 
 
-class ValueUsed(_Record):
+class ValueUsed(Record):
     """A predictor as it was used, beside what was sent."""
 
     predictor: str
@@ -250,7 +252,7 @@ class ValueUsed(_Record):
     used_by_model: bool
 
 
-class MissingPredictor(_Record):
+class MissingPredictor(Record):
     """A predictor that the model would have used."""
 
     predictor: str
@@ -258,7 +260,7 @@ class MissingPredictor(_Record):
     assumed: str = "typical for the disease: contributes nothing; the interval allows for the rest"
 
 
-class Score(_Record):
+class Score(Record):
     """A published score beside our risk; it is not part of it."""
 
     name: str
@@ -270,7 +272,7 @@ class Score(_Record):
     note: str
 
 
-class RiskAssessment(_Record):
+class RiskAssessment(Record):
     """The whole answer, in the order in which it should be read."""
 
     status: Status

@@ -5,6 +5,7 @@ docs/decisions/0017-compiled-answers.md); one patient is then read, computed and
 """
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import NamedTuple
 
 import orjson
@@ -14,7 +15,7 @@ from data_schemas.model_manifest import intended_use
 from data_schemas.patient_request import PatientRequest
 from data_schemas.risk_assessment import CautionCode, RiskAssessment, Status
 from serving.answer.compiled_cautions import Raised, of_values
-from serving.answer.compiled_outcome import CompiledOutcome, Outcome, Patient, model_statement
+from serving.answer.compiled_outcome import CompiledOutcome, Judged, Patient, model_statement
 from serving.answer.compiled_scores import scores
 from serving.answer.compiled_terms import CompiledTerms, Values
 from serving.answer.together import TwoOutcomes
@@ -24,7 +25,7 @@ from serving.model.artefact import Artefact
 from serving.model.risk_model import RiskModel
 from serving.model.terms import are_read_alike
 
-__all__ = ["Answered", "Assessor", "assess", "model_statement"]
+__all__ = ["Answered", "Assessor", "Detail", "assess", "model_statement"]
 
 _SEVERITY = {status: place for place, status in enumerate(Status)}
 _STATEMENTS = {
@@ -33,8 +34,17 @@ _STATEMENTS = {
 }
 
 
+class Detail(StrEnum):
+    """How much an answer holds."""
+
+    FULL = "full"
+    """Everything in words: a :class:`RiskAssessment`."""
+    BRIEF = "brief"
+    """The numbers alone: a :class:`BriefAssessment`."""
+
+
 class Answered(NamedTuple):
-    """An answer: the fields of a :class:`RiskAssessment`, and what an operator counts of it.
+    """An answer: its fields, and what an operator counts of it.
 
     Parts of the fields are JSON already: they are for orjson alone.
     """
@@ -47,6 +57,19 @@ class Answered(NamedTuple):
     def to_json(self) -> bytes:
         """Return the answer as it is sent."""
         return orjson.dumps(self.fields)
+
+
+class _Case(NamedTuple):
+    """One patient as the models see and judge him or her."""
+
+    request: PatientRequest
+    days: dict[str, int]
+    patients: list[Patient]
+    """By reader."""
+    judged: list[Judged]
+    """By outcome."""
+    raised: dict[Raised, None]
+    missing: list[str]
 
 
 class Assessor:
@@ -67,35 +90,69 @@ class Assessor:
         manifests = {a.manifest.outcome.label: a.manifest for a in artefacts.values()}
         self._statements = _STATEMENTS | {"intended_use": intended_use(manifests)}
 
-    def assess(self, request: PatientRequest) -> Answered:
+    def assess(self, request: PatientRequest, detail: Detail = Detail.FULL) -> Answered:
         """Return the assessment of one patient."""
-        values, days = request.values, days_before_infusion(request)
-        patients = self._read(values, of_values(values, days))
-        outcomes: list[Outcome] = []
+        case = self._judged(request)
+        status = max([judged.status for judged in case.judged], key=_SEVERITY.__getitem__)
+        told = self._in_full(case) if detail is Detail.FULL else self._in_brief(case)
+        cautions = tuple([caution.code for caution in case.raised])
+        return Answered({"status": status, **told}, status, cautions, tuple(case.missing))
+
+    def _judged(self, request: PatientRequest) -> _Case:
+        days = days_before_infusion(request)
+        patients = self._read(request.values, of_values(request.values, days))
+        judged: list[Judged] = []
         raised: dict[Raised, None] = {}
         measured: set[str] = set()
         for compiled, reader in self._outcomes:
-            patient = patients[reader]
-            outcome = compiled.answer(patient)
-            outcomes.append(outcome)
-            raised.update(dict.fromkeys(outcome.raised))
-            measured.update(patient.terms.distance)
-        status = max([outcome.status for outcome in outcomes], key=_SEVERITY.__getitem__)
-        missing = self._missing.of(str(values["disease"]), measured)
+            judged.append(made := compiled.judge(patients[reader]))
+            raised.update(dict.fromkeys(made.raised))
+            measured.update(patients[reader].terms.distance)
+        missing = self._missing.of(patients[0].disease, measured)
+        return _Case(request, days, patients, judged, raised, missing)
+
+    def _in_full(self, case: _Case) -> dict[str, object]:
+        """Return the fields of a :class:`RiskAssessment` but its status."""
+        values, disease = case.request.values, case.patients[0].disease
+        told = [
+            teller.told(values, patient.terms, disease)
+            for (_, teller), patient in zip(self._readers, case.patients, strict=True)
+        ]
         fields: dict[str, object] = {
-            "status": status,
-            "cautions": [caution.shown() for caution in raised],
-            "outcomes": [outcome.fields for outcome in outcomes],
+            "cautions": [caution.shown() for caution in case.raised],
+            "outcomes": [
+                compiled.tell(judged, disease, told[reader])
+                for (compiled, reader), judged in zip(self._outcomes, case.judged, strict=True)
+            ],
+            **self._together(case),
+            "values_used": self._values_used.of(case.request, case.days),
+            "missing": self._missing.shown(case.missing),
         }
-        if self._two and (together := self._two.together({o.name: o.risk for o in outcomes})):
-            fields["together"] = together
-        fields["values_used"] = self._values_used.of(request, days)
-        fields["missing"] = self._missing.shown(missing)
-        if patients[0].terms.burden is not None:
-            fields["tumour_burden_source"] = patients[0].terms.burden[0]
-        fields["published_scores"] = scores(values)
-        fields |= self._statements
-        return Answered(fields, status, tuple([c.code for c in raised]), tuple(missing))
+        if (burden := case.patients[0].terms.burden) is not None:
+            fields["tumour_burden_source"] = burden[0]
+        return fields | {"published_scores": scores(values), **self._statements}
+
+    def _in_brief(self, case: _Case) -> dict[str, object]:
+        """Return the fields of a :class:`BriefAssessment` but its status."""
+        return {
+            "detail": Detail.BRIEF,
+            "cautions": [caution.shown() for caution in case.raised],
+            "outcomes": [
+                compiled.tell_briefly(judged)
+                for (compiled, _), judged in zip(self._outcomes, case.judged, strict=True)
+            ],
+            **self._together(case),
+            "missing": case.missing,
+            **self._statements,
+        }
+
+    def _together(self, case: _Case) -> dict[str, object]:
+        if self._two is None:
+            return {}
+        names = [compiled.name for compiled, _ in self._outcomes]
+        risks = dict(zip(names, [judged.risk for judged in case.judged], strict=True))
+        together = self._two.together(risks)
+        return {} if together is None else {"together": together}
 
     def _reader(self, model: RiskModel) -> int:
         """Return the place of the reader of a model's terms; equal ones are read once."""
@@ -111,8 +168,7 @@ class Assessor:
         disease, patients = str(values["disease"]), []
         for reader, teller in self._readers:
             terms = reader.read(values, disease)
-            told = teller.told(values, terms, disease)
-            patients.append(Patient(values, terms, told, raised))
+            patients.append(Patient(values, terms, teller.measured(terms), raised))
         return patients
 
 

@@ -9,11 +9,12 @@ from http import HTTPStatus
 from typing import Any
 
 from serving.doors.problem import MEDIA_TYPE
+from serving.doors.visit import BRIEF_JSON
 from serving.fhir.names import FHIR_JSON
 from serving.openapi_fhir import EXAMPLE_BUNDLE
 from serving.openapi_schemas import reference, schemas
 
-API_VERSION = "1.3.0"
+API_VERSION = "1.4.0"
 _JSON = "application/json"
 _NDJSON = "application/x-ndjson"
 
@@ -67,6 +68,7 @@ _EXAMPLES: dict[str, Any] = {
         "recorded_at": "2026-03-30T08:15:00.000+00:00",
     },
     "Validated": {"valid": True, "values": [{"predictor": "crp", "value": 84.0, "unit": "mg/L"}]},
+    "BriefBatchAnswer": {"items": [{"item": 0, "status": 422, "problem": _EXAMPLE_PROBLEM}]},
     "BatchAnswer": {"items": [{"item": 0, "status": 422, "problem": _EXAMPLE_PROBLEM}]},
     "Alive": {"alive": True},
 }
@@ -90,6 +92,8 @@ def openapi_document() -> dict[str, Any]:
         "paths": {
             "/v1/assess": {"post": _assess()},
             "/v1/assess/batch": {"post": _batch()},
+            "/v1/assess/brief": {"post": _assess_briefly()},
+            "/v1/assess/batch/brief": {"post": _batch_in_brief()},
             "/v1/validate": {"post": _validate()},
             "/v1/what-if": {"post": _what_if()},
             "/v1/outcomes": {"post": _outcomes()},
@@ -134,7 +138,23 @@ def _assess() -> dict[str, Any]:
     return _post("assess", "Assess one patient", body, _ok("An answer; read its status first"))
 
 
+def _assess_briefly() -> dict[str, Any]:
+    body = {_JSON: _content("Patient", EXAMPLE_PATIENT)}
+    ok = _ok("The numbers alone; read the status first", "BriefAssessment")
+    return _post("assessBrief", "Assess one patient, answered in numbers alone", body, ok)
+
+
 def _batch() -> dict[str, Any]:
+    summary = "Assess up to 10,000 patients, or a stream of lines"
+    return _of_many("assessBatch", summary, "BatchAnswer", "BatchItem")
+
+
+def _batch_in_brief() -> dict[str, Any]:
+    summary = "Assess up to 10,000 patients, or a stream of lines, answered in numbers alone"
+    return _of_many("assessBatchBrief", summary, "BriefBatchAnswer", "BriefBatchItem")
+
+
+def _of_many(name: str, summary: str, answer: str, item: str) -> dict[str, Any]:
     body = {
         _JSON: _content("Batch", {"items": [EXAMPLE_PATIENT]}),
         _NDJSON: {"schema": {"type": "string", "description": "one Patient a line"}},
@@ -142,11 +162,11 @@ def _batch() -> dict[str, Any]:
     ok = {
         "description": "A status for each item, in their order",
         "content": {
-            _JSON: _content("BatchAnswer"),
-            _NDJSON: {"schema": {"type": "string", "description": "one BatchItem a line"}},
+            _JSON: _content(answer),
+            _NDJSON: {"schema": {"type": "string", "description": f"one {item} a line"}},
         },
     }
-    return _post("assessBatch", "Assess up to 10,000 patients, or a stream of lines", body, ok)
+    return _post(name, summary, body, ok)
 
 
 def _validate() -> dict[str, Any]:
@@ -171,11 +191,12 @@ def _outcomes() -> dict[str, Any]:
 
 
 def _look_up() -> dict[str, Any]:
-    ok = {"200": _ok("The assessment as it was sent, and the outcomes since", "StoredAssessment")}
+    ok = _ok("The assessment as it was sent, and the outcomes since", "StoredAssessment")
+    ok["content"][BRIEF_JSON] = _content("StoredBriefAssessment")
     refused = _problems(*_GUARDED, *_ALWAYS, 404, 410)
     summary = "Look one assessment up"
     operation = {"operationId": "lookUp", "summary": summary, "parameters": [_ID]}
-    return _guarded(operation | {"responses": ok | refused})
+    return _guarded(operation | {"responses": {"200": ok} | refused})
 
 
 def _history() -> dict[str, Any]:

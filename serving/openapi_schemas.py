@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from data_schemas.brief_assessment import BriefAssessment
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Predictor, Quantity
 from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.reported_outcome import FIELDS, HIGHEST_GRADE, LONGEST_FOLLOW_UP_DAYS
-from data_schemas.risk_assessment import RiskAssessment
+from data_schemas.risk_assessment import Record, RiskAssessment
 from data_schemas.toxicity_grading import GradingScale
 from serving.fhir.bundle import TYPES
 from serving.fhir.capability import VERSION
@@ -24,20 +25,29 @@ def reference(schema: str) -> Schema:
 
 def schemas() -> dict[str, Schema]:
     """Return every schema by name."""
-    answer = RiskAssessment.model_json_schema(ref_template="#/components/schemas/{model}")
-    found: dict[str, Schema] = answer.pop("$defs")
-    found["RiskAssessment"] = answer
+    found = _records(RiskAssessment) | _records(BriefAssessment)
     for schema in found.values():
         _let_nulls_be_left_out(schema)
-    answer["properties"] = {"assessment_id": _ID, "assessed_at": _TIME} | answer["properties"]
+    for name in ("RiskAssessment", "BriefAssessment"):
+        _begin_with_head(found[name])
+    answer = found["RiskAssessment"]
     answer["properties"]["what_if"] = _object(
         {"title": _TEXT, "changed": _list(_TEXT), "notes": _list(_TEXT)}
     )
     answer["properties"]["fhir"] = _FREE | {
         "description": "what a FHIR client was sent; of an assessment that is looked up"
     }
-    answer["required"] = ["assessment_id", "assessed_at", *answer["required"]]
     return found | _SENT | _ANSWERED | {"Patient": _patient()}
+
+
+def _records(answer: type[Record]) -> dict[str, Schema]:
+    schema = answer.model_json_schema(ref_template="#/components/schemas/{model}")
+    return schema.pop("$defs") | {answer.__name__: schema}
+
+
+def _begin_with_head(answer: Schema) -> None:
+    answer["properties"] = {"assessment_id": _ID, "assessed_at": _TIME} | answer["properties"]
+    answer["required"] = ["assessment_id", "assessed_at", *answer["required"]]
 
 
 def _object(properties: dict[str, Schema], optional: tuple[str, ...] = ()) -> Schema:
@@ -70,6 +80,25 @@ _OUTCOME: dict[str, Schema] = {
     "grading_scale": {"type": "string", "examples": [GradingScale.ASTCT2019.value]},
     "follow_up_days": {"type": "integer", "minimum": 0, "maximum": LONGEST_FOLLOW_UP_DAYS},
 }
+
+
+def _item(assessment: str) -> Schema:
+    return _object(
+        {
+            "item": {"type": "integer", "minimum": 0},
+            "status": {"type": "integer"},
+            "assessment": reference(assessment),
+            "problem": reference("Problem"),
+        },
+        ("assessment", "problem"),
+    )
+
+
+def _stored(assessment: str) -> Schema:
+    reported = _object({"outcome_id": _ID, "recorded_at": _TIME, **_OUTCOME}, FIELDS)
+    return _object({"assessment": reference(assessment), "outcomes": _list(reported)})
+
+
 _ISSUE = _object(
     {
         "severity": {"enum": ["error", "warning", "information"]},
@@ -115,16 +144,10 @@ _ANSWERED: dict[str, Schema] = {
             ),
         }
     ),
-    "BatchItem": _object(
-        {
-            "item": {"type": "integer", "minimum": 0},
-            "status": {"type": "integer"},
-            "assessment": reference("RiskAssessment"),
-            "problem": reference("Problem"),
-        },
-        ("assessment", "problem"),
-    ),
+    "BatchItem": _item("RiskAssessment"),
     "BatchAnswer": _object({"items": _list(reference("BatchItem"))}),
+    "BriefBatchItem": _item("BriefAssessment"),
+    "BriefBatchAnswer": _object({"items": _list(reference("BriefBatchItem"))}),
     "Validated": _object(
         {
             "valid": {"const": True},
@@ -132,14 +155,8 @@ _ANSWERED: dict[str, Schema] = {
         }
     ),
     "OutcomeKept": _object({"assessment_id": _ID, "outcome_id": _ID, "recorded_at": _TIME}),
-    "StoredAssessment": _object(
-        {
-            "assessment": reference("RiskAssessment"),
-            "outcomes": _list(
-                _object({"outcome_id": _ID, "recorded_at": _TIME, **_OUTCOME}, FIELDS)
-            ),
-        }
-    ),
+    "StoredAssessment": _stored("RiskAssessment"),
+    "StoredBriefAssessment": _stored("BriefAssessment"),
     "OperationOutcome": _OUTCOME_RESOURCE,
     "FhirAnswer": {"anyOf": [_RISK_BUNDLE, _OUTCOME_RESOURCE]},
     "CapabilityStatement": _object(

@@ -2,12 +2,14 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from serving.api_keys import Scope
+from serving.assess import Detail
 from serving.assessment_log.log import AssessmentLog
 from serving.doors.assessor import Assessor
 from serving.doors.batch import Batches
@@ -22,6 +24,8 @@ from serving.doors.one_patient import Patients
 from serving.doors.watch import Watch
 from serving.doors.web_page import page_doors
 from serving.ward import Ward
+
+BRIEF = Detail.BRIEF
 
 
 class RestApplication:
@@ -79,6 +83,8 @@ def _doors(
     return [
         Door("POST", "/v1/assess", patients.assess, Scope.ASSESS),
         Door("POST", "/v1/assess/batch", batches.assess, Scope.ASSESS),
+        Door("POST", "/v1/assess/brief", partial(patients.assess, detail=BRIEF), Scope.ASSESS),
+        Door("POST", "/v1/assess/batch/brief", partial(batches.assess, detail=BRIEF), Scope.ASSESS),
         Door("POST", "/v1/validate", patients.validate, Scope.ASSESS),
         Door("POST", "/v1/what-if", patients.what_if, Scope.ASSESS),
         Door("POST", "/v1/outcomes", patients.report_outcome, Scope.OUTCOMES),

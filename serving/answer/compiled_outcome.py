@@ -14,7 +14,7 @@ from serving.answer.compiled_terms import PatientTerms, Values
 from serving.answer.explanation import Explainer
 from serving.answer.open_range import OpenRanges
 from serving.answer.together import Risk, interval
-from serving.answer.told import Told, fragment
+from serving.answer.told import Measured, Told, fragment
 from serving.answer.words import natural_frequency
 from serving.model.applicability import of_the_model
 from serving.model.artefact import Artefact
@@ -26,19 +26,25 @@ class Patient(NamedTuple):
 
     values: Values
     terms: PatientTerms
-    told: Told
+    measured: Measured
     raised: list[Raised]
     """Cautions about the values themselves."""
 
+    @property
+    def disease(self) -> str:
+        """The patient's disease."""
+        return str(self.values["disease"])
 
-class Outcome(NamedTuple):
-    """What one model made of the patient: the fields of its answer, and what others need of it."""
 
-    name: str
-    fields: dict[str, object]
+class Judged(NamedTuple):
+    """What one model made of the patient, not yet told; ``said`` and ``risk`` where it may be."""
+
+    cell: int
     status: Status
+    reasons: list[str]
     raised: list[Raised]
-    risk: Risk | None
+    said: Said | None = None
+    risk: Risk | None = None
 
 
 class CompiledOutcome:
@@ -47,7 +53,7 @@ class CompiledOutcome:
     def __init__(self, artefact: Artefact, evidence: Evidence) -> None:
         """Settle what depends on the model alone."""
         model, manifest = artefact.model, artefact.manifest
-        self._name = model.outcome
+        self.name = model.outcome
         self._model = CompiledModel(model)
         self._explainer = Explainer(model)
         self._ranges = {disease: OpenRanges(model.terms, disease) for disease in DISEASES}
@@ -61,31 +67,50 @@ class CompiledOutcome:
         self._base_rates = [_json(base_rate(c, model.outcome, evidence)) for c in model.cells]
         self._reference = _json(model_reference(artefact))
 
-    def answer(self, patient: Patient) -> Outcome:
-        """Return the answer for one patient."""
-        values, terms, told, shared = patient
-        disease = str(values["disease"])
+    def judge(self, patient: Patient) -> Judged:
+        """Return what the model makes of one patient."""
+        values, terms, measured, shared = patient
+        disease = patient.disease
         cell = self._model.cell_index.get((str(values["product"]), disease), -1)
         raised = self._cautions.raised(shared, values, cell, terms)
-        said = self._model.say(cell, disease, terms, told.measured.missing) if cell >= 0 else None
+        said = self._model.say(cell, disease, terms, measured.missing) if cell >= 0 else None
         weight = 0.0 if said is None else said.missing_weight
         status, reason = status_of(values, cell, weight, cautious=bool(raised))
-        reasons = [reason] if reason else [caution.text for caution in raised]
-        fields = {**self._head, "status": status, "reasons": reasons}
         if said is None or reason:
-            fields["model"] = self._reference
-            return Outcome(self._name, fields, status, raised, None)
+            return Judged(cell, status, [reason], raised)
         risk = Risk(expit_of_one(said.logit), expit_of_one(said.low), expit_of_one(said.high))
-        fields |= {
-            "risk": risk.risk,
-            "interval": interval(risk.low, risk.high),
-            "natural_frequency": natural_frequency(risk.risk),
-            "comparison": _comparison(risk, self._rates[cell]),
-            "base_rate": self._base_rates[cell],
-            "explanation": self._explanation(said, risk, cell, disease, told),
-            "model": self._reference,
-        }
-        return Outcome(self._name, fields, status, raised, risk)
+        return Judged(cell, status, [caution.text for caution in raised], raised, said, risk)
+
+    def tell(self, judged: Judged, disease: str, told: Told) -> dict[str, object]:
+        """Return the fields of an :class:`OutcomeRisk`."""
+        cell, status, reasons, _, said, risk = judged
+        fields = {**self._head, "status": status, "reasons": reasons}
+        if said is not None and risk is not None:
+            fields |= {
+                "risk": risk.risk,
+                "interval": interval(risk.low, risk.high),
+                "natural_frequency": natural_frequency(risk.risk),
+                "comparison": _comparison(risk, self._rates[cell]),
+                "base_rate": self._base_rates[cell],
+                "explanation": self._explanation(said, risk, cell, disease, told),
+            }
+        fields["model"] = self._reference
+        return fields
+
+    def tell_briefly(self, judged: Judged) -> dict[str, object]:
+        """Return the fields of a :class:`BriefOutcome`."""
+        _, status, reasons, _, said, risk = judged
+        fields: dict[str, object] = {"outcome": self.name, "status": status, "reasons": reasons}
+        if said is not None and risk is not None:
+            fields |= {
+                "risk": risk.risk,
+                "interval": interval(risk.low, risk.high),
+                "base": said.base,
+                "contributions": said.contributions,
+                "total": said.logit,
+            }
+        fields["model"] = self._reference
+        return fields
 
     def _explanation(
         self, said: Said, risk: Risk, cell: int, disease: str, told: Told

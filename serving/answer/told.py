@@ -100,12 +100,15 @@ class Teller:
         self._names = sorted({term.predictor for term in terms})
         self._typical = {disease: typical_patients(terms, disease) for disease in DISEASES}
         # A hospital sends the same predictors again and again; only their names are kept.
-        self._measured = lru_cache(_MOST_PATTERNS)(self._pattern)
+        self._known = lru_cache(_MOST_PATTERNS)(self._pattern)
+
+    def measured(self, terms: PatientTerms) -> Measured:
+        """Return what follows from which predictors were measured."""
+        return self._known(tuple(terms.distance))
 
     def told(self, values: Values, terms: PatientTerms, disease: str) -> Told:
         """Return a patient in words."""
-        measured = self._measured(tuple(terms.distance))
-        return Told(values, terms, measured, self._typical[disease])
+        return Told(values, terms, self.measured(terms), self._typical[disease])
 
     def _pattern(self, measured: tuple[str, ...]) -> Measured:
         missing = tuple(name for name in self._names if name not in measured)

@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 
 from data_schemas.patient_request import Problem, RequestProblems, read_patient
-from serving.assess import Answered
+from serving.assess import Answered, Detail
 from serving.assess import Assessor as Ready
 from serving.assessment_log.entries import LogEntry, new_id
 from serving.assessment_log.log import AssessmentLog
@@ -42,7 +42,13 @@ class Assessor:
         self._ward = ward
         self._log = log
 
-    def answer(self, sent: Sent, visit: Visit, extra: dict[str, Any] | None = None) -> LogEntry:
+    def answer(
+        self,
+        sent: Sent,
+        visit: Visit,
+        detail: Detail = Detail.FULL,
+        extra: dict[str, Any] | None = None,
+    ) -> LogEntry:
         """Return the answer as it will be logged and sent.
 
         Parameters
@@ -58,7 +64,7 @@ class Assessor:
         ready = self.ready()
         given, reference = without_reference(sent.given)
         try:
-            made = ready.assess(read_patient(given))
+            made = ready.assess(read_patient(given), detail)
         except RequestProblems as refused:
             raise unreadable(refused) from None
         count_assessment(made.status, made.cautions, made.missing)

@@ -11,6 +11,7 @@ one caller may take.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +19,7 @@ import orjson
 from starlette.responses import Response
 
 from data_schemas.patient_request import Problem, RequestProblems
+from serving.assess import Detail
 from serving.assessment_log.entries import LogEntry
 from serving.doors.assessor import Assessor, Sent
 from serving.doors.gate import busy
@@ -38,6 +40,9 @@ _TOGETHER = 64
 """So many answers share one commit, and are made before others get their turn."""
 _RETRY_AFTER_SECONDS = 5
 
+Make = Callable[[Sent], LogEntry]
+"""What answers one patient of a batch."""
+
 
 class Batches:
     """Assesses many patients in their order."""
@@ -49,16 +54,17 @@ class Batches:
         self._in_memory = 0
         self._making = asyncio.Semaphore(MOST_MADE_AT_A_TIME)
 
-    async def assess(self, visit: Visit) -> Response:
+    async def assess(self, visit: Visit, detail: Detail = Detail.FULL) -> Response:
         """Assess a batch, or a stream of lines."""
+        make = partial(self._assessor.answer, visit=visit, detail=detail)
         media_type = visit.media_type((JSON, NDJSON))
         end = self._begun(visit.caller, in_memory=media_type == JSON)
         try:
             if media_type == NDJSON:
-                chunks = self._lines(visit)
+                chunks = self._lines(visit, make)
             else:
                 body = await visit.body(MOST_BATCH_BYTES)
-                chunks = self._array(_items(await asyncio.to_thread(read_json, body)), visit)
+                chunks = self._array(_items(await asyncio.to_thread(read_json, body)), make)
         except BaseException:
             end()
             raise
@@ -81,40 +87,24 @@ class Batches:
 
         return end
 
-    async def _array(self, items: list[Any], visit: Visit) -> AsyncIterator[bytes]:
+    async def _array(self, items: list[Any], make: Make) -> AsyncIterator[bytes]:
         yield b'{"items":['
         for first in range(0, len(items), _TOGETHER):
             group = items[first : first + _TOGETHER]
             async with self._making:
-                made = [self._made(_content(item), item, visit) for item in group]
+                made = [_made(Sent(_content(item), item), make) for item in group]
                 results = await self._kept(first, made)
             yield (b"," if first else b"") + b",".join(results)
         yield b"]}"
 
-    async def _lines(self, visit: Visit) -> AsyncIterator[bytes]:
+    async def _lines(self, visit: Visit, make: Make) -> AsyncIterator[bytes]:
         item = 0
         async for lines in _grouped_lines(visit):
             async with self._making:
-                made = [self._made_of_line(line, visit) for line in lines]
+                made = [_made_of_line(line, make) for line in lines]
                 results = await self._kept(item, made)
             item += len(results)
             yield b"\n".join(results) + b"\n"
-
-    def _made_of_line(
-        self, line: bytes | RequestRefused, visit: Visit
-    ) -> LogEntry | RequestRefused:
-        if isinstance(line, RequestRefused):
-            return line
-        try:
-            return self._made(line, read_json(line), visit)
-        except RequestRefused as refusal:
-            return _unraised(refusal)
-
-    def _made(self, content: bytes, given: Any, visit: Visit) -> LogEntry | RequestRefused:
-        try:
-            return self._assessor.answer(Sent(content, given), visit)
-        except RequestRefused as refusal:
-            return _unraised(refusal)
 
     async def _kept(self, first: int, made: list[LogEntry | RequestRefused]) -> list[bytes]:
         """Return the result of each item, in order, once every answer is on disk."""
@@ -126,6 +116,22 @@ class Batches:
         # Others get their turn also where nothing had to be kept.
         await asyncio.sleep(0)
         return [_result(item, one) for item, one in enumerate(made, start=first)]
+
+
+def _made_of_line(line: bytes | RequestRefused, make: Make) -> LogEntry | RequestRefused:
+    if isinstance(line, RequestRefused):
+        return line
+    try:
+        return _made(Sent(line, read_json(line)), make)
+    except RequestRefused as refusal:
+        return _unraised(refusal)
+
+
+def _made(sent: Sent, make: Make) -> LogEntry | RequestRefused:
+    try:
+        return make(sent)
+    except RequestRefused as refusal:
+        return _unraised(refusal)
 
 
 def _unraised(refusal: RequestRefused) -> RequestRefused:

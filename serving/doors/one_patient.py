@@ -10,6 +10,7 @@ from starlette.responses import Response
 from data_schemas.patient_request import PatientRequest, RequestProblems, read_patient
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.reported_outcome import read_reported_outcome
+from serving.assess import Detail
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import ErasedAssessment, LogUnavailable, UnknownAssessment
 from serving.doors.assessor import Assessor, Sent, without_reference
@@ -17,7 +18,7 @@ from serving.doors.gate import busy
 from serving.doors.json_answer import json_answer
 from serving.doors.problem import RequestRefused, unreadable
 from serving.doors.strict_json import read_json
-from serving.doors.visit import JSON, Visit
+from serving.doors.visit import BRIEF_JSON, JSON, Visit
 from serving.doors.what_if import read_what_if
 
 MOST_BODY_BYTES = 64 * 1024
@@ -32,9 +33,9 @@ class Patients:
         self._log = log
         self._product_what_if = product_what_if
 
-    async def assess(self, visit: Visit) -> Response:
+    async def assess(self, visit: Visit, detail: Detail = Detail.FULL) -> Response:
         """Assess one patient."""
-        entry = self._assessor.answer(await _sent(visit), visit)
+        entry = self._assessor.answer(await _sent(visit), visit, detail)
         return Response(await self._assessor.keep(entry), media_type=JSON)
 
     async def validate(self, visit: Visit) -> Response:
@@ -51,7 +52,7 @@ class Patients:
         """Assess a patient as if some inputs were measured again or planned differently."""
         sent = await _sent(visit)
         edited, said = read_what_if(sent.given, with_product=self._product_what_if)
-        entry = self._assessor.answer(Sent(sent.content, edited), visit, {"what_if": said})
+        entry = self._assessor.answer(Sent(sent.content, edited), visit, extra={"what_if": said})
         return Response(await self._assessor.keep(entry), media_type=JSON)
 
     async def report_outcome(self, visit: Visit) -> Response:
@@ -76,7 +77,10 @@ class Patients:
         return Response(content, HTTPStatus.CREATED, media_type=JSON)
 
     async def look_up(self, visit: Visit) -> Response:
-        """Return an assessment as it was sent, with the outcomes reported since."""
+        """Return an assessment as it was sent, with the outcomes reported since.
+
+        A brief one has a media type of its own: whoever expects a whole one is not surprised.
+        """
         try:
             assessment_id = UUID(visit.parameter)
             stored = await self._log.read(assessment_id)
@@ -90,7 +94,10 @@ class Patients:
             {"outcome_id": str(o.id), "recorded_at": o.when.isoformat(), **orjson.loads(o.report)}
             for o in stored.outcomes
         ]
-        return json_answer({"assessment": orjson.loads(stored.answer), "outcomes": outcomes})
+        assessment = orjson.loads(stored.answer)
+        media_type = BRIEF_JSON if assessment.get("detail") == Detail.BRIEF else JSON
+        content = orjson.dumps({"assessment": assessment, "outcomes": outcomes})
+        return Response(content, media_type=media_type)
 
 
 async def _sent(visit: Visit) -> Sent:

@@ -12,6 +12,7 @@ from serving.doors.problem import RequestRefused
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+BRIEF_JSON = "application/vnd.cart-risk.brief+json"
 
 
 @dataclass(slots=True)

@@ -49,6 +49,15 @@ def same_predictions(said: Answer, ours: Answer) -> bool:
     return same_numbers(said["predictions"], ours)
 
 
+def same_brief_numbers(said: Answer, ours: Answer) -> bool:
+    """Tell the same of a brief answer."""
+    numbers = {
+        one["outcome"]: {**one["interval"], **{n: one[n] for n in ("risk", "contributions")}}
+        for one in _with_risk(said)
+    }
+    return same_numbers(numbers, ours)
+
+
 def same_values(said: Answer, ours: Answer) -> bool:
     """Tell whether the same values were read, where nothing is assessed."""
     return [one["value"] for one in said["values"]] == [one["value"] for one in ours["values_used"]]

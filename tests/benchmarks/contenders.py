@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agreement import Answer, same_answer, same_numbers, same_predictions, same_values
+from agreement import (
+    Answer,
+    same_answer,
+    same_brief_numbers,
+    same_numbers,
+    same_predictions,
+    same_values,
+)
 
 from data_schemas.predictors import PREDICTORS, Category
 from serving.api_keys import KeyFile, Scope
@@ -53,6 +60,7 @@ def contenders(store: Path, mlflow_model: Path) -> list[Contender]:
     """Return every service for the models of a store, in the order of their turns."""
     return [
         Contender("ours", ours(store), same_answer),
+        Contender("brief", ours(store, path="/v1/assess/brief"), same_brief_numbers),
         Contender("fastapi", lambda place: _fastapi(store, place), same_answer),
         Contender("bentoml", lambda place: _bentoml(store, place), same_numbers, "wrapped"),
         Contender("mlflow", lambda place: _mlflow(mlflow_model, place), same_predictions, "record"),

@@ -4,7 +4,7 @@ import os
 from importlib.metadata import version
 
 import pandas as pd
-from service_targets import OURS, Verdict, verdicts
+from service_targets import BRIEF, OURS, TARGETS_OF_BRIEF, Verdict, verdicts
 
 IDLE = 0.5
 """Below this load average a machine has little else to do."""
@@ -14,6 +14,7 @@ ROUNDS = 3
 
 LABELS = {
     OURS: "**the service**, one worker",
+    BRIEF: "the service, brief answers",
     "ours_two_workers": "the service, two workers",
     "fastapi": "FastAPI + orjson, the same work",
     "bentoml": "BentoML, `shap.TreeExplainer`",
@@ -48,6 +49,10 @@ def page(rows: pd.DataFrame, name: str) -> str:
         f"{reached} of {len(said)} reached. Median of {rows['round'].nunique()} rounds and their "
         "range; a ratio is taken within a round.",
         _targets(said),
+        "## Brief answers",
+        "`/v1/assess/brief` gives what the library paths below give: risks, intervals and "
+        "contributions as numbers, with cautions and statements; everything else is as above.",
+        _targets(verdicts(rows, TARGETS_OF_BRIEF)),
         "## Beside its peers",
         _latencies(rows),
         _costs(rows),
@@ -112,6 +117,7 @@ def _what_they_are() -> str:
     versions = ", ".join(f"{library} {version(library)}" for library in _LIBRARIES)
     return f"""## What they are
 
+* **Brief answers** are those of the service itself, one worker: 3.5 kB instead of 22.
 * **FastAPI + orjson** ([peer_fastapi.py](../tests/benchmarks/peer_fastapi.py)) does the same work by hand: the same readers, compiled models, guard and log, the same bytes, a line of JSON and a count for each answer; uvicorn with uvloop and httptools. It has no deadline, no limits, no security headers, no dialect of refusals, and watches for no new models or keys.
 * **BentoML** ([peer_bentoml.py](../tests/benchmarks/peer_bentoml.py)) is written as most people write it: a sync method, pydantic, a DataFrame of one row, XGBoost's margin and `shap.TreeExplainer` for both outcomes; risk, interval and contributions alone. No key, no log.
 * **MLflow** ([peer_mlflow.py](../tests/benchmarks/peer_mlflow.py)) serves the same library path from records whose units are converted already. No key, no log.
@@ -126,7 +132,7 @@ def _methods(rows: pd.DataFrame) -> str:
     return f"""## How it was done
 
 * `wrk`, one thread, on the same machine; its Lua script goes through 400 different simulated patients again and again. {rounds} rounds in which the services take turns, each started afresh, warmed up with 16 connections, then measured for {seconds:.0f} s with one connection and {seconds:.0f} s with 16.
-* Before it is measured, each service answers 50 patients: FastAPI with our own answer, field by field, the library paths with our risks, intervals and contributions within 1e-6. One answer that is no 200 ends the run.
+* Before it is measured, each service answers 50 patients: FastAPI with our own answer, field by field, brief answers and the library paths with our risks, intervals and contributions within 1e-6. One answer that is no 200 ends the run.
 * A measurement during which the whole machine stood still for a second (a thread that sleeps 10 ms tells) is made again: {rows["in_vain"].sum():.0f} were.
 * Two outcomes, 200 trees of depth 2 each; one thread of linear algebra everywhere.
 * Two workers and `wrk` share {os.cpu_count()} cores. `wrk` counts for a long answer also those that it kept from being asked for.

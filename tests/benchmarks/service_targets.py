@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 Rows = pd.DataFrame
-OURS, TWO_WORKERS = "ours", "ours_two_workers"
+OURS, TWO_WORKERS, BRIEF = "ours", "ours_two_workers", "brief"
 
 
 @dataclass(frozen=True)
@@ -50,21 +50,30 @@ def _by_round(rows: Rows, service: str) -> Rows:
     return rows[rows["service"] == service].set_index("round")
 
 
+def _answering(service: str) -> tuple[Target, ...]:
+    return (
+        Target("1 connection, p50, ms", of(service, "p50_alone"), 0.4),
+        Target("1 connection, p99, ms", of(service, "p99_alone"), 1.0),
+        Target("16 connections, answers a second", of(service, "rate"), 3500, at_least=True),
+        Target("16 connections, p99, ms", of(service, "p99"), 8.0),
+        Target("answers a second / BentoML with `shap`", ratio(service, "bentoml"), 8, True),
+        Target("answers a second / MLflow with `shap`", ratio(service, "mlflow"), 12, True),
+    )
+
+
 TARGETS = (
-    Target("1 connection, p50, ms", of(OURS, "p50_alone"), 0.4),
-    Target("1 connection, p99, ms", of(OURS, "p99_alone"), 1.0),
-    Target("16 connections, answers a second", of(OURS, "rate"), 3500, at_least=True),
-    Target("16 connections, p99, ms", of(OURS, "p99"), 8.0),
-    Target("answers a second / BentoML with `shap`", ratio(OURS, "bentoml"), 8, at_least=True),
-    Target("answers a second / MLflow with `shap`", ratio(OURS, "mlflow"), 12, at_least=True),
+    *_answering(OURS),
     Target("answers a second / FastAPI + orjson", ratio(OURS, "fastapi"), 0.8, at_least=True),
     Target("two workers / one worker", ratio(TWO_WORKERS, OURS), 1.8, at_least=True),
     Target("seconds from start to ready", of(OURS, "start_seconds"), 4.0),
     Target("memory of a worker after load, PSS, MB", of(OURS, "worker_megabytes"), 180),
 )
 
+TARGETS_OF_BRIEF = _answering(BRIEF)
+"""What is said of whole answers holds for brief ones, too."""
 
-def verdicts(rows: Rows) -> list[Verdict]:
+
+def verdicts(rows: Rows, targets: tuple[Target, ...] = TARGETS) -> list[Verdict]:
     """Return what the rounds of a run say to every target.
 
     Parameters
@@ -73,7 +82,7 @@ def verdicts(rows: Rows) -> list[Verdict]:
         One row a round and service.
     """
     said = []
-    for target in TARGETS:
+    for target in targets:
         values = target.value(rows)
         said.append(Verdict(target, values.median(), values.min(), values.max()))
     return said

@@ -28,7 +28,7 @@ MOST_GROWTH_BYTES = 60_000_000
 MOST_CREEP_BYTES = 10_000_000
 """From the first round of thousands of cases to the last."""
 POSTS = ("/v1/assess", "/v1/validate", "/v1/what-if", "/v1/outcomes", "/v1/assess/batch")
-POSTS += ("/fhir/$assess",)
+POSTS += ("/fhir/$assess", "/v1/assess/brief", "/v1/assess/batch/brief")
 
 load_all_checks()
 CHECKED = list(CHECKS.get_all())

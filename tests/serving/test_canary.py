@@ -61,12 +61,14 @@ def with_patients() -> Iterator[Sent]:
     for given in fields():
         patient = EXAMPLE_PATIENT | given
         yield posted("/v1/assess", patient)
+        yield posted("/v1/assess/brief", patient)
         yield posted("/v1/validate", patient)
         yield posted("/v1/assess/batch", {"items": [EXAMPLE_PATIENT, patient]})
         yield posted("/v1/what-if", {"patient": patient, "changes": {}})
         yield posted("/v1/what-if", {"patient": EXAMPLE_PATIENT, "changes": given})
         lines = b"\n".join((as_json(patient), NAME.encode(), b'{"' + NAME.encode()))
-        yield Sent("POST", "/v1/assess/batch", lines, {"content-type": LINES})
+        for path in ("/v1/assess/batch", "/v1/assess/batch/brief"):
+            yield Sent("POST", path, lines, {"content-type": LINES})
 
 
 def with_bundles() -> Iterator[Sent]:

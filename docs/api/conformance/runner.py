@@ -8,18 +8,18 @@ from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 
-def at(data, pointer):
+def at(it, pointer):
     """Return what stands at a JSON pointer, or None."""
     for part in pointer.split("/")[1:]:
-        data = {str(i): x for i, x in enumerate(data)} if isinstance(data, list) else data or {}
-        data = data.get(part)
-    return data
+        it = ({str(i): x for i, x in enumerate(it)} if isinstance(it, list) else it or {}).get(part)
+    return it
 
 
 def adds_up(one):
     """Tell whether the account of a risk is exact, and its interval holds the risk."""
-    told, log_odds = one["explanation"], math.log(one["risk"] / (1 - one["risk"]))
-    sums = told["total"], told["base"] + sum(part["log_odds"] for part in told["contributions"])
+    told, log_odds = one.get("explanation", one), math.log(one["risk"] / (1 - one["risk"]))
+    added = dict.values if told is one else lambda parts: [part["log_odds"] for part in parts]
+    sums = told["total"], told["base"] + sum(added(told["contributions"]))
     within = one["interval"]["low"] <= one["risk"] <= one["interval"]["high"]
     return within and all(abs(total - log_odds) < 1e-6 for total in sums)
 
