@@ -1,6 +1,7 @@
 """What an operator sees: counts and times, by route template and closed lists of words only."""
 
 import os
+from collections import Counter as Sums
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -75,14 +76,21 @@ def count_assessment(status: str, cautions: tuple[str, ...], missing: tuple[str,
 
 
 def count_up() -> None:
-    """Bring the assessments since the last time into the metrics, from the event loop's thread."""
+    """Bring the assessments since the last time into the metrics, from the event loop's thread.
+
+    Each series is touched once, however many different patients there were: nobody is answered
+    meanwhile.
+    """
+    sums: Sums[tuple[Counter, str]] = Sums()
     for (status, cautions, missing), times in _uncounted.items():
-        ASSESSMENTS.labels(status).inc(times)
+        sums[ASSESSMENTS, status] += times
         for code in set(cautions):
-            CAUTIONS.labels(code).inc(times)
+            sums[CAUTIONS, code] += times
         for predictor in missing:
-            MISSING.labels(predictor).inc(times)
+            sums[MISSING, predictor] += times
     _uncounted.clear()
+    for (metric, word), times in sums.items():
+        metric.labels(word).inc(times)
 
 
 def show_models(
