@@ -50,8 +50,8 @@ CAUTION_TEXTS: dict[CautionCode, str] = {
         "the model was fitted on simulated patients: a rehearsal, not a clinical estimate"
     ),
     CautionCode.LIMITS_NOT_KEPT: (
-        "the model does not keep the limits that were set for it, and answers because somebody "
-        "decided so: its risks may be wrong"
+        "the model did not pass what is asked of one before it may answer, and answers because "
+        "somebody decided so: its risks may be wrong"
     ),
 }
 

@@ -47,7 +47,8 @@ def of_the_model(artefact: Artefact) -> tuple[CautionCode, ...]:
     """Return the cautions that stand in every answer of a model, whoever the patient is."""
     simulated = artefact.manifest.cohort.is_simulated
     # Somebody signed for a model that breaks its limits: otherwise it would not be in service.
-    refused = artefact.verdict is not None and artefact.verdict["accepted"] is False
+    broken = artefact.verdict is not None and artefact.verdict["accepted"] is False
+    refused = broken or artefact.overridden
     return (
         *([CautionCode.FITTED_ON_SIMULATED_PATIENTS] if simulated else []),
         *([CautionCode.LIMITS_NOT_KEPT] if refused else []),

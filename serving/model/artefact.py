@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ VERDICT_FILE = "verdict.json"
 """May be absent: older models, and those of tests, were never judged."""
 _REQUIRED = (MODEL_FILE, PRIOR_FILE, CARD_FILE, SELF_TEST_FILE)
 CURRENT_FILE = "current.json"
+_OVERRIDDEN = "overridden"
 VERSION_LENGTH = 12
 SELF_TEST_TOLERANCE = 1e-9
 
@@ -51,6 +52,8 @@ class Artefact:
     folder: Path
     files: Mapping[str, bytes]
     """What was verified, by name: the folder may change later, the answers may not."""
+    overridden: bool = False
+    """Whether it is in service although something spoke against it: known of current models."""
 
     @property
     def verdict(self) -> dict[str, Any] | None:
@@ -217,14 +220,21 @@ def _write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def make_current(root: Path, artefact: Artefact) -> None:
-    """Let an artefact answer: copy it under ``root`` and move the pointer, at once."""
+def make_current(root: Path, artefact: Artefact, *, overridden: bool = False) -> None:
+    """Let an artefact answer: copy it under ``root`` and move the pointer, at once.
+
+    Parameters
+    ----------
+    overridden
+        Whether something spoke against it and somebody signed: every answer will say so.
+    """
     home = root / artefact.model.outcome
     folder = home / artefact.version
     if not folder.exists():
         _write_whole(folder, artefact.files)
     load_artefact(folder, artefact.sha256)
-    pointer = canonical_json({"version": artefact.version, "sha256": artefact.sha256})
+    named: dict[str, object] = {"version": artefact.version, "sha256": artefact.sha256}
+    pointer = canonical_json(named | ({_OVERRIDDEN: True} if overridden else {}))
     draft_pointer = home / f".{CURRENT_FILE}.{os.getpid()}"
     draft_pointer.write_bytes(pointer)
     draft_pointer.replace(home / CURRENT_FILE)
@@ -241,18 +251,19 @@ def load_current(root: Path) -> dict[str, Artefact]:
     artefacts = {}
     for pointer in sorted(root.glob(f"*/{CURRENT_FILE}")):
         name = pointer.parent.name
-        version, digest = _pointed_at(pointer)
-        artefacts[name] = load_artefact(pointer.parent / version, digest)
+        version, digest, overridden = _pointed_at(pointer)
+        artefact = load_artefact(pointer.parent / version, digest)
+        artefacts[name] = replace(artefact, overridden=overridden)
         if artefacts[name].model.outcome != name:
             raise ArtefactRefused(f"{name}/{CURRENT_FILE} points at a model of another outcome")
     return artefacts
 
 
-def _pointed_at(pointer: Path) -> tuple[str, str]:
+def _pointed_at(pointer: Path) -> tuple[str, str, bool]:
     content = _read(pointer)
     try:
         said = json.loads(content)
-        return str(said["version"]), str(said["sha256"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return str(said["version"]), str(said["sha256"]), bool(said.get(_OVERRIDDEN))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         name = f"{pointer.parent.name}/{pointer.name}"
         raise ArtefactRefused(f"{name} does not name a version and its sha256") from None

@@ -122,6 +122,15 @@ class Ledger:
                 stack.append(promotion.version)
         return stack
 
+    def was_overridden(self, outcome: str, version: str) -> bool:
+        """Tell whether something spoke against a version when it was last promoted."""
+        promoted = [
+            p.overridden
+            for p in self.lines()
+            if (p.outcome, p.version, p.act) == (outcome, version, "promote")
+        ]
+        return bool(promoted and promoted[-1])
+
     def append(
         self,
         act: str,

@@ -71,7 +71,7 @@ def promote(
         against = (*broken, *([compared] if worse else []))
         if against and not override:
             raise PromotionRefused(_refusal(registered, against))
-        make_current(store, challenger)
+        make_current(store, challenger, overridden=bool(against))
         promotion = ledger.append(
             "promote",
             registered,
@@ -99,7 +99,8 @@ def rollback(registry: Registry, store: Path, outcome: str, *, reason: str) -> P
             raise NotRegistered(f"no version of {outcome} answered before the present one")
         registered = registry.find(outcome, answered[-2])
         folder = registry.fetch(registered, Path(fetched))
-        make_current(store, load_artefact(folder, registered.sha256))
+        former = load_artefact(folder, registered.sha256)
+        make_current(store, former, overridden=ledger.was_overridden(outcome, registered.version))
         promotion = ledger.append("rollback", registered, reason)
         registry.set_alias(registered, CHAMPION)
     return promotion

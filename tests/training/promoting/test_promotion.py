@@ -154,12 +154,12 @@ def test_nobody_promotes_while_somebody_does(
     alone = []
 
     def watched(act: Callable[..., None]) -> Callable[..., None]:
-        def acted(*arguments: Any) -> None:
+        def acted(*arguments: Any, **named: Any) -> None:
             with (tmp_path / "store" / LOCK_FILE).open("ab") as other, suppress(BlockingIOError):
                 fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 pytest.fail("another could promote, too")
             alone.append(act.__name__)
-            act(*arguments)
+            act(*arguments, **named)
 
         return acted
 
@@ -281,6 +281,32 @@ def test_a_champion_of_real_patients_is_not_replaced_unseen(
     assert answers(tmp_path) == champion.version
     done = let_answer(challenger, override=True, signed_by="A")
     assert "290 real patients" in done.overridden[0]
+
+
+def test_a_model_that_somebody_signed_for_says_so_in_every_answer_also_after_a_rollback(
+    made: Make,
+    let_answer: Promote,
+    evidence_run: Run,
+    cohort_run: Run,
+    registry: Registry,
+    tmp_path: Path,
+) -> None:
+    """Of a model that keeps its limits, but was not held against the one in service."""
+    store = tmp_path / "store"
+
+    def is_marked() -> bool:
+        answer = assess(read_patient(EXAMPLE_PATIENT), load_current(store), load_evidence())
+        return CautionCode.LIMITS_NOT_KEPT in {caution.code for caution in answer.cautions}
+
+    real, evidence = made(cohort_run, KEPT, real_patients=290), made(evidence_run, KEPT)
+    let_answer(real)
+    assert not is_marked()
+    let_answer(evidence, override=True, signed_by="A")
+    assert is_marked()
+    let_answer(real)
+    assert not is_marked()
+    assert rollback(registry, store, ICANS, reason="alarm").version == evidence.version
+    assert is_marked()
 
 
 def test_what_answers_already_is_not_compared_with_itself(
