@@ -25,7 +25,7 @@ from serving.assessment_log.preparation import Prepared
 from serving.assessment_log.refusals import LogDamaged, LogRefused, LogUnavailable, kind_of
 from serving.assessment_log.turns import Turn
 
-Write = Callable[[Sequence[Prepared]], list[Receipt] | None]
+Write = Callable[[LogWriter, Sequence[Prepared]], list[Receipt] | None]
 
 _journal = logging.getLogger(__name__)
 
@@ -34,9 +34,14 @@ _MOST_ROWS = 1_000
 """A transaction takes no further call beyond these: SQLite takes 32,766 values a statement."""
 
 _PROMPT_SECONDS = 0.05
-"""A disk that takes longer is left to the thread for ``_APART_SECONDS``."""
+"""A disk that takes longer is left to the thread for ``_TIMES_AS_LONG`` times that."""
 
-_APART_SECONDS = 5.0
+_TIMES_AS_LONG = 10
+"""So a slow disk holds up the event loop for less than a tenth of the time.
+
+No more than that, because a worker answers less while the thread writes: beside a busy event loop
+it waits for the interpreter several times in each transaction.
+"""
 _GATHERING_SECONDS = 0.004
 """How long the first caller of a turn may wait for others who are being answered."""
 _ENDED = "the assessment log is closed"
@@ -161,17 +166,38 @@ class GroupCommit:
 
     def _is_settled_at_once(self, turn: Turn) -> bool:
         """Write a turn here and now; False if more than a prompt disk must be waited for."""
-        if len(self._unfinished) > 1 or time.monotonic() < self._apart_until:
-            return False
-        if not self._writing.acquire(blocking=False):
+        if len(self._unfinished) > 1 or not self._writing.acquire(blocking=False):
             return False
         try:
             writer = self._writer
-            if writer is None or not writer.waits_for_disk_only:
+            if writer is None or not writer.waits_for_disk_only or self._is_apart:
                 return False
-            return self._is_settled([turn], writer, writer.write_at_once)
+            return self._is_settled([turn], writer, self._write_at_once)
         finally:
             self._writing.release()
+
+    @property
+    def _is_apart(self) -> bool:
+        """Tell whether the disk is left to the thread; only who holds ``_writing`` may know."""
+        return time.monotonic() < self._apart_until
+
+    def _write_at_once(self, writer: LogWriter, rows: Sequence[Prepared]) -> list[Receipt] | None:
+        begun = time.monotonic()
+        try:
+            return writer.write_at_once(rows)
+        finally:
+            self._leave_alone(time.monotonic() - begun)
+
+    def _write(self, writer: LogWriter, rows: Sequence[Prepared]) -> list[Receipt]:
+        try:
+            return writer.write(rows)
+        finally:  # what else takes long here is waiting for the interpreter or for a lock
+            self._leave_alone(writer.flush_seconds)
+
+    def _leave_alone(self, seconds: float) -> None:
+        """Keep the event loop away from a disk that took so long; never shorter than before."""
+        if seconds > _PROMPT_SECONDS:
+            self._apart_until = max(self._apart_until, time.monotonic() + _TIMES_AS_LONG * seconds)
 
     def close(self) -> None:
         """Write what waits, and end the thread."""
@@ -187,7 +213,7 @@ class GroupCommit:
                     if writer is None:  # another thread found out meanwhile
                         self._turn_away(turns, LogUnavailable(self.refusal))
                     elif turns:
-                        self._is_settled(turns, writer, writer.write)
+                        self._is_settled(turns, writer, self._write)
         finally:
             self._end()
 
@@ -204,7 +230,7 @@ class GroupCommit:
                 if self._writer is None:
                     self._turn_away([turn], LogUnavailable(self.refusal))
                 else:
-                    self._is_settled([turn], self._writer, self._writer.write)
+                    self._is_settled([turn], self._writer, self._write)
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
@@ -276,7 +302,7 @@ class GroupCommit:
         begun = time.monotonic()
         rows = [row for turn in turns for row in turn.rows]
         try:
-            receipts = write(rows)
+            receipts = write(writer, rows)
         except Exception as error:  # whatever it is, nobody is told that a row is there
             writer.close()
             self._refuse(error)
@@ -288,8 +314,6 @@ class GroupCommit:
             return False
         self._failures = 0
         took = time.monotonic() - begun
-        if took > _PROMPT_SECONDS:
-            self._apart_until = time.monotonic() + _APART_SECONDS
         self.counters.rows += len(rows)
         self.counters.transactions += 1
         self.counters.transaction_seconds += took

@@ -40,6 +40,9 @@ _ADVANCE = (
 class LogWriter:
     """Writes to one log in one chain, durably, for one thread at a time."""
 
+    flush_seconds = 0.0
+    """How long the last commit took: the disk, and hardly anything else."""
+
     def __init__(
         self, database: Database, keys: SiteKeys, inputs: Inputs, example: bytes = b""
     ) -> None:
@@ -120,7 +123,11 @@ class LogWriter:
         place = {"id": head.id, "sequence": head.sequence, "head": head.head, "seal": head.seal}
         if connection.change(_ADVANCE, [place | {"before": self._row.sequence}]) != 1:
             raise LogDamaged
-        connection.commit()
+        begun = time.monotonic()
+        try:
+            connection.commit()
+        finally:
+            self.flush_seconds = time.monotonic() - begun
         self._row = head
         when = moment(rows[0].written_at)
         return [Receipt(one.id, when) for one in prepared]

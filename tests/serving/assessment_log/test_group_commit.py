@@ -5,11 +5,11 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from serving.assessment_log import group_commit
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import LogUnavailable
 from serving.assessment_log.sqlite_database import SqliteConnection
@@ -66,43 +66,127 @@ def test_the_lock_of_another_process_does_not_hold_up_the_event_loop(
     assert committed_by == ["MainThread", "assessment-log"]
 
 
-def commits_slowly(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let every commit from now on take 0.06 s; return the threads in which they are made."""
-    threads: list[str] = []
+class SimulatedDisk:
+    """A disk whose flushes take as long as they are told to, by a clock of its own."""
 
-    def slowly(connection: SqliteConnection) -> None:
-        threads.append(threading.current_thread().name)
-        time.sleep(0.06)
-        COMMIT(connection)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = time.monotonic()
+        self.flush_seconds = self.insert_seconds = 0.0
+        self.committed_by: list[str] = []
+        insert = SqliteConnection.insert
 
-    monkeypatch.setattr(SqliteConnection, "commit", slowly)
-    return threads
+        def commit(connection: SqliteConnection) -> None:
+            self.committed_by.append(threading.current_thread().name)
+            self.now += self.flush_seconds
+            COMMIT(connection)
+
+        def inserted(connection: SqliteConnection, *given: Any) -> None:
+            self.now += self.insert_seconds
+            insert(connection, *given)
+
+        monkeypatch.setattr(SqliteConnection, "commit", commit)
+        monkeypatch.setattr(SqliteConnection, "insert", inserted)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+    async def appended_by(self, log: AssessmentLog, flush_seconds: float = 0.0) -> str:
+        """Append a row that is flushed in so many seconds; return the thread that wrote it."""
+        self.flush_seconds = flush_seconds
+        await log.append(an_entry())
+        with log._commits._writing:  # the thread lets go of it after it has told us
+            return self.committed_by[-1]
 
 
-def test_a_slow_disk_holds_up_the_event_loop_once(
-    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> SimulatedDisk:
+    return SimulatedDisk(monkeypatch)
+
+
+@pytest.mark.parametrize("took", [0.057, 0.5, 60.0])
+def test_a_slow_disk_is_left_to_the_thread_ten_times_as_long_as_it_took(
+    settings: LogSettings, disk: SimulatedDisk, took: float
+) -> None:
+    async def use(log: AssessmentLog) -> None:
+        assert await disk.appended_by(log, took) == "MainThread"
+        disk.now += 9.9 * took
+        assert await disk.appended_by(log) == "assessment-log"
+        disk.now += 0.2 * took
+        assert await disk.appended_by(log) == "MainThread"
+
+    using(settings, use)
+
+
+def test_a_disk_that_is_not_slow_is_not_left_to_the_thread(
+    settings: LogSettings, disk: SimulatedDisk
 ) -> None:
     async def use(log: AssessmentLog) -> list[str]:
-        threads = commits_slowly(monkeypatch)
-        for _ in range(3):
-            await log.append(an_entry())
-        return threads
+        return [await disk.appended_by(log, 0.04) for _ in range(5)]
 
-    assert using(settings, use) == ["MainThread", "assessment-log", "assessment-log"]
+    assert using(settings, use) == ["MainThread"] * 5
 
 
-def test_a_disk_that_stays_slow_is_not_tried_again_on_the_event_loop(
-    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_stays_slow_holds_up_the_event_loop_once(
+    settings: LogSettings, disk: SimulatedDisk
 ) -> None:
-    monkeypatch.setattr(group_commit, "_APART_SECONDS", 0.1)
+    """What the thread sees of the disk counts: for minutes it is not tried by the loop."""
 
     async def use(log: AssessmentLog) -> list[str]:
-        threads = commits_slowly(monkeypatch)
-        for _ in range(6):
-            await log.append(an_entry())
-        return threads
+        writers = []
+        for _ in range(100):
+            writers.append(await disk.appended_by(log, 0.5))
+            disk.now += 4
+        return writers
 
-    assert using(settings, use).count("MainThread") == 1
+    assert using(settings, use) == ["MainThread"] + ["assessment-log"] * 99
+
+
+def test_a_disk_that_becomes_slower_is_left_alone_for_longer(
+    settings: LogSettings, disk: SimulatedDisk
+) -> None:
+    async def use(log: AssessmentLog) -> list[str]:
+        writers = [await disk.appended_by(log, took) for took in (0.5, 60.0, 0.06)]
+        disk.now += 590
+        writers.append(await disk.appended_by(log))
+        disk.now += 20
+        return [*writers, await disk.appended_by(log)]
+
+    assert using(settings, use) == ["MainThread", *["assessment-log"] * 3, "MainThread"]
+
+
+def test_what_the_thread_waits_for_beside_the_disk_does_not_keep_the_event_loop_away(
+    settings: LogSettings, disk: SimulatedDisk
+) -> None:
+    async def use(log: AssessmentLog) -> None:
+        assert await disk.appended_by(log, 0.1) == "MainThread"
+        disk.now += 0.5
+        disk.insert_seconds = 0.2  # as if it waited for the interpreter
+        assert await disk.appended_by(log) == "assessment-log"
+        disk.insert_seconds = 0.0
+        disk.now += 0.4
+        assert await disk.appended_by(log) == "MainThread"
+
+    using(settings, use)
+
+
+def test_a_disk_that_hangs_and_fails_is_left_to_the_thread(
+    settings: LogSettings, disk: SimulatedDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt = SqliteConnection.commit
+
+    def hang_and_fail_once(_: SqliteConnection) -> None:
+        monkeypatch.setattr(SqliteConnection, "commit", prompt)
+        disk.now += 30.0
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async def use(log: AssessmentLog) -> str:
+        monkeypatch.setattr(SqliteConnection, "commit", hang_and_fail_once)
+        with pytest.raises(LogUnavailable):
+            await log.append(an_entry())
+        while log._commits._writer is None:
+            await asyncio.sleep(0)
+        disk.now += 290.0
+        return await disk.appended_by(log)
+
+    assert using(settings, use) == "assessment-log"
 
 
 def test_many_rows_at_a_time_are_several_transactions(settings: LogSettings) -> None:
