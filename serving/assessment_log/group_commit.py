@@ -31,7 +31,7 @@ _journal = logging.getLogger(__name__)
 
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 _MOST_ROWS = 1_000
-"""A transaction takes no further call beyond these: SQLite takes 32,766 values a statement."""
+"""A transaction takes no further call beyond these."""
 
 _PROMPT_SECONDS = 0.05
 """A disk that takes longer is left to the thread for ``_TIMES_AS_LONG`` times that."""
@@ -42,6 +42,8 @@ _TIMES_AS_LONG = 10
 No more than that, because a worker answers less while the thread writes: beside a busy event loop
 it waits for the interpreter several times in each transaction.
 """
+_MOST_APART_SECONDS = 30.0
+"""A machine that stood still for minutes has no slow disk; a slow one prolongs the time itself."""
 _GATHERING_SECONDS = 0.004
 """How long the first caller of a turn may wait for others who are being answered."""
 _ENDED = "the assessment log is closed"
@@ -197,7 +199,8 @@ class GroupCommit:
     def _leave_alone(self, seconds: float) -> None:
         """Keep the event loop away from a disk that took so long; never shorter than before."""
         if seconds > _PROMPT_SECONDS:
-            self._apart_until = max(self._apart_until, time.monotonic() + _TIMES_AS_LONG * seconds)
+            apart = min(_TIMES_AS_LONG * seconds, _MOST_APART_SECONDS)
+            self._apart_until = max(self._apart_until, time.monotonic() + apart)
 
     def close(self) -> None:
         """Write what waits, and end the thread."""

@@ -19,6 +19,9 @@ _PATIENCE_SECONDS = 2.0
 _RETRY_SECONDS = 0.0003
 """SQLite itself would sleep for up to 0.1 s between attempts, and let one worker starve another."""
 _AT_ONCE_SECONDS = 0.002
+_MOST_ROWS_A_STEP = 32
+"""``sqlite3`` keeps each of the last 128 statements with the values that it was last given, and
+every number of rows is a statement of its own: with hundreds of rows in each they were 240 MB."""
 _PRIMARY_CODE = 0xFF
 _PRAGMAS = ("synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=2000")
 
@@ -92,14 +95,16 @@ class SqliteConnection:
             raise DatabaseMoved
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows in one step.
+        """Insert rows in few steps.
 
         At each step SQLite lets other threads run, and one that computes would not soon let go.
         """
-        marks = ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * len(rows))
-        # Table and columns are names of this package, never of a caller.
-        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {marks}"  # noqa: S608
-        self._execute(statement, tuple(chain.from_iterable(rows)))
+        for first in range(0, len(rows), _MOST_ROWS_A_STEP):
+            together = rows[first : first + _MOST_ROWS_A_STEP]
+            marks = ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * len(together))
+            # Table and columns are names of this package, never of a caller.
+            statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {marks}"  # noqa: S608
+            self._execute(statement, tuple(chain.from_iterable(together)))
 
     def change(self, statement: str, values: Sequence[dict[str, Any]]) -> int:
         """Run a statement for each of the values."""

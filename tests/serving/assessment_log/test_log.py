@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,7 +14,8 @@ from serving.assessment_log.entries import Kind, LogEntry
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.opening import LogHome
 from serving.assessment_log.refusals import LogDamaged, LogUnavailable, UnknownAssessment
-from serving.assessment_log.rows import DataKeyRow
+from serving.assessment_log.rows import DataKeyRow, EntryRow
+from serving.assessment_log.sqlite_database import SqliteConnection
 from serving.assessment_log.verify import verify
 from serving.settings import LogSettings
 from tests.serving.assessment_log.conftest import an_entry, using
@@ -71,6 +73,29 @@ def test_those_who_wait_share_a_transaction(settings: LogSettings) -> None:
 
     rows, transactions = using(settings, use)
     assert (rows, transactions) == (160, 10)
+
+
+def test_few_statements_are_kept_whatever_the_number_of_rows(
+    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sqlite3` keeps 128 of them, each with the values that it was last given."""
+    inserts: dict[str, int] = {}
+    execute = SqliteConnection._execute
+
+    def watched(connection: SqliteConnection, statement: str, values: Any = ()) -> Any:
+        inserts[statement] = len(values)
+        return execute(connection, statement, values)
+
+    monkeypatch.setattr(SqliteConnection, "_execute", watched)
+
+    async def use(log: AssessmentLog) -> None:
+        for rows in (*range(1, 80, 3), 870, 999):
+            await log.append_all([an_entry(n) for n in range(rows)])
+        assert log.counters.rows == sum(range(1, 80, 3)) + 870 + 999
+
+    using(settings, use)
+    assert len(inserts) < 128 / 1.5
+    assert sum(inserts.values()) < 2 * 32 * 33 / 2 * len(EntryRow._fields)
 
 
 def test_everyone_hears_of_their_own_row(settings: LogSettings, home: LogHome) -> None:
