@@ -74,6 +74,7 @@ class RestApplication:
             with suppress(asyncio.CancelledError):
                 await self._watching
         await asyncio.to_thread(self._log.close)
+        self._watch.look_at_log()
         count_up()
 
 

@@ -60,9 +60,6 @@ class Counters:
 
     rows: int = 0
     transactions: int = 0
-    transaction_seconds: float = 0.0
-    unavailable: int = 0
-    """Calls that heard that their rows are not on disk."""
     opened: int = 0
     """How often a chain was begun: once, and again after each failure."""
 
@@ -131,7 +128,6 @@ class GroupCommit:
         """
         writer = self._writer
         if writer is None or self._closing.is_set() or self._bytes > MOST_WAITING_BYTES:
-            self.counters.unavailable += 1
             raise LogUnavailable(self.refusal or "too many answers wait for the disk")
         loop = asyncio.get_running_loop()
         rows = [writer.preparation.prepared(entry) for entry in entries]
@@ -302,7 +298,6 @@ class GroupCommit:
 
     def _is_settled(self, turns: list[Turn], writer: LogWriter, write: Write) -> bool:
         """Write turns and tell their callers how it went; False if nothing was tried."""
-        begun = time.monotonic()
         rows = [row for turn in turns for row in turn.rows]
         try:
             receipts = write(writer, rows)
@@ -316,10 +311,8 @@ class GroupCommit:
         if receipts is None:
             return False
         self._failures = 0
-        took = time.monotonic() - begun
         self.counters.rows += len(rows)
         self.counters.transactions += 1
-        self.counters.transaction_seconds += took
         self._done(turns)
         for turn in turns:
             told, receipts = receipts[: turn.count], receipts[turn.count :]
@@ -329,7 +322,6 @@ class GroupCommit:
     def _turn_away(self, turns: list[Turn], why: LogUnavailable) -> None:
         self._done(turns)
         for turn in turns:
-            self.counters.unavailable += len(turn.calls)
             turn.tell(why)
 
     def _done(self, turns: list[Turn]) -> None:

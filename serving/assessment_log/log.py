@@ -146,7 +146,7 @@ class AssessmentLog:
 
     @property
     def counters(self) -> Counters:
-        """How much was written, how often, how long it took, how often it could not be."""
+        """How much was written, in how many transactions, how often a chain was begun."""
         return self._commits.counters
 
     def close(self) -> None:

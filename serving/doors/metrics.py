@@ -17,6 +17,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from serving.assessment_log.group_commit import Counters
 from serving.model.artefact import Artefact
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
@@ -38,6 +39,11 @@ LOG_LAG = Gauge(
     multiprocess_mode="livemax",
 )
 LOG_UNAVAILABLE = Counter("cart_risk_log_unavailable", "Answers held back: no row on disk.")
+LOG_ROWS = Counter("cart_risk_log_rows", "Rows that are on disk.")
+LOG_TRANSACTIONS = Counter("cart_risk_log_transactions", "Flushes that brought them there.")
+LOG_OPENED = Counter(
+    "cart_risk_log_opened", "Chains of rows begun: one by each worker, one more after each failure."
+)
 MODEL = Gauge(
     "cart_risk_model_in_service",
     "1 for the model that answers, 0 for one that did.",
@@ -91,6 +97,13 @@ def count_up() -> None:
     _uncounted.clear()
     for (metric, word), times in sums.items():
         metric.labels(word).inc(times)
+
+
+def count_log(before: Counters, now: Counters) -> None:
+    """Count what the log did in between."""
+    LOG_ROWS.inc(now.rows - before.rows)
+    LOG_TRANSACTIONS.inc(now.transactions - before.transactions)
+    LOG_OPENED.inc(now.opened - before.opened)
 
 
 def show_models(

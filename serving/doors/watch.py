@@ -6,13 +6,15 @@ Reading and verifying happens off the event loop; the swap itself is one assignm
 import asyncio
 import gc
 import logging
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 from data_schemas.refusal import Refused
+from serving.assessment_log.group_commit import Counters
 from serving.assessment_log.log import AssessmentLog
 from serving.doors.guard import Guard
-from serving.doors.metrics import LOG_LAG, count_up, show_models
+from serving.doors.metrics import LOG_LAG, count_log, count_up, show_models
 from serving.model.artefact import CURRENT_FILE
 from serving.ward import Ward
 
@@ -31,6 +33,7 @@ class Watch:
         self._ward = ward
         self._log = log
         self._store = store
+        self._counted = Counters()
         self._guard = guard
         self._seen = _pointers(store)
         self._issuer_asked = monotonic()
@@ -41,8 +44,14 @@ class Watch:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             count_up()
-            LOG_LAG.set(self._log.lag)
+            self.look_at_log()
             await self.look()
+
+    def look_at_log(self) -> None:
+        """Tell what the log did since the last look, and how long somebody waits for it."""
+        LOG_LAG.set(self._log.lag)
+        before, self._counted = self._counted, replace(self._log.counters)
+        count_log(before, self._counted)
 
     async def look(self) -> None:
         """Take over what changed; whatever one look comes upon, keys must go on being revoked."""

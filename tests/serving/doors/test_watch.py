@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from serving.api_keys import KeyFile, Scope
+from serving.assessment_log.entries import LogEntry
 from serving.assessment_log.log import AssessmentLog
 from serving.doors.guard import Guard
 from serving.doors.metrics import exposition
@@ -263,3 +264,19 @@ def test_how_long_answers_wait_for_their_rows_is_shown_before_they_have_them(
     assert b"cart_risk_log_lag_seconds 0.0\n" in asyncio.run(shown())
     monkeypatch.setattr(AssessmentLog, "lag", 3.5)
     assert b"cart_risk_log_lag_seconds 3.5\n" in asyncio.run(shown())
+
+
+def test_what_the_log_did_is_counted_once(store: Path, guard: Guard, log: AssessmentLog) -> None:
+    names = ("rows", "transactions", "opened")
+
+    def counted() -> list[float]:
+        lines = exposition().decode().splitlines()
+        values = dict(line.rsplit(" ", 1) for line in lines)
+        return [float(values[f"cart_risk_log_{name}_total"]) for name in names]
+
+    watch = Watch(Ward.open(store), store, guard, log)
+    before = counted()
+    asyncio.run(log.append_all([LogEntry(answer=b"{}") for _ in range(3)]))
+    for _ in range(2):
+        watch.look_at_log()
+        assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 1, 1]
