@@ -11,7 +11,7 @@ from typing import Any
 from serving.doors.problem import MEDIA_TYPE
 from serving.doors.visit import BRIEF_JSON
 from serving.fhir.names import FHIR_JSON
-from serving.openapi_fhir import EXAMPLE_BUNDLE
+from serving.openapi_fhir import EXAMPLE_BUNDLE, EXAMPLE_PARAMETERS
 from serving.openapi_schemas import reference, schemas
 
 API_VERSION = "1.4.0"
@@ -205,18 +205,20 @@ def _history() -> dict[str, Any]:
 
 
 def _fhir_assess() -> dict[str, Any]:
-    example = _content("FhirBundle", EXAMPLE_BUNDLE)
     ok = {
         "description": "A RiskAssessment; or an OperationOutcome where no risk can be given",
         "content": {FHIR_JSON: {"schema": reference("FhirAnswer")}},
     }
-    summary = "Assess the patient of a FHIR R4 Bundle"
-    body = {FHIR_JSON: example, _JSON: _content("FhirBundle")}
-    return _in_fhir(_post("fhirAssess", summary, body, ok))
+    summary = "Assess the patient of a FHIR R4 Bundle, sent bare or within Parameters"
+    body = {
+        FHIR_JSON: _content("FhirRequest", EXAMPLE_BUNDLE),
+        _JSON: _content("FhirRequest", EXAMPLE_PARAMETERS),
+    }
+    return _in_fhir(_post("fhirAssess", summary, body, ok, 406))
 
 
 def _fhir_metadata() -> dict[str, Any]:
-    operation = _get("fhirMetadata", "What the FHIR door does", None)
+    operation = _get("fhirMetadata", "What the FHIR door does", None, 406)
     content = {FHIR_JSON: _content("CapabilityStatement")}
     operation["responses"]["200"]["content"] = content
     return _in_fhir(operation)

@@ -1,4 +1,4 @@
-"""The example of the FHIR door: the invented patient of the other examples, as resources."""
+"""The examples of the FHIR door: the invented patient of the other examples, as resources."""
 
 from typing import Any
 
@@ -66,3 +66,11 @@ def bundle_of(resources: list[dict[str, Any]], kind: str = "collection") -> dict
 
 
 EXAMPLE_BUNDLE = bundle_of(RESOURCES)
+EXAMPLE_PARAMETERS: dict[str, Any] = {
+    "resourceType": "Parameters",
+    "parameter": [
+        {"name": "bundle", "resource": EXAMPLE_BUNDLE},
+        {"name": "reference", "valueString": "study-7:0042"},
+        {"name": "closedWorld", "valueCode": "Condition"},
+    ],
+}

@@ -10,12 +10,20 @@ from data_schemas.risk_assessment import Record, RiskAssessment
 from data_schemas.toxicity_grading import GradingScale
 from serving.fhir.bundle import TYPES
 from serving.fhir.capability import VERSION
+from serving.fhir.closed_world import READ_FROM_CONDITIONS
+from serving.fhir.parameters import OFFERED
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
 _ID: Schema = {"type": "string", "format": "uuid"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _FREE: Schema = {"type": "object"}
+_REFERENCE: Schema = {
+    "type": "string",
+    "pattern": "^[0-9A-Za-z._:-]{1,64}$",
+    "description": "your own opaque word for the patient, never a name or a record number; "
+    "only a keyed hash of it is kept, by which the patient can be erased",
+}
 
 
 def reference(schema: str) -> Schema:
@@ -119,6 +127,16 @@ _RISK_BUNDLE = _object(
         "entry": _list(_object({"fullUrl": _TEXT, "resource": _FREE}, ("fullUrl",))),
     }
 )
+_COMPLETE: Schema = {
+    "enum": list(OFFERED),
+    "description": "of these resources none of the patient's is missing, so that "
+    f"{', '.join(READ_FROM_CONDITIONS)} without one are taken as no",
+}
+_PARAMETER = [
+    _object({"name": {"const": "bundle"}, "resource": reference("FhirBundle")}),
+    _object({"name": {"const": "reference"}, "valueString": _REFERENCE}),
+    _object({"name": {"const": "closedWorld"}, "valueCode": _COMPLETE}),
+]
 _SENT: dict[str, Schema] = {
     "Batch": _closed({"items": _list({}) | {"minItems": 1, "maxItems": 10_000}}),
     "WhatIf": _closed({"patient": reference("Patient"), "changes": _FREE | {"minProperties": 1}}),
@@ -129,6 +147,14 @@ _SENT: dict[str, Schema] = {
             "entry": _list(_FREE) | {"description": "resources about one Patient"},
         }
     ),
+    "FhirParameters": _object(
+        {
+            "resourceType": {"const": "Parameters"},
+            "parameter": _list({"anyOf": _PARAMETER})
+            | {"description": "one bundle, at most one reference, any number of closedWorld"},
+        }
+    ),
+    "FhirRequest": {"anyOf": [reference("FhirBundle"), reference("FhirParameters")]},
     "Outcome": _closed(_OUTCOME, tuple(name for name in FIELDS if name.endswith("_grade"))),
 }
 _ANSWERED: dict[str, Schema] = {
@@ -187,12 +213,7 @@ def _patient() -> dict[str, Any]:
         "description": "ISO 8601 date, or date-time where hours matter",
         "examples": ["2026-03-12"],
     }
-    properties["reference"] = {
-        "type": "string",
-        "pattern": "^[0-9A-Za-z._:-]{1,64}$",
-        "description": "your own opaque word for the patient, never a name or a record number; "
-        "only a keyed hash of it is kept, by which the patient can be erased",
-    }
+    properties["reference"] = _REFERENCE
     return {
         "type": "object",
         "additionalProperties": False,

@@ -51,6 +51,11 @@ class CodeTable:
                 return found
         return None
 
+    def classifies(self, system: object) -> bool:
+        """Tell whether its rows of the system are whole blocks: a code outside is none of them."""
+        known = self._systems.get(system) if isinstance(system, str) else None
+        return known in self._below and self.speaks(system)
+
     def speaks(self, system: object) -> bool:
         """Tell whether the table has any code of the system."""
         known = self._systems.get(system) if isinstance(system, str) else None

@@ -18,7 +18,7 @@ from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import LogUnavailable
 from serving.doors.gate import busy
 from serving.doors.metrics import LOG_SECONDS, LOG_UNAVAILABLE, count_assessment
-from serving.doors.problem import unreadable
+from serving.doors.problem import RequestRefused, unreadable
 from serving.doors.visit import Visit
 from serving.ward import Ward
 
@@ -144,10 +144,10 @@ def without_reference(given: Any) -> tuple[Any, str | None]:
 
 
 def problems_of(given: Any) -> Iterable[Problem]:
-    """Return everything that the contract has against a patient."""
+    """Return everything that is wrong with a patient and the caller's word for the patient."""
     try:
-        read_patient(given)
-    except RequestProblems as refused:
+        read_patient(without_reference(given)[0])
+    except (RequestProblems, RequestRefused) as refused:
         return refused.problems
     return ()
 

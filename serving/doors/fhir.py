@@ -1,4 +1,4 @@
-"""The FHIR door: a Bundle in, a RiskAssessment out; between them the one Assessor and its log."""
+"""The FHIR door: a Bundle or Parameters in, a RiskAssessment out; between them the one Assessor."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from data_schemas.patient_request import Problem, RequestProblems
 from serving.assessment_log.entries import LogEntry
+from serving.doors.accept import takes_fhir_json
 from serving.doors.assessor import Assessor, Sent, problems_of
 from serving.doors.problem import RequestRefused, unreadable
 from serving.doors.strict_json import read_json
@@ -16,7 +17,7 @@ from serving.doors.visit import JSON, Visit
 from serving.fhir.answer_bundle import fhir_answer
 from serving.fhir.capability import capability_statement
 from serving.fhir.names import FHIR_JSON
-from serving.fhir.patient_record import located, read_bundle
+from serving.fhir.patient_record import located, read_sent
 from serving.fhir.reading import Reading
 
 MOST_BUNDLE_BYTES = 1024 * 1024
@@ -37,12 +38,13 @@ class Fhir:
         self._assessor = assessor
 
     async def assess(self, visit: Visit) -> Response:
-        """Assess the patient of a Bundle."""
+        """Assess the patient of a Bundle, sent bare or within Parameters."""
+        _check_accept(visit)
         visit.media_type((FHIR_JSON, JSON))
         content = await visit.body(MOST_BUNDLE_BYTES)
         if content.count(b"{") > MOST_OBJECTS:
             raise too_complex()
-        reading = read_bundle(read_json(content))
+        reading = read_sent(read_json(content))
         entry = self._answered(Sent(content, reading.record), reading, visit)
         answer = orjson.loads(entry.answer)
         told = fhir_answer(answer, reading)
@@ -50,8 +52,9 @@ class Fhir:
         await self._assessor.keep(kept)
         return Response(orjson.dumps(told), media_type=FHIR_JSON)
 
-    async def metadata(self, _visit: Visit) -> Response:
+    async def metadata(self, visit: Visit) -> Response:
         """Return the CapabilityStatement."""
+        _check_accept(visit)
         return Response(orjson.dumps(capability_statement()), media_type=FHIR_JSON)
 
     def _answered(self, sent: Sent, reading: Reading, visit: Visit) -> LogEntry:
@@ -65,6 +68,12 @@ class Fhir:
             raise
 
 
+def _check_accept(visit: Visit) -> None:
+    if not takes_fhir_json(visit.scope["headers"]):
+        detail = f"answers are {FHIR_JSON}: let Accept name it, or leave Accept out"
+        raise RequestRefused(HTTPStatus.NOT_ACCEPTABLE, detail)
+
+
 def too_complex() -> RequestRefused:
     """Return the refusal of a body that would hold up everybody else."""
     detail = f"the body may hold at most {MOST_OBJECTS} JSON objects"
@@ -72,11 +81,11 @@ def too_complex() -> RequestRefused:
 
 
 def _all_problems(reading: Reading) -> list[Problem]:
-    """Return the problems of the Bundle, then those of the values that could be read from it."""
+    """Return the problems of what was sent, then those of the values that could be read."""
     # What the record lacks, the reading has said already, and where it should stand.
     found = [p for p in problems_of(reading.record) if p.code != "required"]
     problems = dict.fromkeys([*reading.problems, *(located(reading, one) for one in found)])
     if len(problems) <= MOST_PROBLEMS:
         return list(problems)
     message = f"there are more problems than these {MOST_PROBLEMS}"
-    return [*islice(problems, MOST_PROBLEMS), Problem("Bundle", "more_problems", message)]
+    return [*islice(problems, MOST_PROBLEMS), Problem(reading.root, "more_problems", message)]

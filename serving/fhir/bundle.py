@@ -29,13 +29,14 @@ class Entry(NamedTuple):
 class Resources:
     """Every resource of a Bundle."""
 
-    def __init__(self, given: Any) -> None:
-        """Sort a Bundle's resources; ``problems`` says what is none."""
+    def __init__(self, given: Any, root: str = "Bundle") -> None:
+        """Sort the resources of the Bundle at ``root``; ``problems`` says what is none."""
         self.problems: list[Problem] = []
+        self._root = root
         self._count = 0
         self.incomplete = False
         """Whether the Bundle says that more belongs to it, or that something failed."""
-        self.entries = list(self._entries(given, "Bundle"))
+        self.entries = list(self._entries(given, root))
         self._by_url = {entry.full_url: entry for entry in self.entries if entry.full_url}
         self._by_reference = {entry.reference: entry for entry in reversed(self.entries)}
         self.patient = self._patient()
@@ -78,7 +79,8 @@ class Resources:
 
     def _entries(self, given: Any, path: str, nested: bool = False) -> Iterator[Entry]:
         if not isinstance(given, dict) or given.get("resourceType") != "Bundle":
-            self._refuse(path, "not_a_bundle", "send a FHIR R4 Bundle")
+            message = "must be a FHIR R4 Bundle, or Parameters whose parameter bundle holds one"
+            self._refuse(path, "not_a_bundle", message)
             return
         if given.get("type") not in TYPES:
             message = f"the type of a Bundle must be one of: {', '.join(TYPES)}"
@@ -103,6 +105,8 @@ class Resources:
             return
         resource, path = entry.get("resource"), f"{path}.resource"
         if resource is None:
+            status = an_object(entry.get("response")).get("status")
+            self.incomplete |= isinstance(status, str) and not status.startswith("2")
             return
         kind = an_object(resource).get("resourceType")
         if not isinstance(kind, str):
@@ -131,8 +135,8 @@ class Resources:
 
     def _patient(self) -> Entry | None:
         patients = list(self.of("Patient"))
-        if not patients and not any(p.field == "Bundle" for p in self.problems):
-            self._refuse("Bundle", "required", "needs the Patient who is to be assessed")
+        if not patients and not any(p.field == self._root for p in self.problems):
+            self._refuse(self._root, "required", "needs the Patient who is to be assessed")
         for another in patients[1:]:
             self._refuse(another.path, "several_patients", "a Bundle is about one Patient")
         return patients[0] if patients else None

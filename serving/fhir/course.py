@@ -21,7 +21,8 @@ STATUSES = {
 PRIOR_AFTER_DAYS = 28
 """A completed infusion longer ago than the horizon of the outcomes is an earlier treatment."""
 _ACTIVE = ("active", "recurrence", "relapse")
-_NOT_TRUE = ("refuted", "entered-in-error")
+NOT_TRUE = ("refuted", "entered-in-error")
+"""A Condition with such a verificationStatus says nothing about the patient."""
 MOST_EVENTS = 1_000
 """Of one instruction; an infusion has one or two, a drug one a day."""
 _SPELLINGS = {
@@ -142,7 +143,7 @@ def _read_product(reading: Reading, resources: Resources, planned: list[Infusion
             "product is required: a MedicationRequest, MedicationAdministration or Procedure "
             "that stands and names a CAR-T product by a known code or by name"
         )
-        reading.refuse("Bundle", "required", message)
+        reading.refuse(reading.root, "required", message)
         return
     if len(products) > 1:
         for one in planned:
@@ -169,7 +170,7 @@ def _read_start(reading: Reading, resources: Resources, planned: list[Infusion])
     found += list(_appointments(resources, {one.entry.reference for one in planned}))
     days = {when[:10] for when, _, _ in found}
     if not found:
-        place = planned[0].entry.path if planned else "Bundle"
+        place = planned[0].entry.path if planned else reading.root
         message = (
             "needs the planned start of the infusion: dosageInstruction.timing.event of the order, "
             "performed of the Procedure, or an Appointment that refers to either"
@@ -215,7 +216,7 @@ def _read_disease(reading: Reading, resources: Resources, planned: list[Infusion
             "disease is required: a Condition with a known code whose clinicalStatus is one of: "
             f"{', '.join(_ACTIVE)}"
         )
-        reading.refuse("Bundle", "required", message)
+        reading.refuse(reading.root, "required", message)
     elif len({disease for _, disease in named}) > 1:
         for entry, _ in named:
             message = (
@@ -231,7 +232,7 @@ def _read_disease(reading: Reading, resources: Resources, planned: list[Infusion
 def _diseases(reading: Reading, resources: Resources) -> Iterator[tuple[Entry, str]]:
     for entry in resources.of("Condition"):
         means = {code.means for code in meanings(entry.resource.get("code"), DISEASES_BY_CODE)}
-        if not means or has_code(entry.resource.get("verificationStatus"), *_NOT_TRUE):
+        if not means or has_code(entry.resource.get("verificationStatus"), *NOT_TRUE):
             continue
         if not has_code(entry.resource.get("clinicalStatus"), *_ACTIVE):
             reading.warn("disease", "a Condition with a known code is not active, and was not read")

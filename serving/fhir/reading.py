@@ -13,6 +13,8 @@ from serving.fhir.bundle import Entry
 class Reading:
     """A patient as ``/v1/assess`` reads one, and where each value came from."""
 
+    root: str = "Bundle"
+    """The FHIRPath of the Bundle within what was sent."""
     record: dict[str, Any] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     """Predictor to the FHIRPath of the element it was read from."""
@@ -20,6 +22,8 @@ class Reading:
     """Predictor to references of the resources it was read from."""
     problems: list[Problem] = field(default_factory=list)
     warnings: Counter[str] = field(default_factory=Counter)
+    doubted: set[str] = field(default_factory=set)
+    """Predictors about which something was found that was left out or needs care."""
     subject: str = ""
     order: str | None = None
     condition: str | None = None
@@ -37,6 +41,7 @@ class Reading:
 
     def warn(self, about: str, text: str) -> None:
         """Say what was left out or needs care; about a predictor or in general, never a value."""
+        self.doubted.add(about)
         declared = PREDICTORS.get(about)
         self.warnings[f"{declared.label if declared else about}: {text}"] += 1
 

@@ -75,6 +75,15 @@ def test_a_code_is_found_by_system_and_by_the_longest_code_above_it() -> None:
     assert not DISEASES_BY_CODE.speaks("http://loinc.org")
 
 
+def test_what_has_no_row_is_no_comorbidity_only_in_a_classification() -> None:
+    """What FHIR's closedWorld rests on: a code outside of these blocks is none of them."""
+    assert {row.system for row in COMORBIDITIES.rows} == {"icd10"}
+    assert COMORBIDITIES.classifies("http://hl7.org/fhir/sid/icd-10-cm")
+    for system in ("http://snomed.info/sct", "http://loinc.org", "x", None, []):
+        assert not COMORBIDITIES.classifies(system)
+    assert not DISEASES_BY_CODE.classifies("http://snomed.info/sct")
+
+
 def test_every_table_is_loaded() -> None:
     folder = Path(terminology.__file__).parent
     files = {path.stem for path in folder.glob("*.toml")}

@@ -17,7 +17,7 @@ import pytest
 
 from data_schemas.predictors import PREDICTORS, Quantity
 from serving.openapi import EXAMPLE_OUTCOME, EXAMPLE_PATIENT, openapi_document
-from serving.openapi_fhir import EXAMPLE_BUNDLE
+from serving.openapi_fhir import EXAMPLE_BUNDLE, EXAMPLE_PARAMETERS
 from tests.conftest import Body, Store
 from tests.running_service import Running, served
 from tests.serving.fhir.resources import every_place, replaced
@@ -72,10 +72,14 @@ def with_patients() -> Iterator[Sent]:
 
 
 def with_bundles() -> Iterator[Sent]:
-    """Every element of a FHIR Bundle, and further ones that nobody reads."""
+    """Every element of a FHIR Bundle and of Parameters, and further ones that nobody reads."""
     for path in every_place(EXAMPLE_BUNDLE):
         for planted in (NAME, NUMBER, [NAME], {NAME: NAME}, {"text": NAME, "reference": NAME}):
             yield posted(FHIR, replaced(EXAMPLE_BUNDLE, path, planted))
+    for path in every_place(EXAMPLE_PARAMETERS):
+        if "resource" not in path:
+            for planted in (NAME, f"{NAME} {NUMBER}", NUMBER, [NAME], {NAME: NAME, "name": NAME}):
+                yield posted(FHIR, replaced(EXAMPLE_PARAMETERS, path, planted))
     named = {"identifier": [{"value": NAME}], "name": [{"family": NAME, "text": NAME}]}
     for i, entry in enumerate(EXAMPLE_BUNDLE["entry"]):
         resource = entry["resource"] | named | {"note": [{"text": NAME}], NAME: NUMBER}

@@ -134,10 +134,13 @@ def test_a_drug_without_a_day_is_told() -> None:
         ("R56.9", "neuro_comorbidity"),
         ("I25.10", "cardiac_disease"),
         ("I50.9", "cardiac_disease"),
+        ("F00.1", "neuro_comorbidity"),
         ("E11.9", "diabetes"),
+        ("E12.9", "diabetes"),  # this and the next are codes of WHO and of Germany
+        ("E14.90", "diabetes"),
         ("I10", None),
         ("I70.0", None),
-        ("E12", None),
+        ("E15", None),
         ("F05", None),
     ],
 )

@@ -149,6 +149,7 @@ def test_the_same_resource_twice_counts_once_and_another_under_its_id_is_refused
         {"link": [{"relation": "self", "url": "x"}, {"relation": "next", "url": "x"}]},
         {"entry": [*EXAMPLE_BUNDLE["entry"], {"resource": {
             "resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}}]},
+        {"entry": [*EXAMPLE_BUNDLE["entry"], {"response": {"status": "500 Failed"}}]},
     ],
 )  # fmt: skip
 def test_a_bundle_that_says_it_is_not_complete_is_read_with_a_warning(change: Json) -> None:
