@@ -20,6 +20,7 @@ from serving.doors.guard import Guard
 from serving.doors.logs import RequestLines
 from serving.doors.metrics import count_answer
 from serving.doors.problem import RequestRefused
+from serving.doors.unread_body import refuse_unread_body
 from serving.doors.visit import Visit, too_slow
 
 DEADLINE_SECONDS = 4.0
@@ -73,6 +74,7 @@ class Gate:
         self._in_flight += 1
         try:
             try:
+                refuse_unread_body(visit)
                 door, visit.parameter = self._doors.find(scope["method"], scope["path"])
                 route = scope[ROUTE] = door.path
                 response = await self._answer(door, visit)

@@ -7,6 +7,7 @@ ones; `make test-deep` tries more than `DEEP_CASES`, says how many, and measures
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -263,6 +264,27 @@ def test_what_is_no_http_ends_the_connection_and_nothing_else(
         answer = connection.recv(1000)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
     assert running.client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/assess", "/v1/assess/batch", "/livez", "/nowhere"])
+def test_a_body_is_never_answered_as_a_request_of_its_own(running: Running, path: str) -> None:
+    """A head that asks for another protocol, and a body that arrives after it was answered."""
+    hidden = b"GET /livez HTTP/1.1\r\nhost: hidden\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {running.key}\r\n"
+        "content-type: application/x-ndjson\r\nconnection: upgrade\r\nupgrade: h2c\r\n"
+        f"content-length: {len(hidden)}\r\n\r\n"
+    )
+    with connected(running) as connection:
+        connection.sendall(head.encode())
+        answers = connection.recv(100_000)
+        with suppress(OSError):  # the connection was ended, as it should be
+            connection.sendall(hidden)
+            while received := connection.recv(100_000):
+                answers += received
+    assert answers.startswith(b"HTTP/1.1 400")
+    assert b"connection: close" in answers
+    assert b"alive" not in answers
 
 
 def test_a_caller_who_leaves_is_forgotten(running: Running) -> None:

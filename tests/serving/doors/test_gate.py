@@ -112,6 +112,17 @@ def test_too_many_at_a_time_are_asked_to_come_again(client: httpx.AsyncClient) -
     assert {r.headers["retry-after"] for r in responses if r.status_code == 503} == {"1"}
 
 
+def test_a_body_that_the_parser_skips_is_refused_and_nothing_else(
+    client: httpx.AsyncClient,
+) -> None:
+    asks = {"connection": "upgrade", "upgrade": "h2c"}
+    response = run(client.post("/echo", content="{}", headers=asks))
+    assert "header upgrade" in problem(response, 400)["detail"]
+    assert response.headers["connection"] == "close"
+    without_body = run(client.request("POST", "/echo", headers=asks))
+    assert without_body.text == "0"
+
+
 @pytest.mark.parametrize(
     "content_type",
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x",
