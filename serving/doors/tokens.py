@@ -106,8 +106,9 @@ class TokenIssuer:
         return f"token-{subject[:16]}", self._scopes(claims)
 
     def _scopes(self, claims: Mapping[str, Any]) -> frozenset[Scope]:
-        said = claims.get(self._settings.claim, ())
-        words = set(said.split()) if isinstance(said, str) else {str(word) for word in said}
+        said = claims.get(self._settings.claim)
+        # An issuer may write null, or anything else, for whoever has no role.
+        words = said.split() if isinstance(said, str) else said if isinstance(said, list) else []
         return frozenset(scope for scope in Scope if SCOPE_PREFIX + scope in words)
 
 

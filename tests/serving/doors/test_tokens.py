@@ -66,6 +66,13 @@ def test_scopes_may_be_a_list_in_another_claim(jwks: Path) -> None:
     assert issuer.verified(sent)[1] == {Scope.ADMIN, Scope.OUTCOMES}
 
 
+@pytest.mark.parametrize("said", [None, True, 5, {"cart-risk:admin": 1}, [["cart-risk:admin"]]])
+def test_a_claim_that_is_neither_words_nor_a_list_of_them_opens_nothing(
+    issuer: TokenIssuer, said: Any
+) -> None:
+    assert issuer.verified(token(scope=said))[1] == set()
+
+
 def public_pem() -> bytes:
     return RSA_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
