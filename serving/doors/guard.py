@@ -47,7 +47,7 @@ class Guard:
         self._rate_limit = rate_limit
         self._issuer = issuer
         self._clock = clock
-        self._seen = _modified(key_file)
+        self._seen = _changed(key_file)
         self._keys = KeyRing(key_file.listed())
         if issuer is None and not self._keys.opens_anything(clock()):
             raise NoAccess(
@@ -63,7 +63,7 @@ class Guard:
         KeyRefused
             If the file changed into something that is no key file.
         """
-        seen = _modified(self._key_file)
+        seen = _changed(self._key_file)
         if seen == self._seen:
             return
         self._seen = seen
@@ -116,9 +116,10 @@ def not_recognised() -> RequestRefused:
     return RequestRefused(HTTPStatus.UNAUTHORIZED, detail, headers=challenge)
 
 
-def _modified(key_file: KeyFile) -> tuple[int, int]:
+def _changed(key_file: KeyFile) -> tuple[int, int]:
     try:
         found = key_file.path.stat()
     except OSError:
         return (0, 0)
-    return (found.st_mtime_ns, found.st_ino)
+    # Not the time of the content: whoever copies a file may keep it, and no chmod changes it.
+    return (found.st_ctime_ns, found.st_ino)

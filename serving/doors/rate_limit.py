@@ -16,7 +16,7 @@ class _Bucket:
 
 
 class RateLimit:
-    """At most ``per_second`` requests of one caller, and twice as many in one burst.
+    """At most ``per_second`` requests of one caller, and twice as many, or one, in one burst.
 
     Each worker counts by itself.
     """
@@ -24,7 +24,8 @@ class RateLimit:
     def __init__(self, per_second: float, clock: Callable[[], float] = monotonic) -> None:
         """Start with full buckets."""
         self._per_second = per_second
-        self._burst = 2 * per_second
+        # A bucket that never holds a whole token would let nobody pass, ever.
+        self._burst = max(1.0, 2 * per_second)
         self._clock = clock
         self._buckets: dict[str, _Bucket] = {}
 

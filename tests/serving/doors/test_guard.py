@@ -1,5 +1,6 @@
 """Nobody passes without a key or a token of the right scope, nor too often."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -71,6 +72,30 @@ def test_a_spoilt_key_file_changes_nothing(keys: KeyFile) -> None:
     with pytest.raises(KeyRefused):
         guard.refresh()
     assert guard.let_pass(f"Bearer {key}", Scope.ASSESS)
+
+
+def test_a_key_file_that_was_copied_with_its_time_counts(keys: KeyFile) -> None:
+    new = keys.add("new", [Scope.ASSESS])
+    with_new = keys.path.read_bytes()
+    keys.revoke(new.split("_")[1])
+    keys.add("old", [Scope.ASSESS])
+    guard = Guard(keys, RateLimit(100))
+    copied = keys.path.stat()
+    keys.path.write_bytes(with_new)
+    os.utime(keys.path, ns=(copied.st_atime_ns, copied.st_mtime_ns))
+    guard.refresh()
+    assert guard.let_pass(f"Bearer {new}", Scope.ASSESS)
+
+
+@pytest.mark.parametrize("per_second", [0.1, 0.4, 0.5, 0.7])
+def test_a_rate_below_one_lets_one_pass_and_the_next_when_it_was_told(per_second: float) -> None:
+    now = [0.0]
+    limit = RateLimit(per_second, clock=lambda: now[0])
+    limit.pass_one("a")
+    with pytest.raises(RequestRefused) as caught:
+        limit.pass_one("a")
+    now[0] += float(caught.value.headers["retry-after"])
+    limit.pass_one("a")
 
 
 def test_a_bucket_allows_a_burst_and_then_the_rate() -> None:
