@@ -4,12 +4,14 @@ The key file is plain JSON. It holds nothing from which a key could be derived: 
 bits, so its plain SHA-256 cannot be searched.
 """
 
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -88,21 +90,29 @@ class KeyFile:
         ----------
         days
             After so many days the key opens nothing; without, it never expires.
+
+        Raises
+        ------
+        KeyRefused
+            If ``days`` is no time to come, or the file is no key file.
         """
         now = datetime.now(UTC)
-        taken = {key.id for key in self.listed()}
-        key_id = next(i for i in iter(lambda: secrets.token_hex(_ID_BYTES), "") if i not in taken)
+        expires = None if days is None else _expiry(now, days)
         secret = secrets.token_urlsafe(_SECRET_BYTES)
-        key = ApiKey(
-            id=key_id,
-            label=label,
-            scopes=tuple(dict.fromkeys(scopes)),
-            sha256=_sha256(secret),
-            created=now,
-            expires=None if days is None else now + timedelta(days=days),
-        )
-        self._write([*self.listed(), key])
-        return f"{PREFIX}_{key_id}_{secret}"
+        with self._alone():
+            listed = self.listed()
+            taken = {key.id for key in listed}
+            ids = iter(lambda: secrets.token_hex(_ID_BYTES), "")
+            key = ApiKey(
+                id=next(id for id in ids if id not in taken),
+                label=label,
+                scopes=tuple(dict.fromkeys(scopes)),
+                sha256=_sha256(secret),
+                created=now,
+                expires=expires,
+            )
+            self._write([*listed, key])
+        return f"{PREFIX}_{key.id}_{secret}"
 
     def revoke(self, key_id: str) -> ApiKey:
         """Forget a key; a running service refuses it within seconds.
@@ -112,15 +122,29 @@ class KeyFile:
         KeyRefused
             If no key has this id.
         """
-        keys = {key.id: key for key in self.listed()}
-        revoked = keys.pop(key_id, None)
-        if revoked is None:
-            raise KeyRefused(f"no key has this id; known are: {', '.join(keys) or 'none'}")
-        self._write(list(keys.values()))
+        with self._alone():
+            keys = {key.id: key for key in self.listed()}
+            revoked = keys.pop(key_id, None)
+            if revoked is None:
+                raise KeyRefused(f"no key has this id; known are: {', '.join(keys) or 'none'}")
+            self._write(list(keys.values()))
         return revoked
 
-    def _write(self, keys: list[ApiKey]) -> None:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep every other process from changing keys: it would bring back what is revoked here.
+
+        The folder is locked, since the file is replaced at each change.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def _write(self, keys: list[ApiKey]) -> None:
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         content = json.dumps({"keys": [_to_json(key) for key in keys]}, indent=1)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -152,6 +176,16 @@ class KeyRing:
     def opens_anything(self, now: datetime) -> bool:
         """Tell whether any key is valid."""
         return any(key.is_valid(now) for key in self._keys.values())
+
+
+def _expiry(now: datetime, days: float) -> datetime:
+    try:
+        expires = now + timedelta(days=days)
+    except (ValueError, OverflowError):
+        expires = now
+    if expires <= now:
+        raise KeyRefused("a key is valid for more than 0 days and not beyond the year 9999")
+    return expires
 
 
 def _sha256(secret: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,6 +50,24 @@ def test_several_keys_are_valid_until_one_is_revoked(file: KeyFile) -> None:
     assert file.revoke(old.split("_")[1]).label == "ehr"
     assert owner(file, old) is None
     assert owner(file, new)
+
+
+def test_keys_changed_at_once_are_all_kept_and_none_that_was_revoked_comes_back(
+    file: KeyFile,
+) -> None:
+    old = [file.add("old", [Scope.ASSESS]).split("_")[1] for _ in range(10)]
+    with ThreadPoolExecutor(4) as several:
+        revoked = several.map(file.revoke, old)
+        added = several.map(lambda _: file.add("new", [Scope.ASSESS]), range(10))
+    assert {key.id for key in revoked} == set(old)
+    assert {key.id for key in file.listed()} == {key.split("_")[1] for key in added}
+
+
+@pytest.mark.parametrize("days", [0, -1, float("nan"), float("inf"), 1e9])
+def test_a_key_that_would_open_nothing_is_not_made(file: KeyFile, days: float) -> None:
+    with pytest.raises(KeyRefused, match="more than 0 days"):
+        file.add("ehr", [Scope.ASSESS], days)
+    assert file.listed() == []
 
 
 def test_an_expired_key_opens_nothing(file: KeyFile) -> None:
