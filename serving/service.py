@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from data_schemas.patient_request import read_patient
 from data_schemas.refusal import Refused
 from serving.assessment_log.log import AssessmentLog
+from serving.assessment_log.opening import LogHome
 from serving.doors.gate import DEADLINE_SECONDS
 from serving.doors.guard import Guard
 from serving.doors.head_limit import limit_heads
@@ -37,6 +38,8 @@ try:
     _doors = DoorSettings.from_environment()
     # Made here already, so that a service which nobody could ask does not even start.
     _guard: Guard = _doors.guard(_settings.store)
+    # Made again by each worker; here it says at once what none of them could begin with.
+    LogHome(LogSettings.from_environment())
 except Refused as refused:
     sys.exit(f"cart-risk does not start: {refused}")
 _log = logging.getLogger("cart_risk.service")

@@ -85,7 +85,7 @@ class PostgresqlDatabase:
         """Read the address; nothing is connected yet."""
         try:
             address = sqlalchemy.make_url(url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):  # the latter for a port that is no number
             raise LogRefused("CART_RISK_LOG_URL is not the address of a database") from None
         if address.drivername not in _ACCEPTED:
             message = f"{address.drivername}: the log lies in sqlite:///file or {_DRIVER}://"

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from data_schemas.refusal import Refused
@@ -31,13 +32,13 @@ class DoorSettings:
         Raises
         ------
         SettingRefused
-            Naming the setting that is no number, or too small.
+            Naming the setting that cannot be meant, and what can.
         """
         return cls(
-            workers=int(_number("CART_RISK_WORKERS", "1", least=1)),
+            workers=_workers(),
             requests_per_second=_number("CART_RISK_REQUESTS_PER_SECOND", "10000", least=0.1),
-            product_what_if=os.environ.get("CART_RISK_PRODUCT_WHAT_IF") == "on",
-            otlp_endpoint=os.environ.get("CART_RISK_OTLP") or None,
+            product_what_if=_is_on("CART_RISK_PRODUCT_WHAT_IF"),
+            otlp_endpoint=_address("CART_RISK_OTLP"),
         )
 
     def guard(self, store: Path) -> Guard:
@@ -56,11 +57,32 @@ class DoorSettings:
         )
 
 
+def _workers() -> int:
+    workers = _number("CART_RISK_WORKERS", "1", least=1)
+    if workers != int(workers):
+        raise SettingRefused("CART_RISK_WORKERS must be a whole number")
+    return int(workers)
+
+
 def _number(name: str, default: str, *, least: float) -> float:
     try:
         number = float(os.environ.get(name) or default)
     except ValueError:
         number = 0.0
-    if not number >= least:
+    if not least <= number < inf:
         raise SettingRefused(f"{name} must be a number of at least {least:g}")
     return number
+
+
+def _is_on(name: str) -> bool:
+    given = os.environ.get(name) or "off"
+    if given not in ("on", "off"):
+        raise SettingRefused(f"{name} must be on or off")
+    return given == "on"
+
+
+def _address(name: str) -> str | None:
+    given = os.environ.get(name) or None
+    if given is not None and not given.startswith(("http://", "https://")):
+        raise SettingRefused(f"{name} must begin with http:// or https://")
+    return given

@@ -22,6 +22,7 @@ from serving.doors.problem import RequestRefused
 
 ALGORITHMS = ("RS256", "ES256")
 SCOPE_PREFIX = "cart-risk:"
+_JWKS = "CART_RISK_OIDC_JWKS"
 _LEEWAY_SECONDS = 30
 _LONGEST_FETCH_SECONDS = 5
 
@@ -114,11 +115,18 @@ class TokenIssuer:
 
 def _signing_keys(jwks: str) -> dict[str | None, jwt.PyJWK]:
     try:
-        keys = jwt.PyJWKSet.from_dict(json.loads(_read(jwks))).keys
-    except (OSError, httpx.HTTPError, ValueError, jwt.PyJWTError) as error:
+        read = json.loads(_read(jwks))
+        if not isinstance(read, dict):
+            raise ValueError
+        keys = jwt.PyJWKSet.from_dict(read).keys
+    except (OSError, httpx.HTTPError, httpx.InvalidURL, ValueError, jwt.PyJWTError) as error:
         reason = type(error).__name__
-        raise IssuerRefused(f"the issuer's keys cannot be read ({reason})") from None
-    return {key.key_id: key for key in keys if key.algorithm_name in ALGORITHMS}
+        message = f"the issuer's keys cannot be read ({reason})"
+        raise IssuerRefused(f"{message}: {_JWKS} names a file, or an address with https") from None
+    signing = {key.key_id: key for key in keys if key.algorithm_name in ALGORITHMS}
+    if not signing:
+        raise IssuerRefused(f"no key that {_JWKS} names is for {' or '.join(ALGORITHMS)}")
+    return signing
 
 
 def _read(jwks: str) -> bytes:

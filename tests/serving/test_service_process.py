@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from data_schemas.predictors import PREDICTORS
+from serving.api_keys import KeyFile, Scope
 from serving.model.artefact import MODEL_FILE, make_current
 from serving.openapi import openapi_document
 from tests.conftest import Body, Store
@@ -208,11 +209,14 @@ def test_a_tampered_store_keeps_the_service_alive_and_closed(
         ("CART_RISK_KEYS", "none.json", "no valid key in none.json"),
         ("CART_RISK_WORKERS", "many", "CART_RISK_WORKERS must be a number of at least 1"),
         ("CART_RISK_OIDC_ISSUER", "https://id", "needs CART_RISK_OIDC_AUDIENCE"),
+        ("CART_RISK_LOG_URL", "mysql://log", "CART_RISK_LOG_URL begins with mysql"),
+        ("CART_RISK_LOG_KEY_FILE", "none.key", "make one with `cart-risk log-key`"),
     ],
 )
 def test_a_service_that_nobody_could_ask_or_that_is_set_wrongly_does_not_start(
     tmp_path: Path, setting: str, value: str, said: str
 ) -> None:
+    KeyFile(tmp_path / "models" / "keys.json").add("test", [Scope.ASSESS])
     run = subprocess.run(
         [sys.executable, "-m", "bentoml", "serve", "serving.service:RiskService"],
         cwd=tmp_path,

@@ -51,6 +51,7 @@ def test_a_log_of_its_own_never_uses_the_development_key(
         ("mysql://user:secret@host/log", "mysql"),
         ("postgresql+psycopg2://user:secret@host/log", "psycopg2"),
         ("secret", "CART_RISK_LOG_URL"),
+        ("postgresql://user:secret@host:port/log", "CART_RISK_LOG_URL"),
     ],
 )
 def test_a_log_lives_in_a_file_or_in_postgresql(

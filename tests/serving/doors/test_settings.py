@@ -36,12 +36,28 @@ def test_what_is_set_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["CART_RISK_WORKERS", "CART_RISK_REQUESTS_PER_SECOND"])
-@pytest.mark.parametrize("given", ["0", "-1", "many", "nan"])
+@pytest.mark.parametrize("given", ["0", "-1", "many", "nan", "inf"])
 def test_a_setting_that_cannot_be_meant_is_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, name: str, given: str
 ) -> None:
     monkeypatch.setenv(name, given)
     with pytest.raises(SettingRefused, match=name):
+        DoorSettings.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("CART_RISK_WORKERS", "2.5", "a whole number"),
+        ("CART_RISK_PRODUCT_WHAT_IF", "true", "on or off"),
+        ("CART_RISK_OTLP", "collector:4318", "begin with http:// or https://"),
+    ],
+)
+def test_what_would_be_taken_for_something_else_is_refused_with_what_is_accepted(
+    monkeypatch: pytest.MonkeyPatch, name: str, given: str, said: str
+) -> None:
+    monkeypatch.setenv(name, given)
+    with pytest.raises(SettingRefused, match=f"{name} must (be )?{said}"):
         DoorSettings.from_environment()
 
 

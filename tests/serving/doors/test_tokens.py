@@ -139,13 +139,28 @@ def test_keys_of_an_address_are_fetched_and_outlive_its_failure(
     assert issuer.verified(token())
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"keys": []}', '{"keys": [{"kty": "?"}]}', None])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", "3", '{"keys": []}', '{"keys": [{"kty": "?"}]}', None]
+)
 def test_keys_that_cannot_be_read_are_refused(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "jwks.json"
     if content is not None:
         file.write_text(content, "utf-8")
-    with pytest.raises(IssuerRefused, match="keys cannot be read"):
+    with pytest.raises(IssuerRefused, match=r"keys cannot be read .*CART_RISK_OIDC_JWKS"):
         TokenIssuer(IssuerSettings(ISSUER, AUDIENCE, str(file)))
+
+
+def test_an_issuer_without_a_key_that_could_open_anything_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "jwks.json"
+    file.write_text('{"keys": [{"kty": "oct", "kid": "hs", "k": "c2VjcmV0"}]}', "utf-8")
+    with pytest.raises(IssuerRefused, match="is for RS256 or ES256"):
+        TokenIssuer(IssuerSettings(ISSUER, AUDIENCE, str(file)))
+
+
+@pytest.mark.parametrize("jwks", ["http://id.hospital.example/keys", "https://id:port/keys"])
+def test_an_address_that_cannot_be_asked_is_refused_by_the_setting(jwks: str) -> None:
+    with pytest.raises(IssuerRefused, match="CART_RISK_OIDC_JWKS names a file, or an address"):
+        TokenIssuer(IssuerSettings(ISSUER, AUDIENCE, jwks))
 
 
 def test_the_environment_names_an_issuer_wholly_or_not_at_all(
