@@ -22,6 +22,7 @@ from serving.assessment_log.verify import verify
 from serving.settings import LogSettings
 
 _SHOWN = 50
+_LONGEST_DAYS = 36_500
 
 log_app = typer.Typer(
     help="The assessment log.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -60,7 +61,10 @@ def _available(errors: tuple[type[Exception], ...]) -> Iterator[None]:
 @log_app.command("verify-log")
 def verify_log(
     heads: Annotated[
-        Path | None, typer.Option(help="Heads exported before with `cart-risk log-heads`.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Heads exported before with `cart-risk log-heads`."
+        ),
     ] = None,
     without_key: Annotated[
         bool, typer.Option(help="For an auditor without the site key: seals are not looked at.")
@@ -93,7 +97,12 @@ def log_heads(
 ) -> None:
     """Export how far every chain came: against it, even a log replaced whole is found out."""
     with _home() as home, connected(home.database) as connection:
-        out.write_bytes(exported_heads(connection))
+        heads = exported_heads(connection)
+    try:
+        out.write_bytes(heads)
+    except OSError as error:
+        typer.echo(f"the file named in --out could not be written ({kind_of(error)})", err=True)
+        raise typer.Exit(1) from None
 
 
 @log_app.command("log-key")
@@ -145,7 +154,9 @@ def log_erase(
 
 @log_app.command("log-retention")
 def log_retention(
-    older_than_days: Annotated[int, typer.Option(min=1, help="What a site does not keep.")],
+    older_than_days: Annotated[
+        int, typer.Option(min=1, max=_LONGEST_DAYS, help="What a site does not keep.")
+    ],
 ) -> None:
     """Erase everything that is older; rows stay, what they say can no longer be read."""
     with _home() as home:

@@ -86,6 +86,24 @@ def test_exported_heads_find_a_log_that_was_begun_anew(written: LogSettings) -> 
     assert run("verify-log", "--heads", "heads.json").exit_code == 1
 
 
+def test_heads_that_cannot_be_read_or_written_are_not_blamed_on_the_log(
+    written: LogSettings,
+) -> None:
+    nowhere = run("verify-log", "--heads", "nowhere")
+    assert nowhere.exit_code == 2
+    assert "--heads" in nowhere.output
+    unwritten = run("log-heads", "--out", "no/folder")
+    assert unwritten.exit_code == 1
+    assert "--out could not be written (FileNotFoundError, ENOENT)" in unwritten.output
+    assert "database" not in unwritten.output
+
+
+def test_a_retention_of_more_than_a_century_is_refused_in_words(written: LogSettings) -> None:
+    found = run("log-retention", "--older-than-days", "99999999")
+    assert found.exit_code == 2
+    assert "36500" in found.output
+
+
 def test_a_key_is_made_once_where_one_is_needed_only(settings: LogSettings) -> None:
     assert run("log-key", "--if-missing").exit_code == 0
     first = Path("log/site.key").read_text("ascii")
