@@ -12,6 +12,8 @@ from serving.doors.problem import RequestRefused
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+COMPRESSIONS = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"})
+"""What a client may mean by ``content-encoding``; some write the text's encoding there."""
 BRIEF_JSON = "application/vnd.cart-risk.brief+json"
 
 
@@ -45,8 +47,14 @@ class Visit:
         Raises
         ------
         RequestRefused
-            415, if the type is not accepted or its text is not UTF-8.
+            415, if the type is not accepted, its text is not UTF-8 or it is compressed.
         """
+        if COMPRESSIONS & self._content_codings():
+            raise RequestRefused(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                "send the body as it is, not compressed",
+                headers={"accept-encoding": "identity"},
+            )
         sent = self.header(b"content-type")
         if not sent:
             return accepted[0]
@@ -56,6 +64,10 @@ class Visit:
             detail = f"send the body as {' or '.join(accepted)}, in UTF-8"
             raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
         return media_type
+
+    def _content_codings(self) -> set[str]:
+        codings = self.header(b"content-encoding").lower().split(",")
+        return {coding.strip() for coding in codings}
 
     async def body(self, most_bytes: int) -> bytes:
         """Return the body, or stop reading once it is too large.

@@ -134,6 +134,22 @@ def test_another_type_of_body_is_unsupported(client: httpx.AsyncClient, content_
     assert "application/json" in detail
 
 
+@pytest.mark.parametrize("coding", ["gzip", "identity, GZIP", "br", "deflate", "zstd"])
+def test_a_compressed_body_is_unsupported_and_hears_why(
+    client: httpx.AsyncClient, coding: str
+) -> None:
+    headers = {"content-encoding": coding}
+    response = run(client.post("/echo", content=b"\x1f\x8b", headers=headers))
+    assert "not compressed" in problem(response, 415)["detail"]
+    assert response.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("coding", ["identity", "UTF-8", ""])
+def test_a_body_that_is_called_as_it_is_is_taken(client: httpx.AsyncClient, coding: str) -> None:
+    headers = {"content-encoding": coding}
+    assert run(client.post("/echo", content="{}", headers=headers)).text == "2"
+
+
 @pytest.mark.parametrize(
     "content_type",
     ["application/json", "Application/JSON ; charset=UTF-8", 'application/json;charset="utf-8"'],
