@@ -22,6 +22,7 @@ from serving.assessment_log.verify import verify
 from serving.settings import LogSettings
 
 _SHOWN = 50
+_UNREADABLE = 3
 _LONGEST_DAYS = 36_500
 
 log_app = typer.Typer(
@@ -30,13 +31,13 @@ log_app = typer.Typer(
 
 
 @contextmanager
-def _said_plainly() -> Iterator[None]:
-    """Turn a refusal into its message and exit status 1; everything else keeps its traceback."""
+def _said_plainly(status: int = 1) -> Iterator[None]:
+    """Turn a refusal into its message and exit status; everything else keeps its traceback."""
     try:
         yield
     except (Refused, LogDamaged) as refusal:
         typer.echo(f"{type(refusal).__name__}: {refusal}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(status) from None
 
 
 @contextmanager
@@ -49,13 +50,13 @@ def _home() -> Iterator[LogHome]:
 
 
 @contextmanager
-def _available(errors: tuple[type[Exception], ...]) -> Iterator[None]:
+def _available(errors: tuple[type[Exception], ...], status: int = 1) -> Iterator[None]:
     try:
         yield
     except errors as error:
         message = f"the database of the assessment log is not available ({kind_of(error)})"
         typer.echo(message, err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(status) from None
 
 
 @log_app.command("verify-log")
@@ -70,13 +71,16 @@ def verify_log(
         bool, typer.Option(help="For an auditor without the site key: seals are not looked at.")
     ] = False,
 ) -> None:
-    """Find every row of the log that was altered, removed or moved; exit with 1 if there is one."""
+    """Find every row of the log that was altered, removed or moved; exit with 1 if there is one.
+
+    Exits with 3 where the log could not be read, which says nothing of its rows.
+    """
     settings = LogSettings.from_environment()
-    with _said_plainly():
+    with _said_plainly(_UNREADABLE):
         database = database_at(settings.url or DEVELOPMENT_URL)
         keys = None if without_key else SiteKeys.read(key_file(settings))
         marks = [] if heads is None else read_heads(heads.read_bytes())
-        with _available(database.errors):
+        with _available(database.errors, _UNREADABLE):
             verification = verify(database, keys, marks)
     for finding in verification.findings[:_SHOWN]:
         typer.echo(f"{finding.kind}: {finding.where}: {finding.message}")
@@ -150,6 +154,11 @@ def log_erase(
             reference = typer.prompt("reference", hide_input=sys.stdin.isatty(), err=True)
             erased = erase_reference(home, reference)
     _say(erased)
+    if erased.rows == 0:
+        typer.echo(
+            "nothing readable has this id or reference: mistyped, or erased before", err=True
+        )
+        raise typer.Exit(1)
 
 
 @log_app.command("log-retention")

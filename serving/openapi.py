@@ -73,8 +73,8 @@ _EXAMPLES: dict[str, Any] = {
     "Alive": {"alive": True},
 }
 _GUARDED = (401, 403, 429, 503)
-_WITH_BODY = (400, 408, 413, 415, 422)
-_ALWAYS = (500, 504)
+_WITH_BODY = (408, 413, 415, 422)
+_ALWAYS = (400, 500, 504)
 
 
 @cache

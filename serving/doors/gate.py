@@ -103,7 +103,7 @@ class Gate:
 
     async def _answer(self, door: Door, visit: Visit) -> Response:
         if door.scope is not None:
-            authorization = visit.header(b"authorization")
+            authorization = visit.only(b"authorization")
             visit.caller = self._guard.let_pass(authorization, door.scope).id
             if self._in_flight > self._most_in_flight:
                 raise busy("too many requests at a time")

@@ -41,6 +41,20 @@ class Visit:
         """Return a header as text, empty where it was not sent."""
         return self.headers.get(name, b"").decode("latin-1")
 
+    def only(self, name: bytes) -> str:
+        """Return a header as :meth:`header` does, of one that may stand there once.
+
+        Raises
+        ------
+        RequestRefused
+            400, if it stands there more often: a proxy in front may have looked at another one.
+        """
+        repeated = len(self.headers) < len(self.scope["headers"])
+        if repeated and sum(one == name for one, _ in self.scope["headers"]) > 1:
+            detail = f"send one header {name.decode()}"
+            raise RequestRefused(HTTPStatus.BAD_REQUEST, detail)
+        return self.header(name)
+
     def media_type(self, accepted: tuple[str, ...]) -> str:
         """Return the media type of the body; without a header, the first that is accepted.
 

@@ -88,6 +88,14 @@ def test_what_takes_too_long_is_a_gateway_timeout(client: httpx.AsyncClient) -> 
     assert "0.2 s" in problem(run(client.post("/sleep")), 504)["detail"]
 
 
+def test_of_two_keys_none_is_taken(client: httpx.AsyncClient, key: str) -> None:
+    """A proxy in front may have looked at the other one."""
+    for first, second in (("Bearer x", f"Bearer {key}"), (f"Bearer {key}", f"Bearer {key}")):
+        client.headers = httpx.Headers([("authorization", first), ("authorization", second)])
+        said = problem(run(client.post("/echo", json={})), 400)
+        assert said["detail"] == "send one header authorization"
+
+
 def test_a_body_that_does_not_arrive_in_time_is_a_request_timeout(
     client: httpx.AsyncClient,
 ) -> None:
