@@ -148,12 +148,13 @@ def _with_single_columns(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fingerprint(predictors: pd.DataFrame, outcomes: pd.DataFrame, site: pd.Series) -> str:
-    digest = hashlib.sha256()
+    """Return one hash of all patients: a table that was sorted anew holds the same ones."""
+    digest, columns = hashlib.sha256(), []
     for table in (predictors, outcomes, site.to_frame()):
         for name in sorted(map(str, table)):
-            column = table[name]
             digest.update(name.encode())
-            digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
+            columns.append(pd.util.hash_pandas_object(table[name], index=False).to_numpy())
+    digest.update(b"".join(sorted(row.tobytes() for row in np.column_stack(columns))))
     return digest.hexdigest()
 
 

@@ -299,6 +299,16 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_columns() -> None:
     assert read(table()).fingerprint == read(table()[sorted(table())]).fingerprint
 
 
+def test_the_fingerprint_does_not_depend_on_the_order_of_patients() -> None:
+    """Else a model would be judged by its own patients, once somebody has sorted the file."""
+    assert read(table().iloc[::-1]).fingerprint == read(table()).fingerprint
+
+
+def test_the_fingerprint_keeps_the_values_of_a_patient_together() -> None:
+    exchanged = table(crp_mg_l=np.arange(N)[::-1] * 7.0)
+    assert read(exchanged).fingerprint != read(table()).fingerprint
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [

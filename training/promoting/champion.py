@@ -129,6 +129,12 @@ def _on_what_both_know(
     if updated:
         return first, OnCohort(scored.comparators[WITHOUT_UPDATE], scored.outcome)
     second = _judged(champion, evaluations)
+    for by, words in scored.groups.items():
+        if not np.array_equal(words, second.groups.get(by, words)):
+            raise NotComparable(
+                "they were judged on the same patients in another order (--cohort names them once "
+                "for both)"
+            )
     return first, OnCohort(second.left_out, second.outcome)
 
 
@@ -158,8 +164,11 @@ def _on(artefact: Artefact, cohort_file: Path, evaluations: Path) -> OnCohort:
     manifest = artefact.manifest
     if fingerprint == _judged_on(manifest):
         scored, inside = _judged(artefact, evaluations), artefact.model.cell_of(cohort.columns) >= 0
-        if not np.array_equal(cohort.outcome[inside], scored.outcome):
-            raise NotComparable(f"{artefact.version} was judged on other patients of this cohort")
+        if not _in_the_same_order(artefact, cohort.take(np.flatnonzero(inside)), scored):
+            raise NotComparable(
+                f"{artefact.version} was judged on other patients of this cohort, or on the same "
+                "in another order: give the file as it was when the version was made"
+            )
         log_odds = np.full((len(scored.left_out), len(cohort)), np.nan)
         log_odds[:, inside] = scored.left_out
         return OnCohort(log_odds, cohort.outcome)
@@ -167,6 +176,13 @@ def _on(artefact: Artefact, cohort_file: Path, evaluations: Path) -> OnCohort:
     if fingerprint in hands:
         raise NotComparable(f"{artefact.version} was fitted to this cohort and judged on another")
     return OnCohort(artefact.model.predict(cohort.columns).logit, cohort.outcome)
+
+
+def _in_the_same_order(artefact: Artefact, cohort: LearningCohort, scored: ScoredCohort) -> bool:
+    """Tell whether row by row the outcome is the same, and what the finished model says."""
+    if not np.array_equal(cohort.outcome, scored.outcome):
+        return False
+    return np.allclose(artefact.model.predict(cohort.columns).logit, scored.model, equal_nan=True)
 
 
 def _patients(artefact: Artefact, cohort_file: Path) -> tuple[LearningCohort, str]:

@@ -79,6 +79,14 @@ def test_the_patients_a_model_was_fitted_on_cannot_judge_it(
         external_cohort(artefact, simulated_file)
 
 
+def test_nor_can_they_once_the_file_was_sorted(
+    artefact: Artefact, simulated_file: Path, written: Write
+) -> None:
+    turned = pd.read_parquet(simulated_file).iloc[::-1]
+    with pytest.raises(NotExternal, match="fitted on this very cohort"):
+        external_cohort(artefact, written(turned))
+
+
 def test_they_may_judge_a_model_that_they_had_no_hand_in(
     evidence_run: Run, simulated_file: Path
 ) -> None:

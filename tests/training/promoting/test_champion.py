@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from data_schemas.model_manifest import UpdateStatement
@@ -185,6 +186,43 @@ def test_other_patients_of_the_cohort_are_not_taken_for_its_own(
     save(replace(scored, outcome=scored.outcome[::-1].copy()), folder)
     found = beside_champion(evidence_run.artefact, cohort_run.artefact, evaluations, simulated_file)
     assert "was judged on other patients of this cohort" in found.in_words
+
+
+def test_patients_in_another_order_are_not_paired_by_their_place(
+    cohort_run: Run, evidence_run: Run, simulated_file: Path, evaluations: Path, tmp_path: Path
+) -> None:
+    """Sorted by outcome, outcomes agree row by row although the patients do not."""
+    table = pd.read_parquet(simulated_file).sort_values("icans_grade", kind="stable")
+    severe = table["icans_grade"] >= 3
+    turned = pd.concat([table[~severe].iloc[::-1], table[severe].iloc[::-1]])
+    turned.to_parquet(tmp_path / "turned.parquet")
+    folder = evaluations / cohort_run.artefact.version
+    scored = load(folder)
+    by_outcome = np.argsort(scored.outcome, kind="stable")
+    save(
+        replace(
+            scored,
+            outcome=scored.outcome[by_outcome],
+            model=scored.model[by_outcome],
+            left_out=scored.left_out[:, by_outcome],
+        ),
+        folder,
+    )
+    found = beside_champion(
+        evidence_run.artefact, cohort_run.artefact, evaluations, tmp_path / "turned.parquet"
+    )
+    assert "in another order" in found.in_words
+
+
+def test_two_versions_made_of_one_cohort_in_two_orders_are_not_paired(
+    cohort_run: Run, rival: Run, evaluations: Path
+) -> None:
+    folder = evaluations / rival.artefact.version
+    scored = load(folder)
+    turned = {by: words[::-1].copy() for by, words in scored.groups.items()}
+    save(replace(scored, groups=turned), folder)
+    limit = beside_champion(cohort_run.artefact, rival.artefact, evaluations, None)
+    assert "in another order" in limit.in_words
 
 
 def test_a_version_with_a_hand_in_the_cohort_but_judged_elsewhere_is_not_compared(
