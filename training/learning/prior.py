@@ -266,7 +266,8 @@ def _term(
 def _own_centre(values: np.ndarray, declared: Quantity) -> tuple[dict[str, float], float]:
     """Return median and spread of a cohort, or of the usual range where it has no values."""
     known = values[np.isfinite(values)]
-    if len(known) and known.std() > 0:
+    # The spread of equal numbers is not 0: their mean is rounded, and another number than they are.
+    if len(known) and np.ptp(known) > 0:
         return {DEFAULT_DISEASE: float(np.median(known))}, float(known.std())
     low, high = declared.soft
     ends = FUNCTIONS[declared.transform](np.array([max(low, high / 1000), high]))

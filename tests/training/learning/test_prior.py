@@ -208,14 +208,22 @@ def test_an_outcome_of_ones_own_starts_at_the_pooled_rate(
     assert not believed.prior.mean[believed.prior.n_free :].any()
 
 
-def test_a_constant_predictor_has_a_scale(
+@pytest.mark.parametrize(("value", "n"), [(5.0, 40), (7.3, 30), (7.3, 100), (99.9, 37)])
+def test_a_constant_predictor_has_the_scale_of_its_usual_range(
     evidence: Evidence,
     experiment_file: Callable[..., Path],
     cohort_of: Callable[..., LearningCohort],
+    value: float,
+    n: int,
 ) -> None:
-    cohort = cohort_of(np.arange(40) % 4 == 0, il6=np.full(40, 5.0))
-    believed = cohort_prior(evidence, read_experiment(experiment_file(OWN)), cohort)
-    assert all(term.scale > 0 for term in believed.terms)
+    """By a scale of rounding errors any other value would be as far from typical as can be."""
+    wanted, had = read_experiment(experiment_file(OWN)), np.arange(n) % 4 == 0
+    constant, unmeasured = (
+        cohort_prior(evidence, wanted, cohort_of(had, **columns)).terms[-1]
+        for columns in ({UNPUBLISHED: np.full(n, value)}, {})
+    )
+    assert constant.predictor == UNPUBLISHED
+    assert constant.scale == unmeasured.scale > 0.1
 
 
 def test_a_predictor_that_nobody_published_and_nobody_measured_is_centred_in_its_usual_range(
