@@ -65,7 +65,7 @@ def simulate_command(
     out: Annotated[Path, typer.Option(help="A .parquet or .csv file; the truth lies beside it.")],
     n: Annotated[int, typer.Option(min=1, help="Patients.")] = 2000,
     sites: Annotated[int, typer.Option(min=1, help="Centres.")] = 8,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
 ) -> None:
     """Draw a multi-centre cohort whose truth differs from the published evidence."""
     from training.simulation.synthetic_cohort import simulate, write

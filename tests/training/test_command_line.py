@@ -330,6 +330,13 @@ def test_a_simulated_cohort_of_another_kind_of_file(invoke: Invoke, home: Path) 
     assert not (home / "cohort.xlsx").exists()
 
 
+def test_a_negative_seed_is_refused_by_its_option(invoke: Invoke, home: Path) -> None:
+    result = invoke("simulate", "--n", 5, "--seed", -1, "--out", home / "cohort.csv")
+    assert result.exit_code == 2
+    assert "--seed" in words(result)
+    assert not (home / "cohort.csv").exists()
+
+
 def test_a_registry_that_is_no_database(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
