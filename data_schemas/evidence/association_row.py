@@ -145,8 +145,28 @@ class Association(EvidenceRow):
                 "needs a ratio with interval or p, or two % or an AUC with n",
                 "set usable = false",
             )
+        yield from self._certainty_findings()
         if self.timing == "post_infusion":
             yield Finding("usable", "known only after infusion", "set usable = false")
+
+    def _certainty_findings(self) -> Iterator[Finding]:
+        """No error is 0 or without end: rounding printed it so, and a conversion would divide."""
+        for name in ("p", "p_below"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                yield Finding(
+                    name,
+                    f"{value} of a usable row must lie between 0 and 1",
+                    "give what was printed as a bound (p_below), or set usable = false",
+                )
+        if self.ci_low is not None and self.ci_low == self.ci_high:
+            yield Finding("ci_low", "must be less than ci_high", "compare with the source")
+        if self.measure == "AUC" and self.effect in (0, 1):
+            yield Finding(
+                "effect",
+                f"AUC {self.effect} of a usable row must lie between 0 and 1",
+                "set usable = false",
+            )
 
 
 def _first_exceeds_second(row: Association) -> bool | None:

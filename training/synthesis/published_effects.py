@@ -276,7 +276,11 @@ def _threshold(row: Association, key: TermKey, cut: float) -> Effect:
 def _unit(row: Association, key: TermKey, reference_risk: float) -> Effect:
     ratio, error = _ratio(row)
     odds_ratio = convert.hazard_to_odds_ratio(ratio, reference_risk)
-    stretched = error * log(odds_ratio) / log(ratio)
+    # At no effect the quotient is 0 / 0; its limit is the slope of log-odds in the log hazard.
+    stretch = (
+        log(odds_ratio) / log(ratio) if ratio != 1 else -log1p(-reference_risk) / reference_risk
+    )
+    stretched = error * stretch
     return convert.per_unit(odds_ratio, stretched, row.per or 1.0, typical(key[0]).spread)
 
 

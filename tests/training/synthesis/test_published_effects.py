@@ -250,3 +250,23 @@ def test_a_typical_patient_is_the_centre_of_its_scale(predictor: str) -> None:
 def test_a_disease_without_typical_values_of_its_own_takes_the_general_ones() -> None:
     assert typical("ldh", "FL") == typical("ldh")
     assert typical("ldh", "MM") != typical("ldh")
+
+
+def test_a_hazard_that_is_the_same_in_both_groups_has_an_error_too(evidence: Evidence) -> None:
+    """Published as 1.00, it is no effect known as well as its neighbours, not 0 / 0."""
+
+    def prior(hazard_ratio: float) -> EffectPrior:
+        rows = tuple(
+            row.model_copy(
+                update={"effect": hazard_ratio, "ci_low": hazard_ratio - 0.01}
+                | {"ci_high": hazard_ratio + 0.01, "p_below": None}
+            )
+            if row.id == "age-icans-any-per-year-cibmtr"
+            else row
+            for row in evidence.associations
+        )
+        given = replace(evidence, associations=rows)
+        return effect_prior(given, "severe_icans", ("age", "*", ""))
+
+    assert prior(1.0).sd == pytest.approx(prior(1.0001).sd, abs=1e-3)
+    assert prior(1.0).mean == pytest.approx(prior(1.0001).mean, abs=1e-2)
