@@ -112,10 +112,10 @@ def learn(
         return Learnt(anchor, None, prior_only(prior), 0, 0, said, ())
     rows = rows_of(anchor, cohort)
     if min(rows.y.sum(), len(rows.y) - rows.y.sum()) < EVENTS_FOR_DEVIATION:
-        return _without_deviation(prior, anchor, rows, recipe)
+        return _without_deviation(prior, anchor, rows)
     folds = patient_folds(rows.patient, rows.y, INNER_FOLDS, seed)
     if not folds:  # the events are those of a few people, each counted more than once
-        return _without_deviation(prior, anchor, rows, recipe)
+        return _without_deviation(prior, anchor, rows)
     return _fit(model_prior, prior, anchor, rows, folds, seed, recipe)
 
 
@@ -146,12 +146,12 @@ def _anchor(model_prior: ModelPrior, prior: Prior) -> RiskModel:
     )
 
 
-def _without_deviation(prior: Prior, anchor: RiskModel, rows: Rows, recipe: Recipe) -> Learnt:
+def _without_deviation(prior: Prior, anchor: RiskModel, rows: Rows) -> Learnt:
     """Let few events move the level and the slope of the evidence, and nothing else."""
     p, sites = len(prior.mean), rows.sites.shape[1]
     fitted = fit_level_and_slope(rows.full, rows.y, with_sites(prior, sites))
     posterior = _for_serving(fitted.posterior, p, prior.n_free, sites, dispersion=1.0)
-    slope = " and the slope of the evidence" if recipe.knows_literature else ""
+    slope = " and the slope of the evidence" if prior.has_published_effects else ""
     said = (
         f"{int(rows.y.sum())} events of {len(rows.y)} patients, fewer than {EVENTS_FOR_DEVIATION} "
         f"with or without the event: no local deviation fitted; only the level{slope} updated; "
@@ -192,7 +192,7 @@ def _fit(
         fitted=fitted,
         rounds=plan.rounds,
         patients=len(rows.y),
-        local_deviation=_said(int(rows.y.sum()), fitted, plan.rounds, recipe, sites),
+        local_deviation=_said(int(rows.y.sum()), prior, fitted, plan.rounds, recipe, sites),
         released=tuple(name for name, out in released if out),
     )
 
@@ -273,15 +273,20 @@ def recalibrate(log_odds: Array, y: Array, between_centres: float) -> Recalibrat
     return Recalibration(float(a), float(b) if free else 1.0)
 
 
-def _said(events: int, fitted: FittedPosterior, rounds: int, recipe: Recipe, sites: int) -> str:
+def _said(
+    events: int, prior: Prior, fitted: FittedPosterior, rounds: int, recipe: Recipe, sites: int
+) -> str:
     slope, spread = fitted.likeliest
-    from_evidence = f"evidence slope {slope:g}, " if recipe.knows_literature else ""
+    from_evidence = f"evidence slope {slope:g}" if prior.has_published_effects else ""
+    if recipe.holds_effects:
+        fit = f"effects held; only the level{' and their slope' if from_evidence else ''} updated"
+        likeliest = f" ({from_evidence} likeliest)" if from_evidence else ""
+    else:
+        fit = "local deviation fitted"
+        likeliest = f" ({from_evidence}{', ' * bool(from_evidence)}spread x{spread:g} likeliest)"
     scale = "intercept and slope" if events >= EVENTS_FOR_SLOPE else "intercept only"
     trees = f"{rounds} trees; recalibrated, {scale}" if rounds else "no tree helped"
-    return (
-        f"{events} events: local deviation fitted ({from_evidence}spread x{spread:g} likeliest); "
-        f"{trees}; for {_where(sites)}"
-    )
+    return f"{events} events: {fit}{likeliest}; {trees}; for {_where(sites)}"
 
 
 def _where(sites: int) -> str:

@@ -71,6 +71,11 @@ class Prior:
         place = np.arange(len(self.mean))
         return (place >= self.n_free) & (place < len(self.mean) - self.n_sites)
 
+    @property
+    def has_published_effects(self) -> bool:
+        """Tell whether there is anything that an evidence slope could multiply."""
+        return bool(self.mean[self.is_effect].any())
+
     def scaled(self, slope: float, spread: float) -> "Prior":
         """Return the prior at an evidence slope, the sd of its effects times spread."""
         mean = np.where(self.is_effect, slope * self.mean, self.mean)

@@ -52,6 +52,11 @@ class Recipe:
         """Tell whether published effects have any say."""
         return self.effects in (Effects.PUBLISHED, Effects.PUBLISHED_AND_FROZEN)
 
+    @property
+    def holds_effects(self) -> bool:
+        """Tell whether no single effect can move, however many events there are."""
+        return self.effects in (Effects.NONE, Effects.PUBLISHED_AND_FROZEN)
+
     def prior(self, published: Prior, mean_rates: np.ndarray) -> Prior:
         """Return what this recipe believes, given what is published.
 

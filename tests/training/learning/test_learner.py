@@ -22,11 +22,23 @@ from training.learning.learner import (
     rows_of,
 )
 from training.learning.posterior import fit_level_and_slope, fit_posterior, prior_only
-from training.learning.prior import ModelPrior, evidence_prior
+from training.learning.prior import ModelPrior, cohort_prior, evidence_prior
 from training.learning.recipes import RECIPES
 
 Array = np.ndarray
 Build = Callable[..., LearningCohort]
+OWN = """
+predictors = ["age", "crp", "ferritin"]
+seed = 1
+[outcome]
+name = "hlh"
+label = "x"
+definition = "x"
+horizon_days = 60
+reference = "x"
+[anchor]
+evidence = false
+"""
 RIDGE = RECIPES["anchored_ridge"]
 
 
@@ -139,6 +151,27 @@ def test_with_enough_events_the_cohort_speaks(believed: ModelPrior, cohort_of: B
     cohort = cohort_of(np.arange(60) < EVENTS_FOR_DEVIATION, **patients(60))
     learnt = learn(believed, cohort, 1)
     assert f"{EVENTS_FOR_DEVIATION} events: local deviation fitted" in learnt.local_deviation
+
+
+@pytest.mark.parametrize("events", [EVENTS_FOR_DEVIATION - 1, 4 * EVENTS_FOR_DEVIATION])
+def test_without_evidence_no_slope_of_the_evidence_is_spoken_of(
+    evidence: Evidence, experiment_file: Callable[..., Path], cohort_of: Build, events: int
+) -> None:
+    wanted = read_experiment(experiment_file(OWN))
+    cohort = cohort_of(np.arange(150) < events, **patients(150))
+    said = learn(cohort_prior(evidence, wanted, cohort), cohort, 1).local_deviation
+    assert "evidence" not in said
+
+
+@pytest.mark.parametrize("name", ["recalibrated_evidence", "anchored_ridge"])
+def test_a_local_deviation_is_said_to_be_fitted_only_where_effects_may_move(
+    believed: ModelPrior, cohort_of: Build, name: str
+) -> None:
+    cohort = cohort_of(np.arange(150) < 4 * EVENTS_FOR_DEVIATION, **patients(150))
+    said = learn(believed, cohort, 1, RECIPES[name]).local_deviation
+    assert ("local deviation fitted" in said) == (name == "anchored_ridge")
+    assert ("effects held" in said) == (name == "recalibrated_evidence")
+    assert "evidence slope" in said
 
 
 def test_no_cohort_says_so(believed: ModelPrior) -> None:
