@@ -89,7 +89,7 @@ def _scored(
     published = _published(experiment, model_prior, cohort)
     beside = with_recalibrated(published, cohort, folds[0] if folds else [])
     scored = scored_by(learnt.model, cohort, fitted_here=False, comparators=beside)
-    if learnt.patients == 0 and experiment.anchor.evidence:
+    if learnt.patients == 0:
         return scored
 
     def told(done: int, of: int) -> None:

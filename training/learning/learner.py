@@ -108,8 +108,10 @@ def learn(
     prior = _believed(model_prior, recipe)
     anchor = _anchor(model_prior, prior)
     if cohort is None or not recipe.learns:
+        had_a_hand = 0 if cohort is None or model_prior.is_published else len(cohort)
         said = "no cohort: evidence only" if cohort is None else "takes nothing from a cohort"
-        return Learnt(anchor, None, prior_only(prior), 0, 0, said, ())
+        said = f"{said} but its rate" if had_a_hand else said
+        return Learnt(anchor, None, prior_only(prior), 0, had_a_hand, said, ())
     rows = rows_of(anchor, cohort)
     if min(rows.y.sum(), len(rows.y) - rows.y.sum()) < EVENTS_FOR_DEVIATION:
         return _without_deviation(prior, anchor, rows)

@@ -54,6 +54,11 @@ class ModelPrior:
     burden_scale: BurdenScale
     between_centres: float
 
+    @property
+    def is_published(self) -> bool:
+        """Tell whether it is of the literature; else its rate is that of the cohort itself."""
+        return all(cell.origin != "own cohort" for cell in self.cells)
+
 
 def evidence_prior(
     evidence: Evidence, experiment: Experiment, cohort: LearningCohort | None = None

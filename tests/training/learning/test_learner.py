@@ -163,6 +163,18 @@ def test_without_evidence_no_slope_of_the_evidence_is_spoken_of(
     assert "evidence" not in said
 
 
+@pytest.mark.parametrize("name", ["evidence", "product_rate"])
+def test_whose_rate_a_model_starts_from_had_a_hand_in_it(
+    evidence: Evidence, experiment_file: Callable[..., Path], cohort_of: Build, name: str
+) -> None:
+    """Else simulated patients would mark no answer, and the manifest would speak of nobody."""
+    wanted = read_experiment(experiment_file(OWN))
+    cohort = cohort_of(np.arange(150) < 40, **patients(150))
+    learnt = learn(cohort_prior(evidence, wanted, cohort), cohort, 1, RECIPES[name])
+    assert learnt.patients == 150
+    assert learnt.local_deviation == "takes nothing from a cohort but its rate"
+
+
 @pytest.mark.parametrize("name", ["recalibrated_evidence", "anchored_ridge"])
 def test_a_local_deviation_is_said_to_be_fitted_only_where_effects_may_move(
     believed: ModelPrior, cohort_of: Build, name: str
