@@ -113,12 +113,17 @@ def learn(
         said = f"{said} but its rate" if had_a_hand else said
         return Learnt(anchor, None, prior_only(prior), 0, had_a_hand, said, ())
     rows = rows_of(anchor, cohort)
-    if min(rows.y.sum(), len(rows.y) - rows.y.sum()) < EVENTS_FOR_DEVIATION:
+    if _rarer(rows.y) < EVENTS_FOR_DEVIATION:
         return _without_deviation(prior, anchor, rows)
     folds = patient_folds(rows.patient, rows.y, INNER_FOLDS, seed)
     if not folds:  # the events are those of a few people, each counted more than once
         return _without_deviation(prior, anchor, rows)
     return _fit(model_prior, prior, anchor, rows, folds, seed, recipe)
+
+
+def _rarer(y: Array) -> int:
+    """Return how many patients are of the rarer class."""
+    return int(min(y.sum(), len(y) - y.sum()))
 
 
 def rows_of(model: RiskModel, cohort: LearningCohort) -> Rows:
@@ -194,7 +199,7 @@ def _fit(
         fitted=fitted,
         rounds=plan.rounds,
         patients=len(rows.y),
-        local_deviation=_said(int(rows.y.sum()), prior, fitted, plan.rounds, recipe, sites),
+        local_deviation=_said(rows.y, prior, fitted, plan.rounds, recipe, sites),
         released=tuple(name for name, out in released if out),
     )
 
@@ -255,7 +260,7 @@ def recalibrate(log_odds: Array, y: Array, between_centres: float) -> Recalibrat
     """Return the two-parameter recalibration of left-out log-odds, shrunk to none.
 
     ``-loglik(a, b) + a^2 / (2 s_a^2) + (b - 1)^2 / (2 s_b^2)``; the intercept alone below
-    ``EVENTS_FOR_SLOPE`` events.
+    ``EVENTS_FOR_SLOPE`` patients with, or without, the event.
 
     Parameters
     ----------
@@ -264,7 +269,7 @@ def recalibrate(log_odds: Array, y: Array, between_centres: float) -> Recalibrat
     between_centres
         s_a, the spread of centres in log-odds.
     """
-    free = float(y.sum()) >= EVENTS_FOR_SLOPE
+    free = _rarer(y) >= EVENTS_FOR_SLOPE
 
     def loss(theta: Array) -> float:
         z = theta[0] + (theta[1] if free else 1.0) * log_odds
@@ -276,7 +281,7 @@ def recalibrate(log_odds: Array, y: Array, between_centres: float) -> Recalibrat
 
 
 def _said(
-    events: int, prior: Prior, fitted: FittedPosterior, rounds: int, recipe: Recipe, sites: int
+    y: Array, prior: Prior, fitted: FittedPosterior, rounds: int, recipe: Recipe, sites: int
 ) -> str:
     slope, spread = fitted.likeliest
     from_evidence = f"evidence slope {slope:g}" if prior.has_published_effects else ""
@@ -286,9 +291,9 @@ def _said(
     else:
         fit = "local deviation fitted"
         likeliest = f" ({from_evidence}{', ' * bool(from_evidence)}spread x{spread:g} likeliest)"
-    scale = "intercept and slope" if events >= EVENTS_FOR_SLOPE else "intercept only"
+    scale = "intercept and slope" if _rarer(y) >= EVENTS_FOR_SLOPE else "intercept only"
     trees = f"{rounds} trees; recalibrated, {scale}" if rounds else "no tree helped"
-    return f"{events} events: {fit}{likeliest}; {trees}; for {_where(sites)}"
+    return f"{int(y.sum())} events: {fit}{likeliest}; {trees}; for {_where(sites)}"
 
 
 def _where(sites: int) -> str:

@@ -368,6 +368,13 @@ def test_below_thirty_events_only_the_intercept_moves() -> None:
     assert recalibrate(z[kept], y[kept], between_centres=0.5).slope == 1.0
 
 
+def test_few_without_the_event_say_as_little_of_a_slope_as_few_with_it() -> None:
+    z, y = stated(2000, slope=0.3)
+    others = np.flatnonzero(y == 0)[: EVENTS_FOR_SLOPE - 1]
+    kept = np.concatenate([others, np.flatnonzero(y == 1)[:100]])
+    assert recalibrate(z[kept], y[kept], between_centres=0.5).slope == 1.0
+
+
 def test_the_spread_between_centres_bounds_the_shift() -> None:
     z, y = stated(60, slope=1.0, shift=1.5)
     tight, loose = (recalibrate(z, y, between_centres=s) for s in (0.05, 1.5))
