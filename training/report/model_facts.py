@@ -46,7 +46,7 @@ def model_facts(
     return ModelFacts(
         terms=len(model.terms),
         trees=len(model.trees),
-        evidence_used=RECIPES[learner].knows_literature,
+        evidence_used=RECIPES[learner].knows_literature and _is_any_published(prior_table),
         recalibration_intercept=model.recalibration.intercept,
         recalibration_slope=model.recalibration.slope,
         misfit_sd=model.misfit_sd,
@@ -57,6 +57,10 @@ def model_facts(
         base_rates=tuple(_base_rate(row) for row in prior_table["base_rates"]),
         assumed=tuple(prior_table["assumed"]),
     )
+
+
+def _is_any_published(prior_table: dict[str, Any]) -> bool:
+    return any(effect["sources"] for effect in prior_table["effects"])
 
 
 def importance(model: RiskModel, cohort: LearningCohort | None) -> Importance:

@@ -155,6 +155,14 @@ def test_a_learner_that_knows_no_literature_says_so(developed: Told) -> None:
     assert not model_facts(model, table, "ridge", (), None).evidence_used
 
 
+def test_a_model_of_an_outcome_on_which_nothing_is_published_did_not_start_from_evidence(
+    developed: Told,
+) -> None:
+    table = json.loads(developed.artefact.files[PRIOR_FILE])
+    bare = {**table, "effects": [{**effect, "sources": []} for effect in table["effects"]]}
+    assert not model_facts(developed.artefact.model, bare, "anchored", (), None).evidence_used
+
+
 @pytest.mark.parametrize(
     ("term", "label"),
     [

@@ -129,7 +129,7 @@ def _of_instability(evaluation: Evaluation) -> Iterator[Wanted]:
 
 def _of_model(report: Report) -> Iterator[Wanted]:
     facts = report.model
-    before = "published" if facts.evidence_used else "published, not used by this learner"
+    before = "published" if facts.evidence_used else "published, not used by this model"
     judged = facts.importance.weights[0].mean_contribution is not None
     yield (
         "importance",
