@@ -7,7 +7,7 @@ from training.evaluation.calibration import observed_over_expected_estimate, slo
 from training.evaluation.decision_curve import benefit_curve, benefits, of_treating, threshold_grid
 from training.evaluation.discrimination import auroc, auroc_estimate
 from training.evaluation.estimate import Estimate
-from training.evaluation.intervals import draws_of_patients, from_draws, missing
+from training.evaluation.intervals import ONE_PATIENT, draws_of_patients, from_draws, missing
 from training.evaluation.overall_accuracy import brier_estimate, log_loss_estimate, log_losses
 from training.evaluation.record import Beside, Comparison
 from training.evaluation.scored_cohort import Array
@@ -58,6 +58,8 @@ def _log_loss_difference(model: Seen, other: Seen, draws: Array) -> Estimate:
         log_losses(model.log_odds, model.outcome).mean(axis=0)
         - log_losses(other.log_odds, other.outcome)[0]
     )
+    if len(each) < 2:
+        return Estimate(value=float(each.mean()), reason=ONE_PATIENT)
     return from_draws(float(each.mean()), draws @ each / len(each))
 
 

@@ -27,12 +27,15 @@ def over_repeats(value: Array, low: Array, high: Array, method: Method, reason: 
     )
 
 
+ONE_PATIENT = "one patient has no spread"
+
+
 def mean_of_patients(each: Array) -> Estimate:
     """Return the mean of what each patient contributes, (R, m), with its normal interval."""
     m = each.shape[1]
     value = each.mean(axis=1)
     if m < 2:
-        return Estimate(value=float(value.mean()), reason="one patient has no spread")
+        return Estimate(value=float(value.mean()), reason=ONE_PATIENT)
     half = NORMAL_95 * each.std(axis=1, ddof=1) / np.sqrt(m)
     return over_repeats(value, value - half, value + half, "normal", "")
 

@@ -53,6 +53,15 @@ def test_pairing_makes_a_difference_clearer_than_its_parts() -> None:
     assert part.high - part.low < (whole.high - whole.low) / 4
 
 
+def test_one_patient_makes_no_difference_certain() -> None:
+    """Drawn again and again, one patient is always the same: an interval of no width."""
+    alone = np.where(np.arange(500) == 3, NOISE, np.nan)
+    found = compared(alone).log_loss_difference
+    assert found.value is not None
+    assert found.low is None
+    assert found.reason == "one patient has no spread"
+
+
 def test_only_patients_with_both_numbers_count() -> None:
     model, other = Z.copy(), NOISE.copy()
     model[:30] = np.nan
