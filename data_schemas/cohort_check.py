@@ -204,11 +204,12 @@ class CohortCheck:
         patient_id = self._text("patient_id", needed=True)
         if "patient_id" in self.table:
             message = "one row a patient: keep the first infusion only"
-            repeated = patient_id.duplicated(keep=False) & self.table["patient_id"].notna()
+            who = patient_id.str.strip()
+            repeated = who.duplicated(keep=False) & who.ne("")
             self.violate("patient_id", "duplicated_patient", message, repeated)
         return {
             "patient_id": patient_id,
-            "site": self._text("site", needed="site" in needed),
+            "site": self._text("site", needed="site" in needed).str.strip(),
             "infusion_date": self._dates("infusion_date", needed="infusion_date" in needed),
         }
 
@@ -219,10 +220,11 @@ class CohortCheck:
     def _text(self, name: str, *, needed: bool) -> pd.Series:
         if name not in self.table:
             return pd.Series("", index=self.table.index, dtype=object, name=name)
-        missing = self.table[name].isna()
+        text = self.table[name].astype(str).astype(object)
+        missing = self.table[name].isna() | text.str.strip().eq("")
         if needed:
             self.violate(name, "required", f"{name} must be known", missing)
-        return self.table[name].astype(str).astype(object).where(~missing, "")
+        return text.where(~missing, "")
 
     def _dates(self, name: str, *, needed: bool) -> pd.Series:
         if name not in self.table:

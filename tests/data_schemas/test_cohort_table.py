@@ -264,6 +264,23 @@ def test_scoring_accepts_a_site_date_or_age_that_is_missing_for_some() -> None:
     assert cohort.site[:2].tolist() == ["", "north"]
 
 
+@pytest.mark.parametrize("column", ["patient_id", "site"])
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_is_no_patient_and_no_centre(column: str, blank: str) -> None:
+    given = table()
+    given.loc[[2, 4], column] = blank
+    assert only(violations_of(given)) == (column, "required", (3, 5))
+
+
+def test_spaces_around_a_word_make_neither_another_patient_nor_another_centre() -> None:
+    given = table()
+    given.loc[1, "patient_id"] = f" {given.loc[0, 'patient_id']}"
+    assert only(violations_of(given)) == ("patient_id", "duplicated_patient", (1, 2))
+    spaced = table()
+    spaced["site"] += " "
+    assert set(read(spaced).site) == {"north", "south"}
+
+
 def test_the_index_of_a_table_means_nothing() -> None:
     shifted = table()
     shifted.index = pd.Index(range(100, 100 + N))
