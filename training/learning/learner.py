@@ -50,7 +50,7 @@ DISPERSION = 1.4
 
 As in a quasi-likelihood (Wedderburn RWM, Biometrika 1974;61:439-447), but not estimated: set, with
 ``MISFIT_SD`` and ``BETWEEN_PATIENTS``, on simulated centres that the learning benchmark does not
-use. Where every effect is held, none was fitted and it is 1.
+use. Below ``EVENTS_FOR_DEVIATION`` every effect is held, none was fitted and it is 1.
 """
 
 SLOPE_SPREAD = 0.2
