@@ -25,8 +25,6 @@ from serving.doors.watch import Watch
 from serving.doors.web_page import page_doors
 from serving.ward import Ward
 
-BRIEF = Detail.BRIEF
-
 
 class RestApplication:
     """The ASGI application of every route, also of health and metrics."""
@@ -84,8 +82,15 @@ def _doors(
     return [
         Door("POST", "/v1/assess", patients.assess, Scope.ASSESS),
         Door("POST", "/v1/assess/batch", batches.assess, Scope.ASSESS),
-        Door("POST", "/v1/assess/brief", partial(patients.assess, detail=BRIEF), Scope.ASSESS),
-        Door("POST", "/v1/assess/batch/brief", partial(batches.assess, detail=BRIEF), Scope.ASSESS),
+        Door(
+            "POST", "/v1/assess/brief", partial(patients.assess, detail=Detail.BRIEF), Scope.ASSESS
+        ),
+        Door(
+            "POST",
+            "/v1/assess/batch/brief",
+            partial(batches.assess, detail=Detail.BRIEF),
+            Scope.ASSESS,
+        ),
         Door("POST", "/v1/validate", patients.validate, Scope.ASSESS),
         Door("POST", "/v1/what-if", patients.what_if, Scope.ASSESS),
         Door("POST", "/v1/outcomes", patients.report_outcome, Scope.OUTCOMES),

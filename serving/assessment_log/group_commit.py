@@ -16,9 +16,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
 
+from serving.assessment_log.counters import Counters
+from serving.assessment_log.disk_pace import DiskPace
 from serving.assessment_log.entries import LogEntry, Receipt
 from serving.assessment_log.log_writer import LogWriter
 from serving.assessment_log.preparation import Prepared
@@ -33,17 +34,6 @@ MOST_WAITING_BYTES = 64 * 1024 * 1024
 _MOST_ROWS = 1_000
 """A transaction takes no further call beyond these."""
 
-_PROMPT_SECONDS = 0.05
-"""A disk that takes longer is left to the thread for ``_TIMES_AS_LONG`` times that."""
-
-_TIMES_AS_LONG = 10
-"""So a slow disk holds up the event loop for less than a tenth of the time.
-
-No more than that, because a worker answers less while the thread writes: beside a busy event loop
-it waits for the interpreter several times in each transaction.
-"""
-_MOST_APART_SECONDS = 30.0
-"""A machine that stood still for minutes has no slow disk; a slow one prolongs the time itself."""
 _GATHERING_SECONDS = 0.004
 """How long the first caller of a turn may wait for others who are being answered."""
 _ENDED = "the assessment log is closed"
@@ -52,16 +42,6 @@ _PAUSES = (0.0, 0.1, 0.2, 0.5, 1.0)
 
 A disk may have room for a new beginning and not for a row: such a log is not to try all the time.
 """
-
-
-@dataclass(slots=True)
-class Counters:
-    """What was done since the log was opened; all only grow."""
-
-    rows: int = 0
-    transactions: int = 0
-    opened: int = 0
-    """How often a chain was begun: once, and again after each failure."""
 
 
 class _Signal(Enum):
@@ -95,7 +75,7 @@ class GroupCommit:
         self._writer: LogWriter | None = None
         self._writing = threading.Lock()
         """Held by the thread that uses the writer."""
-        self._apart_until = 0.0
+        self._pace = DiskPace()
         self._here = threading.local()
         self._queue: queue.SimpleQueue[Turn | _Signal] = queue.SimpleQueue()
         self._unfinished: deque[Turn] = deque()
@@ -168,35 +148,24 @@ class GroupCommit:
             return False
         try:
             writer = self._writer
-            if writer is None or not writer.waits_for_disk_only or self._is_apart:
+            if writer is None or not writer.waits_for_disk_only or not self._pace.is_prompt:
                 return False
             return self._is_settled([turn], writer, self._write_at_once)
         finally:
             self._writing.release()
-
-    @property
-    def _is_apart(self) -> bool:
-        """Tell whether the disk is left to the thread; only who holds ``_writing`` may know."""
-        return time.monotonic() < self._apart_until
 
     def _write_at_once(self, writer: LogWriter, rows: Sequence[Prepared]) -> list[Receipt] | None:
         begun = time.monotonic()
         try:
             return writer.write_at_once(rows)
         finally:
-            self._leave_alone(time.monotonic() - begun)
+            self._pace.took(time.monotonic() - begun)
 
     def _write(self, writer: LogWriter, rows: Sequence[Prepared]) -> list[Receipt]:
         try:
             return writer.write(rows)
         finally:  # what else takes long here is waiting for the interpreter or for a lock
-            self._leave_alone(writer.flush_seconds)
-
-    def _leave_alone(self, seconds: float) -> None:
-        """Keep the event loop away from a disk that took so long; never shorter than before."""
-        if seconds > _PROMPT_SECONDS:
-            apart = min(_TIMES_AS_LONG * seconds, _MOST_APART_SECONDS)
-            self._apart_until = max(self._apart_until, time.monotonic() + apart)
+            self._pace.took(writer.flush_seconds)
 
     def close(self) -> None:
         """Write what waits, and end the thread."""

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from uuid import UUID
 
+from serving.assessment_log.counters import Counters
 from serving.assessment_log.database import Connection, connected
 from serving.assessment_log.entries import Kind, LogEntry, Receipt, StoredAssessment
-from serving.assessment_log.group_commit import Counters, GroupCommit
+from serving.assessment_log.group_commit import GroupCommit
 from serving.assessment_log.log_writer import LogWriter
 from serving.assessment_log.opening import LogHome
 from serving.assessment_log.reading import expect_assessment, read_assessment

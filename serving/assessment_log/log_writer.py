@@ -113,6 +113,7 @@ class LogWriter:
     def _committed(
         self, rows: list[EntryRow], prepared: Sequence[Prepared], erase: Iterable[UUID]
     ) -> list[Receipt]:
+        self.flush_seconds = 0.0
         head = self._at(self._row, rows[-1].sequence, rows[-1].hash)
         connection = self._connection
         connection.insert(ENTRY, EntryRow._fields, rows)

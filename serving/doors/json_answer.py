@@ -13,9 +13,9 @@ IDLE_SECONDS = 30.0
 """A caller who takes nothing for so long is left."""
 
 
-def json_answer(data: object) -> Response:
-    """Return data as JSON."""
-    return Response(orjson.dumps(data), media_type=JSON)
+def json_answer(data: object, media_type: str = JSON) -> Response:
+    """Return data as JSON, or as a media type that is JSON."""
+    return Response(orjson.dumps(data), media_type=media_type)
 
 
 class StreamedAnswer(Response):

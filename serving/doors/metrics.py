@@ -17,7 +17,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from serving.assessment_log.group_commit import Counters
+from serving.assessment_log.counters import Counters
 from serving.model.artefact import Artefact
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST

@@ -96,8 +96,7 @@ class Patients:
         ]
         assessment = orjson.loads(stored.answer)
         media_type = BRIEF_JSON if assessment.get("detail") == Detail.BRIEF else JSON
-        content = orjson.dumps({"assessment": assessment, "outcomes": outcomes})
-        return Response(content, media_type=media_type)
+        return json_answer({"assessment": assessment, "outcomes": outcomes}, media_type)
 
 
 async def _sent(visit: Visit) -> Sent:

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 from data_schemas.refusal import Refused
-from serving.assessment_log.group_commit import Counters
+from serving.assessment_log.counters import Counters
 from serving.assessment_log.log import AssessmentLog
 from serving.doors.guard import Guard
 from serving.doors.metrics import LOG_LAG, count_log, count_up, show_models

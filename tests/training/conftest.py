@@ -1,5 +1,6 @@
 """Small experiments, cohorts and runs that the tests of the room share."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,6 +58,22 @@ def experiment_file(tmp_path_factory: pytest.TempPathFactory) -> ExperimentWrite
         return path
 
     return written
+
+
+def unpublished_outcome(*predictors: str) -> str:
+    """Return an experiment on an outcome on which nothing is published."""
+    return f"""
+predictors = {json.dumps(predictors)}
+seed = 1
+[outcome]
+name = "hlh"
+label = "x"
+definition = "x"
+horizon_days = 60
+reference = "x"
+[anchor]
+evidence = false
+"""
 
 
 @pytest.fixture(scope="session")

@@ -284,16 +284,16 @@ def _said(
     y: Array, prior: Prior, fitted: FittedPosterior, rounds: int, recipe: Recipe, sites: int
 ) -> str:
     slope, spread = fitted.likeliest
-    from_evidence = f"evidence slope {slope:g}" if prior.has_published_effects else ""
+    likeliest = [f"evidence slope {slope:g}"] if prior.has_published_effects else []
     if recipe.holds_effects:
-        fit = f"effects held; only the level{' and their slope' if from_evidence else ''} updated"
-        likeliest = f" ({from_evidence} likeliest)" if from_evidence else ""
+        fit = f"effects held; only the level{' and their slope' if likeliest else ''} updated"
     else:
         fit = "local deviation fitted"
-        likeliest = f" ({from_evidence}{', ' * bool(from_evidence)}spread x{spread:g} likeliest)"
+        likeliest.append(f"spread x{spread:g}")
+    chosen = f" ({', '.join(likeliest)} likeliest)" if likeliest else ""
     scale = "intercept and slope" if _rarer(y) >= EVENTS_FOR_SLOPE else "intercept only"
     trees = f"{rounds} trees; recalibrated, {scale}" if rounds else "no tree helped"
-    return f"{int(y.sum())} events: {fit}{likeliest}; {trees}; for {_where(sites)}"
+    return f"{int(y.sum())} events: {fit}{chosen}; {trees}; for {_where(sites)}"
 
 
 def _where(sites: int) -> str:

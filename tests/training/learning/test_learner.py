@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from data_schemas.evidence import Evidence
 from serving.model.risk_model import Recalibration
+from tests.training.conftest import unpublished_outcome
 from training.cohort import LearningCohort
 from training.experiment import read_experiment
 from training.learning.learner import (
@@ -27,18 +28,7 @@ from training.learning.recipes import RECIPES
 
 Array = np.ndarray
 Build = Callable[..., LearningCohort]
-OWN = """
-predictors = ["age", "crp", "ferritin"]
-seed = 1
-[outcome]
-name = "hlh"
-label = "x"
-definition = "x"
-horizon_days = 60
-reference = "x"
-[anchor]
-evidence = false
-"""
+OWN = unpublished_outcome("age", "crp", "ferritin")
 RIDGE = RECIPES["anchored_ridge"]
 
 

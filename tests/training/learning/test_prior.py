@@ -13,6 +13,7 @@ from data_schemas.cohort_table import predictor_columns
 from data_schemas.evidence import Evidence
 from data_schemas.predictors import PREDICTORS
 from serving.model.terms import design
+from tests.training.conftest import unpublished_outcome
 from training.cohort import LearningCohort
 from training.experiment import Experiment, ExperimentRefused, read_experiment
 from training.learning.posterior import EVIDENCE_SLOPES, prior_only
@@ -27,18 +28,7 @@ from training.synthesis.published_effects import (
 
 EXPERIMENT = Path(__file__).parents[3] / "experiments" / "severe_icans.toml"
 UNPUBLISHED = "il6"
-OWN = """
-predictors = ["age", "crp", "il6"]
-seed = 1
-[outcome]
-name = "hlh"
-label = "x"
-definition = "x"
-horizon_days = 60
-reference = "x"
-[anchor]
-evidence = false
-"""
+OWN = unpublished_outcome("age", "crp", "il6")
 
 
 @pytest.fixture(scope="module")
