@@ -6,7 +6,7 @@ Every violation is reported at once, by row number and column; values and identi
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,7 @@ class Cohort:
     synthetic: bool
     notices: tuple[str, ...]
     fingerprint: str
+    """Of predictors, sites and the outcomes that were asked for, whatever the order of the rows."""
 
     def __len__(self) -> int:
         """Return the number of patients."""
@@ -70,6 +71,24 @@ class Cohort:
     def columns(self) -> dict[str, np.ndarray]:
         """Return the predictors as arrays, each of shape (n_patients,)."""
         return {str(name): self.predictors[name].to_numpy() for name in self.predictors}
+
+    def in_lasting_order(self) -> "Cohort":
+        """Return the patients in an order of their own, however the table was sorted.
+
+        What is learnt from a table depends on the order of its rows, if only through the folds.
+        """
+        whereabouts = pd.DataFrame({"site": self.site, "infusion_date": self.infusion_date})
+        known = _hashes(self.predictors, whereabouts, self.outcomes)
+        order = np.lexsort(known.T[::-1])
+        return replace(
+            self,
+            patient_id=self.patient_id.iloc[order].reset_index(drop=True),
+            site=self.site.iloc[order].reset_index(drop=True),
+            infusion_date=self.infusion_date.iloc[order].reset_index(drop=True),
+            predictors=self.predictors.iloc[order].reset_index(drop=True),
+            outcomes=self.outcomes.iloc[order].reset_index(drop=True),
+            days_before={name: days[order] for name, days in self.days_before.items()},
+        )
 
 
 def read_cohort(
@@ -89,7 +108,7 @@ def read_cohort(
     outcomes
         The outcomes that must be present; none for scoring.
     optional
-        Outcomes that are read where the table has them.
+        Outcomes that are read where the table has them; no part of the fingerprint.
 
     Raises
     ------
@@ -98,10 +117,10 @@ def read_cohort(
     """
     table = source if isinstance(source, pd.DataFrame) else _read_file(source)
     table = _with_single_columns(table.reset_index(drop=True))
-    check = CohortCheck(table, purpose)
+    check, asked = CohortCheck(table, purpose), tuple(outcomes)
     predictors = check.predictors()
     present = tuple(o for o in optional if {o.grade_column, o.flag_column} & set(table))
-    outcome_columns = check.outcomes((*outcomes, *present))
+    outcome_columns = check.outcomes((*asked, *present))
     administrative = check.administrative()
     days_before = check.days_before_infusion(administrative["infusion_date"])
     synthetic = check.synthetic()
@@ -117,7 +136,9 @@ def read_cohort(
         days_before=days_before,
         synthetic=synthetic,
         notices=tuple(check.notices),
-        fingerprint=_fingerprint(predictors, outcome_columns, administrative["site"]),
+        fingerprint=_fingerprint(
+            predictors, outcome_columns[[o.name for o in asked]], administrative["site"]
+        ),
     )
 
 
@@ -149,13 +170,24 @@ def _with_single_columns(table: pd.DataFrame) -> pd.DataFrame:
 
 def _fingerprint(predictors: pd.DataFrame, outcomes: pd.DataFrame, site: pd.Series) -> str:
     """Return one hash of all patients: a table that was sorted anew holds the same ones."""
-    digest, columns = hashlib.sha256(), []
-    for table in (predictors, outcomes, site.to_frame()):
+    tables = (predictors, outcomes, site.to_frame())
+    digest = hashlib.sha256()
+    for table in tables:
         for name in sorted(map(str, table)):
             digest.update(name.encode())
-            columns.append(pd.util.hash_pandas_object(table[name], index=False).to_numpy())
-    digest.update(b"".join(sorted(row.tobytes() for row in np.column_stack(columns))))
+    digest.update(b"".join(sorted(row.tobytes() for row in _hashes(*tables))))
     return digest.hexdigest()
+
+
+def _hashes(*tables: pd.DataFrame) -> np.ndarray:
+    """Return a hash of each value, shape (n_patients, n_columns), columns sorted in each table."""
+    return np.column_stack(
+        [
+            pd.util.hash_pandas_object(table[name], index=False).to_numpy()
+            for table in tables
+            for name in sorted(map(str, table))
+        ]
+    )
 
 
 def predictor_columns(arrays: Mapping[str, np.ndarray], n: int) -> dict[str, np.ndarray]:

@@ -68,7 +68,7 @@ class LearningCohort:
 
 
 def learning_cohort(path: Path, outcome: Outcome, other: Outcome | None = None) -> LearningCohort:
-    """Read a cohort and keep the patients whose outcome is known.
+    """Read a cohort and keep the patients whose outcome is known, whatever the order of its rows.
 
     Parameters
     ----------
@@ -81,8 +81,24 @@ def learning_cohort(path: Path, outcome: Outcome, other: Outcome | None = None) 
         If the table breaks the contract, has fewer than ``FEWEST_PATIENTS`` with a known outcome,
         or only patients with (or only without) the outcome.
     """
+    return with_outcome(_in_lasting_order(path, outcome, other), outcome, other)
+
+
+def patients_to_judge_by(path: Path, outcome: Outcome) -> LearningCohort:
+    """Read a cohort as :func:`learning_cohort` does, however few its patients are.
+
+    Raises
+    ------
+    CohortRefused
+        If the table breaks the contract.
+    """
+    cohort = _in_lasting_order(path, outcome)
+    return where_known(cohort, cohort.outcomes[outcome.name].to_numpy())
+
+
+def _in_lasting_order(path: Path, outcome: Outcome, other: Outcome | None = None) -> Cohort:
     optional = [other] if other else []
-    return with_outcome(read_cohort(path, Purpose.DEVELOPMENT, [outcome], optional), outcome, other)
+    return read_cohort(path, Purpose.DEVELOPMENT, [outcome], optional).in_lasting_order()
 
 
 def with_outcome(cohort: Cohort, outcome: Outcome, other: Outcome | None = None) -> LearningCohort:

@@ -349,6 +349,28 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_outcomes() -> None:
     assert one.fingerprint == other.fingerprint
 
 
+def test_an_outcome_that_was_only_read_along_is_no_part_of_the_fingerprint() -> None:
+    """Else a model that was fitted with it would not know its own patients without it."""
+    given = table(icans_grade=first(4, 1))
+    along = read_cohort(given, Purpose.DEVELOPMENT, [CRS], [ICANS])
+    assert "severe_icans" in along.outcomes
+    alone = read_cohort(given.drop(columns="icans_grade"), Purpose.DEVELOPMENT, [CRS])
+    assert along.fingerprint == alone.fingerprint
+
+
+def test_patients_have_an_order_of_their_own() -> None:
+    given = table(crp_measured_at=[f"2026-03-0{1 + i % 7}" for i in range(N)])
+    one, other = (read(t).in_lasting_order() for t in (given, given.iloc[::-1]))
+    for name in ("predictors", "outcomes"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
+    for name in ("patient_id", "site", "infusion_date"):
+        pd.testing.assert_series_equal(getattr(one, name), getattr(other, name))
+    np.testing.assert_array_equal(one.days_before["crp"], other.days_before["crp"])
+    assert sorted(one.patient_id) == sorted(given["patient_id"])
+    by_patient = dict(zip(given["patient_id"], given["crp_mg_l"], strict=True))
+    assert [by_patient[i] for i in one.patient_id] == one.predictors["crp"].tolist()
+
+
 def test_the_fingerprint_is_of_the_meaning_not_of_the_spelling() -> None:
     crp = table().pop("crp_mg_l")
     respelt = table(product=["YESCARTA"] * 7 + ["liso-cel"] * 6, crp_mg_dl=crp / 10)

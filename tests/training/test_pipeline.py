@@ -58,10 +58,13 @@ def with_trees(experiment_file: Callable[..., Path]) -> Path:
 # ---- The same bytes ----------------------------------------------------------------------------
 
 
-def test_the_same_seed_gives_the_same_bytes(
+def test_the_same_seed_and_patients_give_the_same_bytes(
     with_trees: Path, stepped_file: Path, tmp_path: Path
 ) -> None:
-    first, again = (train(with_trees, stepped_file, tmp_path / part) for part in ("a", "b"))
+    """However the table was sorted."""
+    pd.read_parquet(stepped_file).sort_values("age_years").to_parquet(tmp_path / "sorted.parquet")
+    files = {"a": stepped_file, "b": tmp_path / "sorted.parquet"}
+    first, again = (train(with_trees, file, tmp_path / part) for part, file in files.items())
     assert len(first.artefact.model.trees) > 0
     assert first.artefact.version == again.artefact.version
     assert content(first.artefact.folder) == content(again.artefact.folder)

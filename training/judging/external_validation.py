@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from data_schemas.cohort_table import CohortRefused, Purpose, Violation, read_cohort
+from data_schemas.cohort_table import CohortRefused, Violation
 from data_schemas.model_manifest import ModelManifest
 from data_schemas.outcomes import OUTCOMES, Outcome
 from data_schemas.refusal import Refused
 from serving.model.applicability import MOST_MISSING_WEIGHT
 from serving.model.artefact import Artefact
 from serving.model.risk_model import RiskModel
-from training.cohort import LearningCohort, where_known
+from training.cohort import LearningCohort, patients_to_judge_by
 from training.evaluation.asked import Asked, declared_range
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
@@ -79,13 +79,8 @@ def external_cohort(artefact: Artefact, cohort_file: Path) -> LearningCohort:
     NotExternal
         If the model, or one that it was updated from, was fitted on this cohort.
     """
-    outcome = outcome_of(artefact.manifest)
-    association = artefact.model.association
-    # The other outcome is part of a cohort's fingerprint where the model was trained with it.
-    other = [OUTCOMES[association.other]] if association else []
-    table = read_cohort(cohort_file, Purpose.DEVELOPMENT, [outcome], other)
-    _refuse_own(artefact.manifest, table.fingerprint)
-    cohort = where_known(table, table.outcomes[outcome.name].to_numpy())
+    cohort = patients_to_judge_by(cohort_file, outcome_of(artefact.manifest))
+    _refuse_own(artefact.manifest, cohort.fingerprint)
     known = _in_scope(artefact.model, cohort)
     if len(known) == 0:
         what = "a known outcome, and a product in a disease that the model knows"

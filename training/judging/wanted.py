@@ -61,7 +61,7 @@ class Wanted:
         side, bound, meaning = beyond
         by = _told_apart(abs(reached - bound), 0.0, self.digits)
         number = self._number(estimate, bound)
-        return f"{self.what} {number} lies {by} {side} {bound:.{self.digits}f}: {meaning}."
+        return f"{self.what} {number} lies {by} {side} {_declared(bound, self.digits)}: {meaning}."
 
     def _number(self, estimate: Estimate, bound: float | None = None) -> str:
         reached = getattr(estimate, self.end)
@@ -73,7 +73,7 @@ class Wanted:
 
     def _range(self) -> str:
         low, high = (
-            None if bound is None else f"{bound:.{self.digits}f}"
+            None if bound is None else _declared(bound, self.digits)
             for bound in (self.at_least, self.at_most)
         )
         if low is None:
@@ -81,9 +81,16 @@ class Wanted:
         return f"at least {low}" if high is None else f"{low} to {high}"
 
 
+def _declared(bound: float, digits: int) -> str:
+    """Write a bound with all the digits that it has."""
+    while float(f"{bound:.{digits}f}") != bound and digits < _MOST_DIGITS:
+        digits += 1
+    return f"{bound:z.{digits}f}"
+
+
 def _told_apart(number: float, bound: float | None, digits: int) -> str:
     """Write a number with as many digits as tell it from a bound that it is not equal to."""
     if bound is not None and number != bound:
-        while f"{number:.{digits}f}" == f"{bound:.{digits}f}" and digits < _MOST_DIGITS:
+        while float(f"{number:.{digits}f}") == bound and digits < _MOST_DIGITS:
             digits += 1
-    return f"{number:.{digits}f}"
+    return f"{number:z.{digits}f}"

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_schemas.cohort_table import Purpose, read_cohort
 from data_schemas.model_manifest import ModelManifest
-from data_schemas.outcomes import OUTCOMES
 from serving.model.artefact import Artefact
-from training.cohort import LearningCohort, where_known
+from training.cohort import LearningCohort, patients_to_judge_by
 from training.evaluation.estimate import Estimate
 from training.evaluation.intervals import draws_of_patients, from_draws
 from training.evaluation.overall_accuracy import log_losses
@@ -160,34 +158,26 @@ def _judged(artefact: Artefact, evaluations: Path) -> ScoredCohort:
 
 def _on(artefact: Artefact, cohort_file: Path, evaluations: Path) -> OnCohort:
     """Return what a version says of every patient of a cohort whose outcome is known."""
-    cohort, fingerprint = _patients(artefact, cohort_file)
     manifest = artefact.manifest
-    if fingerprint == _judged_on(manifest):
+    cohort = patients_to_judge_by(cohort_file, outcome_of(manifest))
+    if cohort.fingerprint == _judged_on(manifest):
         scored, inside = _judged(artefact, evaluations), artefact.model.cell_of(cohort.columns) >= 0
-        if not _in_the_same_order(artefact, cohort.take(np.flatnonzero(inside)), scored):
+        if not _are_the_same_rows(artefact, cohort.take(np.flatnonzero(inside)), scored):
             raise NotComparable(
                 f"{artefact.version} was judged on other patients of this cohort, or on the same "
-                "in another order: give the file as it was when the version was made"
+                "in another order, as they were before they had one of their own: make it anew"
             )
         log_odds = np.full((len(scored.left_out), len(cohort)), np.nan)
         log_odds[:, inside] = scored.left_out
         return OnCohort(log_odds, cohort.outcome)
     hands = {manifest.cohort.fingerprint, *(u.cohort_fingerprint for u in manifest.lineage)}
-    if fingerprint in hands:
+    if cohort.fingerprint in hands:
         raise NotComparable(f"{artefact.version} was fitted to this cohort and judged on another")
     return OnCohort(artefact.model.predict(cohort.columns).logit, cohort.outcome)
 
 
-def _in_the_same_order(artefact: Artefact, cohort: LearningCohort, scored: ScoredCohort) -> bool:
+def _are_the_same_rows(artefact: Artefact, cohort: LearningCohort, scored: ScoredCohort) -> bool:
     """Tell whether row by row the outcome is the same, and what the finished model says."""
     if not np.array_equal(cohort.outcome, scored.outcome):
         return False
     return np.allclose(artefact.model.predict(cohort.columns).logit, scored.model, equal_nan=True)
-
-
-def _patients(artefact: Artefact, cohort_file: Path) -> tuple[LearningCohort, str]:
-    outcome, association = outcome_of(artefact.manifest), artefact.model.association
-    # The other outcome is part of a cohort's fingerprint where the model was trained with it.
-    other = [OUTCOMES[association.other]] if association else []
-    table = read_cohort(cohort_file, Purpose.DEVELOPMENT, [outcome], other)
-    return where_known(table, table.outcomes[outcome.name].to_numpy()), table.fingerprint

@@ -49,6 +49,11 @@ def test_sentences(value: float, said: str) -> None:
     assert of(value, at_least=0.8, at_most=1.25) == said
 
 
+def test_a_bound_is_written_with_all_its_digits_and_zero_without_a_sign() -> None:
+    assert of(0.004, at_least=0.005) == "Slope 0.00 lies 0.001 below 0.005: low."
+    assert of(-0.001, at_most=-0.004) == "Slope 0.00 lies 0.003 above -0.004: high."
+
+
 def test_an_interval_is_told_with_its_number() -> None:
     estimate = Estimate(value=0.52, low=0.4, high=0.64, method="wald")
     said = Wanted("x", "Slope", at_least=0.8, too_low="too extreme").of(estimate).in_words

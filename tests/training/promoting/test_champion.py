@@ -188,29 +188,33 @@ def test_other_patients_of_the_cohort_are_not_taken_for_its_own(
     assert "was judged on other patients of this cohort" in found.in_words
 
 
-def test_patients_in_another_order_are_not_paired_by_their_place(
+def test_a_table_that_was_sorted_anew_holds_the_same_patients(
     cohort_run: Run, evidence_run: Run, simulated_file: Path, evaluations: Path, tmp_path: Path
 ) -> None:
-    """Sorted by outcome, outcomes agree row by row although the patients do not."""
+    """Sorted by outcome, outcomes would agree row by row although the patients did not."""
     table = pd.read_parquet(simulated_file).sort_values("icans_grade", kind="stable")
-    severe = table["icans_grade"] >= 3
-    turned = pd.concat([table[~severe].iloc[::-1], table[severe].iloc[::-1]])
-    turned.to_parquet(tmp_path / "turned.parquet")
+    table.to_parquet(tmp_path / "turned.parquet")
+    as_it_was, turned = (
+        beside_champion(evidence_run.artefact, cohort_run.artefact, evaluations, file)
+        for file in (simulated_file, tmp_path / "turned.parquet")
+    )
+    assert as_it_was.reached is not None
+    assert turned == as_it_was
+
+
+def test_patients_in_another_order_are_not_paired_by_their_place(
+    cohort_run: Run, evidence_run: Run, simulated_file: Path, evaluations: Path
+) -> None:
+    """Outcomes agree row by row although the patients do not."""
     folder = evaluations / cohort_run.artefact.version
     scored = load(folder)
-    by_outcome = np.argsort(scored.outcome, kind="stable")
-    save(
-        replace(
-            scored,
-            outcome=scored.outcome[by_outcome],
-            model=scored.model[by_outcome],
-            left_out=scored.left_out[:, by_outcome],
-        ),
-        folder,
-    )
-    found = beside_champion(
-        evidence_run.artefact, cohort_run.artefact, evaluations, tmp_path / "turned.parquet"
-    )
+    order = np.arange(len(scored.outcome))
+    for outcome in (0, 1):
+        same = np.flatnonzero(scored.outcome == outcome)
+        order[same] = same[::-1]
+    turned = replace(scored, model=scored.model[order], left_out=scored.left_out[:, order])
+    save(turned, folder)
+    found = beside_champion(evidence_run.artefact, cohort_run.artefact, evaluations, simulated_file)
     assert "in another order" in found.in_words
 
 
