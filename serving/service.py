@@ -25,6 +25,7 @@ from serving.doors.head_limit import limit_heads
 from serving.doors.logs import log_as_json
 from serving.doors.settings import DoorSettings
 from serving.doors.supervision import look_after_workers_often
+from serving.doors.web_socket import as_plain_request
 from serving.openapi import EXAMPLE_PATIENT
 from serving.rest import RestApplication
 from serving.settings import LogSettings, Settings
@@ -72,6 +73,8 @@ class InFront:
         """Answer, or pass on."""
         if scope["type"] == "http":
             await application()(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await application()(*as_plain_request(scope, send))
         else:
             await self._app(scope, receive, send)
 

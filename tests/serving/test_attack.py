@@ -287,6 +287,32 @@ def test_a_body_is_never_answered_as_a_request_of_its_own(running: Running, path
     assert b"alive" not in answers
 
 
+@pytest.mark.parametrize(("path", "status"), [("/v1/predictors", 200), ("/v1/nowhere", 404)])
+def test_a_web_socket_is_not_opened_but_answered(running: Running, path: str, status: int) -> None:
+    """Like any request, with its headers and its line in the log (RFC 9110 section 7.8)."""
+    head = (
+        f"GET {path}?secret-of-a-handshake HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\n"
+        "upgrade: websocket\r\nsec-websocket-version: 13\r\n"
+        "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    answer = b""
+    with connected(running) as connection:
+        connection.sendall(head.encode())
+        while received := connection.recv(100_000):
+            answer += received
+    told, _, body = answer.partition(b"\r\n\r\n")
+    plain = running.client.get(path)
+    assert told.startswith(f"HTTP/1.1 {status} ".encode())
+    assert body == plain.content
+    assert set(plain.headers) - {"date"} <= {
+        line.split(":")[0] for line in told.decode().split("\r\n")
+    }
+    request_id = told.decode().partition("x-request-id: ")[2][:32]
+    output = running.output.read_text("utf-8")
+    assert request_id in output
+    assert "secret-of-a-handshake" not in output
+
+
 def test_a_caller_who_leaves_is_forgotten(running: Running) -> None:
     for _ in range(50):
         with connected(running) as connection:
