@@ -102,6 +102,7 @@ def log_heads(
     """Export how far every chain came: against it, even a log replaced whole is found out."""
     with _home() as home, connected(home.database) as connection:
         heads = exported_heads(connection)
+        connection.flush()  # no power failure may take from the log what they name
     try:
         out.write_bytes(heads)
     except OSError as error:

@@ -114,6 +114,8 @@ class RiskService:
             reason = str(error) if isinstance(error, Refused) else "a fault of our own"
             _log.error("not started", extra={"error": type(error).__name__, "reason": reason})
             raise
+        # The log's thread, once it has waited for a slow disk, shall not wait for the interpreter.
+        sys.setswitchinterval(0.0005)
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)

@@ -38,6 +38,12 @@ class Connection(Protocol):
     def commit(self) -> None:
         """End the transaction; on return it is on disk, where everybody else looks for it."""
 
+    def commit_unflushed(self) -> None:
+        """End the transaction; it is on disk only after :meth:`flush`."""
+
+    def flush(self) -> None:
+        """Return when every transaction that was ended before is on disk."""
+
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows."""
 

@@ -1,11 +1,13 @@
 """All who wait share one flush to disk.
 
 What all bring who are being answered is one transaction, gathered for some milliseconds at most.
-Where nothing has to be waited for but a prompt disk, and two milliseconds for another worker, the
-thread of the event loop writes it at once: to wake another thread takes longer than the write, and
-nothing could be sent meanwhile. Whatever else there is to wait for, a database elsewhere, a lock
-that is held for long, a slow disk, is left to a thread of its own, and what arrives meanwhile is
-written together next. A caller hears of its row after it is durable, or that it is not.
+Where nothing has to be waited for but two milliseconds for another worker, the thread of the event
+loop writes it: another thread, beside a busy loop, would wait for the interpreter several times.
+The disk is then waited for by a thread of the log's own, which waits for the interpreter but once,
+while the loop answers others; or by the loop, if it has nobody else to answer and the disk is
+prompt: to wake another thread takes longer than such a flush. A database elsewhere, or a lock that
+is held for long, is left to the log's thread altogether.
+A caller hears of its row after it is durable, or that it is not.
 """
 
 import asyncio
@@ -17,16 +19,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum
+from typing import NamedTuple
 
 from serving.assessment_log.counters import Counters
 from serving.assessment_log.disk_pace import DiskPace
 from serving.assessment_log.entries import LogEntry, Receipt
 from serving.assessment_log.log_writer import LogWriter
-from serving.assessment_log.preparation import Prepared
 from serving.assessment_log.refusals import LogDamaged, LogRefused, LogUnavailable, kind_of
-from serving.assessment_log.turns import Turn
-
-Write = Callable[[LogWriter, Sequence[Prepared]], list[Receipt] | None]
+from serving.assessment_log.turns import State, Turn
 
 _journal = logging.getLogger(__name__)
 
@@ -36,6 +36,12 @@ _MOST_ROWS = 1_000
 
 _GATHERING_SECONDS = 0.004
 """How long the first caller of a turn may wait for others who are being answered."""
+_ENOUGH_ROWS = 8
+"""So many are written, although others are still being answered: these have the processor while
+those have the disk. Fewer at a time cost more transactions than they gain."""
+_PROMPT_SECONDS = 0.001
+"""A flush for which the loop waits itself; longer ones cost more than waking another thread."""
+_STALL_SECONDS = 0.05
 _ENDED = "the assessment log is closed"
 _PAUSES = (0.0, 0.1, 0.2, 0.5, 1.0)
 """Seconds before the log is opened again, by failures since rows were last written; the last stays.
@@ -49,6 +55,17 @@ class _Signal(Enum):
 
     FAILED = "the log must be opened again"
     CLOSE = "no more will come"
+
+
+class _Unflushed(NamedTuple):
+    """A turn that was written and waits for the disk."""
+
+    turn: Turn
+    receipts: list[Receipt]
+    writer: LogWriter
+
+
+_Item = Turn | _Unflushed | _Signal
 
 
 class GroupCommit:
@@ -74,10 +91,13 @@ class GroupCommit:
         self._open_writer = open_writer
         self._writer: LogWriter | None = None
         self._writing = threading.Lock()
-        """Held by the thread that uses the writer."""
-        self._pace = DiskPace()
+        """Held by the thread that writes; flushing needs none."""
+        self._broken: LogWriter | None = None
+        """To be closed by the log's thread, which may be flushing it."""
+        self._pace = DiskPace(_STALL_SECONDS, 10)
+        self._flushes = DiskPace(_PROMPT_SECONDS, 30)
         self._here = threading.local()
-        self._queue: queue.SimpleQueue[Turn | _Signal] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._unfinished: deque[Turn] = deque()
         self._closing = threading.Event()
         self._has_ended = False
@@ -115,7 +135,12 @@ class GroupCommit:
             if self._has_ended:
                 raise LogUnavailable(_ENDED)
             turn: Turn | None = getattr(self._here, "turn", None)
-            if turn is None or turn.loop is not loop or turn.is_taken or turn.count >= _MOST_ROWS:
+            if (
+                turn is None
+                or turn.loop is not loop
+                or turn.state is not State.GATHERING
+                or turn.count >= _MOST_ROWS
+            ):
                 turn = self._here.turn = Turn(loop)
                 self._unfinished.append(turn)
                 loop.call_soon(self._hand_over, turn, 0)
@@ -125,16 +150,20 @@ class GroupCommit:
         return future
 
     def _hand_over(self, turn: Turn, calls: int) -> None:
-        """Hand a turn over once it no longer grows: one flush for all who are being answered."""
-        if len(turn.calls) > calls and time.monotonic() - turn.since < _GATHERING_SECONDS:
+        """Hand a turn over once it no longer grows, or is large enough."""
+        grows = len(turn.calls) > calls
+        enough = turn.count >= _ENOUGH_ROWS and not self._flushes.is_prompt
+        waits = not enough and time.monotonic() - turn.since < _GATHERING_SECONDS
+        if grows and waits:
             turn.loop.call_soon(self._hand_over, turn, len(turn.calls))
             return
         with self._counting:
-            if turn.is_taken:  # at the end the log's thread takes whatever is there
+            if turn.state is not State.GATHERING:  # at the end the log's thread takes what is there
                 return
-            turn.is_taken = True
-        if self._is_settled_at_once(turn):
+            turn.state = State.HERE
+        if self._is_written_here(turn):
             return
+        turn.state = State.APART
         with self._counting:
             has_ended = self._has_ended
             if not has_ended:
@@ -142,30 +171,43 @@ class GroupCommit:
         if has_ended:
             self._turn_away([turn], LogUnavailable(_ENDED))
 
-    def _is_settled_at_once(self, turn: Turn) -> bool:
-        """Write a turn here and now; False if more than a prompt disk must be waited for."""
-        if len(self._unfinished) > 1 or not self._writing.acquire(blocking=False):
+    def _is_written_here(self, turn: Turn) -> bool:
+        """Write a turn here and now; False where somebody else is in the way."""
+        with self._counting:
+            if any(one.state is State.APART for one in self._unfinished):
+                return False
+        if not self._writing.acquire(blocking=False):
             return False
         try:
             writer = self._writer
             if writer is None or not writer.waits_for_disk_only or not self._pace.is_prompt:
                 return False
-            return self._is_settled([turn], writer, self._write_at_once)
+            try:
+                with self._pace.timed():
+                    receipts = writer.write_unflushed(turn.rows)
+                if receipts is None:
+                    return False
+                if self._is_flushed_later(_Unflushed(turn, receipts, writer)):
+                    return True
+                with self._flushes.timed():
+                    writer.flush()
+            except Exception as error:  # whatever it is, nobody is told that a row is there
+                self._fail(writer, error, [turn])
+            else:
+                self._tell([turn], receipts)
+            return True
         finally:
             self._writing.release()
 
-    def _write_at_once(self, writer: LogWriter, rows: Sequence[Prepared]) -> list[Receipt] | None:
-        begun = time.monotonic()
-        try:
-            return writer.write_at_once(rows)
-        finally:
-            self._pace.took(time.monotonic() - begun)
-
-    def _write(self, writer: LogWriter, rows: Sequence[Prepared]) -> list[Receipt]:
-        try:
-            return writer.write(rows)
-        finally:  # what else takes long here is waiting for the interpreter or for a lock
-            self._pace.took(writer.flush_seconds)
+    def _is_flushed_later(self, written: _Unflushed) -> bool:
+        """Leave the disk to the log's thread where the event loop has better to do."""
+        with self._counting:
+            busy = any(turn.state is State.UNFLUSHED for turn in self._unfinished)
+            if self._has_ended or (self._flushes.is_prompt and not busy):
+                return False
+            written.turn.state = State.UNFLUSHED
+            self._queue.put(written)
+        return True
 
     def close(self) -> None:
         """Write what waits, and end the thread."""
@@ -175,46 +217,88 @@ class GroupCommit:
 
     def _run(self) -> None:
         try:
-            while self._is_open() and (turns := self._take()) is not None:
-                with self._writing:
-                    writer = self._writer
-                    if writer is None:  # another thread found out meanwhile
-                        self._turn_away(turns, LogUnavailable(self.refusal))
-                    elif turns:
-                        self._is_settled(turns, writer, self._write)
+            while self._is_open() and (items := self._take()) is not None:
+                self._settle(items)
         finally:
             self._end()
 
+    def _settle(self, items: list[Turn | _Unflushed]) -> None:
+        """Flush what was written, and write what was not."""
+        if unflushed := [item for item in items if isinstance(item, _Unflushed)]:
+            self._flush(unflushed)
+        if turns := [item for item in items if isinstance(item, Turn)]:
+            with self._writing:
+                self._write(turns)
+
+    def _flush(self, unflushed: list[_Unflushed]) -> None:
+        """Flush turns and tell their callers; a writer that failed meanwhile speaks for none."""
+        writer = self._writer
+        lost = [item.turn for item in unflushed if item.writer is not writer]
+        if lost:
+            self._turn_away(lost, LogUnavailable(self.refusal))
+        kept = [item for item in unflushed if item.writer is writer]
+        if writer is None or not kept:
+            return
+        begun = time.monotonic()
+        try:
+            writer.flush()
+        except Exception as error:  # whatever it is, nobody is told that a row is there
+            with self._writing:
+                self._fail(writer, error, [item.turn for item in kept])
+            return
+        finally:
+            seconds = time.monotonic() - begun
+            if seconds > _STALL_SECONDS:  # less may have been waiting for the interpreter
+                self._flushes.took(seconds)
+        for item in kept:
+            self._tell([item.turn], item.receipts)
+
+    def _write(self, turns: list[Turn]) -> None:
+        """Write and flush turns and tell their callers how it went."""
+        writer = self._writer
+        if writer is None:  # another thread found out meanwhile
+            self._turn_away(turns, LogUnavailable(self.refusal))
+            return
+        try:
+            receipts = writer.write([row for turn in turns for row in turn.rows])
+        except Exception as error:  # whatever it is, nobody is told that a row is there
+            self._fail(writer, error, turns)
+        else:
+            self._tell(turns, receipts)
+        finally:  # what else takes long here is waiting for the interpreter or for a lock
+            self._pace.took(writer.flush_seconds)
+
     def _end(self) -> None:
-        """Write what was still being gathered or has just been queued, and close."""
+        """Write and flush what was still being gathered or has just been queued, and close."""
         with self._counting:
             self._has_ended = True
-            left = [turn for turn in self._unfinished if not turn.is_taken]
+            left = [turn for turn in self._unfinished if turn.state is State.GATHERING]
             for turn in left:
-                turn.is_taken = True
+                turn.state = State.APART
         self.refusal = self.refusal or _ENDED
+        self._settle([*self._queued(), *left])
         with self._writing:
-            for turn in [*self._queued(), *left]:
-                if self._writer is None:
-                    self._turn_away([turn], LogUnavailable(self.refusal))
-                else:
-                    self._is_settled([turn], self._writer, self._write)
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+            for writer in (self._broken, self._writer):
+                if writer is not None:
+                    writer.close()
+            self._broken = self._writer = None
 
-    def _queued(self) -> list[Turn]:
+    def _queued(self) -> list[Turn | _Unflushed]:
         """Take everything out of the queue, now that nothing is put into it any more."""
         taken = []
         with suppress(queue.Empty):
             while True:
                 taken.append(self._queue.get_nowait())
-        return [turn for turn in taken if isinstance(turn, Turn)]
+        return [item for item in taken if not isinstance(item, _Signal)]
 
     def _is_open(self) -> bool:
         """Open the log until it is open; False once it shall be closed."""
         while self._writer is None:
-            self._turn_away(self._waiting(), LogUnavailable(self.refusal))
+            if self._broken is not None:
+                self._broken.close()
+                self._broken = None
+            waiting = [i.turn if isinstance(i, _Unflushed) else i for i in self._waiting()]
+            self._turn_away(waiting, LogUnavailable(self.refusal))
             if self._closing.wait(_PAUSES[min(self._failures, len(_PAUSES)) - 1]):
                 return False
             self._open((Exception,))
@@ -241,52 +325,47 @@ class GroupCommit:
             _journal.error("%s", reason)
         self.refusal = reason
 
-    def _take(self) -> list[Turn] | None:
-        """Wait for turns and take those that are there; None once the log is closed and empty."""
+    def _take(self) -> list[Turn | _Unflushed] | None:
+        """Wait for something to do and take all of it; None once the log is closed and empty."""
         first = self._queue.get()
         if first is _Signal.CLOSE:
             return None
-        taken = [first] if isinstance(first, Turn) else []
-        return taken + self._waiting(sum(turn.count for turn in taken))
+        if isinstance(first, _Signal):
+            return self._waiting()
+        return [first, *self._waiting(first.count if isinstance(first, Turn) else 0)]
 
-    def _waiting(self, rows: int = 0) -> list[Turn]:
-        """Take the turns that wait, as long as their rows make one transaction."""
-        turns: list[Turn] = []
+    def _waiting(self, rows: int = 0) -> list[Turn | _Unflushed]:
+        """Take what waits, as long as the rows to be written make one transaction."""
+        items: list[Turn | _Unflushed] = []
         while rows < _MOST_ROWS:
             try:
-                turn = self._queue.get_nowait()
+                item = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if turn is _Signal.CLOSE:
-                self._queue.put(turn)
+            if item is _Signal.CLOSE:
+                self._queue.put(item)
                 break
-            if isinstance(turn, Turn):
-                turns.append(turn)
-                rows += turn.count
-        return turns
+            if not isinstance(item, _Signal):
+                items.append(item)
+                rows += item.count if isinstance(item, Turn) else 0
+        return items
 
-    def _is_settled(self, turns: list[Turn], writer: LogWriter, write: Write) -> bool:
-        """Write turns and tell their callers how it went; False if nothing was tried."""
-        rows = [row for turn in turns for row in turn.rows]
-        try:
-            receipts = write(writer, rows)
-        except Exception as error:  # whatever it is, nobody is told that a row is there
-            writer.close()
-            self._refuse(error)
-            self._writer = None
-            self._turn_away(turns, LogUnavailable(self.refusal))
-            self._queue.put(_Signal.FAILED)
-            return True
-        if receipts is None:
-            return False
+    def _fail(self, writer: LogWriter, error: Exception, turns: list[Turn]) -> None:
+        """Use a writer no more, and turn away who waited for it."""
+        self._refuse(error)
+        self._broken, self._writer = writer, None
+        self._turn_away(turns, LogUnavailable(self.refusal))
+        self._queue.put(_Signal.FAILED)
+
+    def _tell(self, turns: list[Turn], receipts: list[Receipt]) -> None:
+        """Tell callers that their rows are durable."""
         self._failures = 0
-        self.counters.rows += len(rows)
+        self.counters.rows += len(receipts)
         self.counters.transactions += 1
         self._done(turns)
         for turn in turns:
             told, receipts = receipts[: turn.count], receipts[turn.count :]
             turn.tell(told)
-        return True
 
     def _turn_away(self, turns: list[Turn], why: LogUnavailable) -> None:
         self._done(turns)

@@ -41,7 +41,7 @@ class LogWriter:
     """Writes to one log in one chain, durably, for one thread at a time."""
 
     flush_seconds = 0.0
-    """How long the last commit took: the disk, and hardly anything else."""
+    """How long the last commit of :meth:`write` took: the disk, and hardly anything else."""
 
     def __init__(
         self, database: Database, keys: SiteKeys, inputs: Inputs, example: bytes = b""
@@ -98,22 +98,37 @@ class LogWriter:
 
         After any error the writer is to be closed, and nothing of this call counts as written.
         """
-        written_at = _now()
-        rows = self._chained(prepared, written_at)
+        self.flush_seconds = 0.0
+        rows = self._chained(prepared, _now())
         self._connection.begin()
-        return self._committed(rows, prepared, erase)
+        head = self._inserted(rows, prepared, erase)
+        begun = time.monotonic()
+        try:
+            self._connection.commit()
+        finally:
+            self.flush_seconds = time.monotonic() - begun
+        return self._receipts(head, rows, prepared)
 
-    def write_at_once(self, prepared: Sequence[Prepared]) -> list[Receipt] | None:
-        """Write rows as :meth:`write` does; None where somebody must be waited for for long."""
+    def write_unflushed(self, prepared: Sequence[Prepared]) -> list[Receipt] | None:
+        """Write rows that are durable after :meth:`flush`; None where somebody is in the way."""
         rows = self._chained(prepared, _now())
         if not self._connection.begin_at_once():
             return None
-        return self._committed(rows, prepared, ())
+        head = self._inserted(rows, prepared, ())
+        self._connection.commit_unflushed()
+        return self._receipts(head, rows, prepared)
 
-    def _committed(
+    def flush(self) -> None:
+        """Return when all that was written is durable; another thread may write meanwhile.
+
+        After any error the writer is to be closed, and nothing that waited counts as written.
+        """
+        self._connection.flush()
+
+    def _inserted(
         self, rows: list[EntryRow], prepared: Sequence[Prepared], erase: Iterable[UUID]
-    ) -> list[Receipt]:
-        self.flush_seconds = 0.0
+    ) -> WriterRow:
+        """Insert rows and destroy keys; return the chain's head once this is committed."""
         head = self._at(self._row, rows[-1].sequence, rows[-1].hash)
         connection = self._connection
         connection.insert(ENTRY, EntryRow._fields, rows)
@@ -124,11 +139,11 @@ class LogWriter:
         place = {"id": head.id, "sequence": head.sequence, "head": head.head, "seal": head.seal}
         if connection.change(_ADVANCE, [place | {"before": self._row.sequence}]) != 1:
             raise LogDamaged
-        begun = time.monotonic()
-        try:
-            connection.commit()
-        finally:
-            self.flush_seconds = time.monotonic() - begun
+        return head
+
+    def _receipts(
+        self, head: WriterRow, rows: list[EntryRow], prepared: Sequence[Prepared]
+    ) -> list[Receipt]:
         self._row = head
         when = moment(rows[0].written_at)
         return [Receipt(one.id, when) for one in prepared]

@@ -50,6 +50,13 @@ class PostgresqlConnection:
         self._raw.execute(text("COMMIT"))
         self._is_reading = False
 
+    def commit_unflushed(self) -> None:
+        """Commit as ever: a server is waited for anyway."""
+        self.commit()
+
+    def flush(self) -> None:
+        """Do nothing: the server has flushed what was committed."""
+
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows by position."""
         names = ", ".join(f":{column}" for column in columns)

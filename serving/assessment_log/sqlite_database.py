@@ -1,10 +1,15 @@
-"""The log in an SQLite file: write-ahead logging, each commit flushed to disk."""
+"""The log in an SQLite file: write-ahead logging, each commit flushed to disk.
+
+SQLite would flush within COMMIT, while it holds the lock for which other workers wait. So it is
+told not to (``synchronous=NORMAL``), and the write-ahead file is flushed afterwards, as SQLite
+would do it: what was committed before a flush survives a power failure.
+"""
 
 import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -23,7 +28,10 @@ _MOST_ROWS_A_STEP = 32
 """``sqlite3`` keeps each of the last 128 statements with the values that it was last given, and
 every number of rows is a statement of its own: with hundreds of rows in each they were 240 MB."""
 _PRIMARY_CODE = 0xFF
-_PRAGMAS = ("synchronous=FULL", "secure_delete=ON", "wal_autocheckpoint=2000")
+_PRAGMAS = ("synchronous=NORMAL", "secure_delete=ON", "wal_autocheckpoint=2000")
+
+
+_flush = getattr(os, "fdatasync", os.fsync)
 
 
 class DatabaseMoved(sqlite3.OperationalError):
@@ -35,9 +43,17 @@ class SqliteConnection:
 
     waits_for_disk_only = True
 
-    def __init__(self, path: Path) -> None:
-        """Open the file; pages of deleted rows are overwritten with zeros."""
+    def __init__(self, path: Path, on_loss: Callable[[], None]) -> None:
+        """Open the file; pages of deleted rows are overwritten with zeros.
+
+        Parameters
+        ----------
+        on_loss
+            Told of a flush that failed.
+        """
         self._path = path
+        self._on_loss = on_loss
+        self._ahead: int | None = None
         self._raw = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         for pragma in _PRAGMAS:
             self._execute(f"PRAGMA {pragma}")
@@ -86,6 +102,11 @@ class SqliteConnection:
 
     def commit(self) -> None:
         """Commit and flush; raises DatabaseMoved if the file is not where it was."""
+        self.commit_unflushed()
+        self.flush()
+
+    def commit_unflushed(self) -> None:
+        """Commit; raises DatabaseMoved if the file is not where it was."""
         self._execute("COMMIT")
         try:
             moved = self._identity() != self._file
@@ -93,6 +114,16 @@ class SqliteConnection:
             moved = True
         if moved:
             raise DatabaseMoved
+
+    def flush(self) -> None:
+        """Return when whatever was committed is on disk; may be called from any thread."""
+        try:
+            if self._ahead is None:
+                self._ahead = os.open(f"{self._path}-wal", os.O_RDONLY)
+            _flush(self._ahead)
+        except OSError:
+            self._on_loss()
+            raise
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows in few steps.
@@ -120,6 +151,9 @@ class SqliteConnection:
 
     def close(self) -> None:
         """Close the file."""
+        if self._ahead is not None:
+            os.close(self._ahead)
+            self._ahead = None
         self._raw.close()
 
 
@@ -135,12 +169,32 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         """Name the file."""
         self.path = path
+        self._has_lost = False
 
     def connect(self) -> SqliteConnection:
         """Open the file, which must be there."""
         if not self.path.exists():
             raise DatabaseMoved
-        return SqliteConnection(self.path)
+        if self._has_lost:
+            self._begin_anew()
+        return SqliteConnection(self.path, self._lost)
+
+    def _lost(self) -> None:
+        self._has_lost = True
+
+    def _begin_anew(self) -> None:
+        """Give up a write-ahead file of which a part may never have reached the disk.
+
+        After a flush that failed the system takes what it could not write for written: the next
+        flush would succeed, and after a power failure everything behind the gap would be gone.
+        """
+        connection = SqliteConnection(self.path, self._lost)
+        try:
+            if not _is_emptied(connection):
+                raise sqlite3.OperationalError("the write-ahead file is in use")
+        finally:
+            connection.close()
+        self._has_lost = False
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -182,13 +236,18 @@ class SqliteDatabase:
 
     def forget_destroyed(self) -> bool:
         """Move the write-ahead file into the database and empty it, between two transactions."""
-        until = time.monotonic() + _PATIENCE_SECONDS
         connection = self.connect()
         try:
-            while True:
-                (blocked, _, _), *_ = connection.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-                if not blocked or time.monotonic() > until:
-                    return not blocked
-                time.sleep(_RETRY_SECONDS)
+            return _is_emptied(connection)
         finally:
             connection.close()
+
+
+def _is_emptied(connection: SqliteConnection) -> bool:
+    """Move the write-ahead file into the database; False where somebody was in the way."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        (blocked, _, _), *_ = connection.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        if not blocked or time.monotonic() > until:
+            return not blocked
+        time.sleep(_RETRY_SECONDS)

@@ -5,6 +5,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import Enum
 
 from serving.assessment_log.entries import Receipt
 from serving.assessment_log.preparation import Prepared
@@ -21,6 +22,15 @@ class Call:
     future: asyncio.Future[list[Receipt]]
 
 
+class State(Enum):
+    """What becomes of a turn."""
+
+    GATHERING = "it may grow"
+    HERE = "the thread of its event loop writes it"
+    APART = "the log's thread is to write it"
+    UNFLUSHED = "it is written, and the log's thread is to flush it"
+
+
 @dataclass(slots=True, eq=False)
 class Turn:
     """The calls that are gathered for one transaction; made in the thread of their event loop."""
@@ -33,8 +43,7 @@ class Turn:
     """Their bytes."""
     since: float = field(default_factory=time.monotonic)
     thread: int = field(default_factory=threading.get_ident)
-    is_taken: bool = False
-    """Whether somebody writes it; nothing may be added any more."""
+    state: State = State.GATHERING
 
     def add(self, rows: list[Prepared]) -> asyncio.Future[list[Receipt]]:
         """Take the rows of one more call; return what tells of them."""

@@ -1,12 +1,13 @@
 """A disk that is full, read-only, locked or away: no answer without its row, and back by itself."""
 
 import asyncio
+import errno
 import os
 import resource
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -264,7 +265,7 @@ def test_a_disk_with_room_for_a_beginning_only_is_not_tried_all_the_time(
         raise sqlite3.OperationalError("database or disk is full")
 
     async def use(log: AssessmentLog) -> int:
-        monkeypatch.setattr(LogWriter, "_committed", full)
+        monkeypatch.setattr(LogWriter, "_inserted", full)
         refused = 0
         while refused < 2_000:
             with pytest.raises(LogUnavailable):
@@ -279,38 +280,39 @@ def test_a_disk_with_room_for_a_beginning_only_is_not_tried_all_the_time(
 def test_whatever_goes_wrong_the_writing_thread_lives(
     settings: LogSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    committed = LogWriter._committed
+    inserted = LogWriter._inserted
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
     async def use(log: AssessmentLog) -> list[UUID]:
-        monkeypatch.setattr(LogWriter, "_committed", fail)
+        monkeypatch.setattr(LogWriter, "_inserted", fail)
         with pytest.raises(LogUnavailable, match="ZeroDivisionError"):
             await log.append(an_entry())
-        monkeypatch.setattr(LogWriter, "_committed", committed)
+        monkeypatch.setattr(LogWriter, "_inserted", inserted)
         await back(log)
         return [(await log.append(an_entry())).id]
 
     assert all_there(settings, using(settings, use))
 
 
+@pytest.mark.parametrize("step", ["commit_unflushed", "flush"])
 def test_a_failed_commit_ends_its_chain(
-    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+    settings: LogSettings, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """The row is on disk although the commit seemed to fail: the next chain must not fork it."""
-    commit = SqliteConnection.commit
+    done = getattr(SqliteConnection, step)
 
-    def commit_and_fail(connection: SqliteConnection) -> None:
-        commit(connection)
+    def do_and_fail(connection: SqliteConnection) -> None:
+        done(connection)
         raise sqlite3.OperationalError("disk I/O error")
 
     async def use(log: AssessmentLog) -> list[UUID]:
         kept = [(await log.append(an_entry())).id]
-        monkeypatch.setattr(SqliteConnection, "commit", commit_and_fail)
+        monkeypatch.setattr(SqliteConnection, step, do_and_fail)
         with pytest.raises(LogUnavailable):
             await log.append(an_entry())
-        monkeypatch.setattr(SqliteConnection, "commit", commit)
+        monkeypatch.setattr(SqliteConnection, step, done)
         await back(log)
         return [*kept, (await log.append(an_entry())).id]
 
@@ -340,3 +342,38 @@ def test_a_log_that_is_not_ready_closes_at_once(settings: LogSettings) -> None:
     log = AssessmentLog.open(settings)
     log.close()
     assert threading.active_count() == 1
+
+
+def test_after_a_flush_that_failed_nothing_is_kept_behind_what_may_be_lost(
+    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system forgets what it could not write: the next flush alone would prove nothing."""
+    emptied: list[int] = []
+    is_emptied, flush = sqlite_database._is_emptied, sqlite_database._flush
+    ahead = Path(f"{file_of(settings)}-wal")
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    def in_use_at_first(connection: SqliteConnection) -> bool:
+        done = bool(emptied) and is_emptied(connection)
+        emptied.append(ahead.stat().st_size)
+        return done
+
+    async def use(log: AssessmentLog) -> list[UUID]:
+        kept = [(await log.append(an_entry())).id]
+        monkeypatch.setattr(sqlite_database, "_is_emptied", in_use_at_first)
+        monkeypatch.setattr(sqlite_database, "_flush", fail)
+        with pytest.raises(LogUnavailable):
+            await log.append(an_entry())
+        monkeypatch.setattr(sqlite_database, "_flush", flush)
+        await back(log)
+        return [*kept, (await log.append(an_entry())).id, (await log.append(an_entry())).id]
+
+    AssessmentLog.open(settings).close()  # the tables
+    with closing(sqlite3.connect(file_of(settings))) as another_worker:
+        another_worker.execute("SELECT count(*) FROM entry").fetchall()
+        kept = using(settings, use)
+    assert all_there(settings, kept)
+    assert len(emptied) == 2
+    assert emptied[0] > emptied[1] == 0

@@ -1,8 +1,10 @@
 """What is appended is durable, readable, and in clear nowhere."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from serving.assessment_log import sqlite_database
 from serving.assessment_log.entries import Kind, LogEntry
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.opening import LogHome
@@ -57,11 +60,36 @@ def test_when_append_returns_another_process_would_see_the_row(settings: LogSett
     using(settings, use)
 
 
-def test_rows_are_flushed_at_every_commit(log: AssessmentLog, settings: LogSettings) -> None:
-    """Without FULL, write-ahead logging keeps its promise only until the power fails."""
+def test_a_row_is_flushed_after_it_was_written_and_before_anybody_is_told(
+    settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite itself would flush only now and then: a power failure would take the rest."""
+    flush, seen = sqlite_database._flush, []
+
+    def watched(descriptor: int) -> None:
+        path = file_of(settings)
+        with closing(sqlite3.connect(path)) as other:
+            (rows,) = other.execute("SELECT count(*) FROM entry").fetchone()
+        flush(descriptor)
+        seen.append((rows, os.path.sameopenfile(descriptor, opened[0]), len(told)))
+
+    async def use(log: AssessmentLog) -> None:
+        opened.append(os.open(f"{file_of(settings)}-wal", os.O_RDONLY))
+        monkeypatch.setattr(sqlite_database, "_flush", watched)
+        for number in range(3):
+            await log.append(an_entry(number))
+            told.append(number)
+        os.close(opened[0])
+
+    opened: list[int] = []
+    told: list[int] = []
+    using(settings, use)
+    assert seen == [(1, True, 0), (2, True, 1), (3, True, 2)]
+
+
+def test_the_file_is_in_write_ahead_mode(log: AssessmentLog) -> None:
     writer = log._commits._writer
     assert writer is not None
-    assert next(writer._connection.rows("PRAGMA synchronous")) == (2,)
     assert next(writer._connection.rows("PRAGMA journal_mode")) == ("wal",)
 
 
