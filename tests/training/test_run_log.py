@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run as Logged
 
+from data_schemas.cohort_table import CohortRefused, Purpose, read_cohort
 from serving.model.artefact import ArtefactRefused, sha256
 from serving.openapi import EXAMPLE_PATIENT
 from training.judging.repetitions import Number, repetitions
@@ -264,13 +265,28 @@ def test_the_registered_version_has_a_signature_and_an_example(told: Told) -> No
     import mlflow
 
     found = told.client.get_model_version(ICANS, told.registered.number)
-    signature = mlflow.pyfunc.load_model(found.source).metadata.signature
-    required = {c.name for c in signature.inputs.inputs if c.required}
-    assert required == {"patient_id", "product", "disease"}
-    assert {"crp_mg_l", "ldh_uln_u_l", "age_years"} <= set(signature.inputs.input_names())
-    assert signature.outputs.input_names()[1:] == [
+    loaded = mlflow.pyfunc.load_model(found.source)
+    assert loaded.metadata.signature.outputs.input_names()[1:] == [
         ICANS, f"{ICANS}_low", f"{ICANS}_high", f"{ICANS}_status",
     ]  # fmt: skip
+    assert {"crp_mg_l", "ldh_uln_u_l", "age_years"} <= set(loaded.input_example)
+
+
+def test_what_mlflow_is_asked_is_read_by_the_contract_whole(told: Told) -> None:
+    """By a signature of its inputs MLflow would drop what it does not name, without a word."""
+    import mlflow
+
+    found = told.client.get_model_version(ICANS, told.registered.number)
+    loaded = mlflow.pyfunc.load_model(found.source)
+    example = loaded.input_example
+    plain = loaded.predict(example)
+    crp = example["crp_mg_l"] / 10
+    respelt = example.drop(columns="crp_mg_l").assign(crp_mg_dl=crp, patient_id=7)
+    respelt["age_years"] = respelt["age_years"].astype(int)
+    columns = [ICANS, f"{ICANS}_low", f"{ICANS}_status"]
+    assert loaded.predict(respelt)[columns].equals(plain[columns])
+    with pytest.raises(CohortRefused, match="crp: a column needs its unit"):
+        loaded.predict(example.rename(columns={"crp_mg_l": "crp"}))
 
 
 def test_the_logged_model_knows_its_version_and_its_numbers(told: Told) -> None:
@@ -295,8 +311,6 @@ def test_mlflow_loads_a_model_that_answers_as_ours_does(told: Told, run: Run) ->
 
 
 def _columns(table: pd.DataFrame) -> dict[str, Any]:
-    from data_schemas.cohort_table import Purpose, read_cohort
-
     return read_cohort(table, Purpose.SCORING).columns()
 
 

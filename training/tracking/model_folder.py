@@ -53,22 +53,19 @@ def write_model_folder(artefact: Artefact, described: "Model", folder: Path, scr
 
 
 def signature(artefact: Artefact) -> "ModelSignature":
-    """Return the columns of a cohort table that a model reads, and those of its answer."""
+    """Return the columns of a model's answer; what it is asked is checked by the contract alone.
+
+    MLflow drops every column that a signature's inputs do not name, so a value in another accepted
+    unit, or under a misspelt name, would be missing without a word; and it refuses whole numbers
+    where it expects others. The input example shows what the model reads.
+    """
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema, TensorSpec
+    from mlflow.types import ColSpec, Schema
 
     outcome = artefact.model.outcome
-    inputs: list[ColSpec | TensorSpec] = [
-        ColSpec("string", "patient_id"),
-        *(
-            ColSpec(kind, column, name in _REQUIRED)
-            for name, column, kind in columns_read(artefact)
-        ),
-    ]
     risks = [ColSpec("double", f"{outcome}{end}") for end in ("", "_low", "_high")]
     status = ColSpec("string", f"{outcome}_status")
-    answer = [ColSpec("string", "patient_id"), *risks, status]
-    return ModelSignature(Schema(inputs), Schema([*answer]))
+    return ModelSignature(outputs=Schema([ColSpec("string", "patient_id"), *risks, status]))
 
 
 def columns_read(artefact: Artefact) -> Iterator[tuple[str, str, str]]:
