@@ -25,6 +25,7 @@ from training.report.patients_record import (
     TableOne,
     WordByOutcome,
 )
+from training.report.small_cells import hidden
 from training.synthesis.published_effects import TUMOUR_BURDEN
 
 Array = np.ndarray
@@ -59,12 +60,18 @@ def flow(cohort: LearningCohort, smallest_cell: int) -> Flow:
 
 
 def _counted(words: Array, outcome: Array, smallest_cell: int) -> Iterator[GroupCount]:
-    for group in sorted(set(words)):
-        had = outcome[words == group]
-        events, patients = int(had.sum()), len(had)
-        few = min(events, patients - events) < smallest_cell
+    groups = sorted(set(words))
+    had = [outcome[words == group] for group in groups]
+    counts = np.array([(y.sum(), (1 - y).sum()) for y in had], dtype=int)
+    few = np.any(hidden(counts, smallest_cell) | (counts < smallest_cell), axis=1)
+    if few.sum() == 1 < len(groups):
+        few[np.argmin(np.where(few, len(words) + 1, counts[:, 0]))] = True
+    for group, (events, others), hides in zip(groups, counts.tolist(), few, strict=True):
         yield GroupCount(
-            group=said(group), patients=patients, events=None if few else events, suppressed=few
+            group=said(group),
+            patients=events + others,
+            events=None if hides else events,
+            suppressed=bool(hides),
         )
 
 
@@ -142,14 +149,32 @@ def _characteristic(
             **{key: _counted_missing(values[whom], smallest_cell) for key, whom in columns.items()}
         ),
         quartiles=quartiles,
-        words=tuple(
-            WordByOutcome(
-                word=said(word),
-                **{key: _count(values[whom], word, smallest_cell) for key, whom in columns.items()},
-            )
-            for word in _shown(words, values)
-        ),
+        words=tuple(_by_words(values, words, columns, smallest_cell)) if words else (),
     )
+
+
+def _by_words(
+    values: Array, words: tuple[str, ...], columns: dict[str, Array], smallest_cell: int
+) -> Iterator[WordByOutcome]:
+    carriers = {
+        key: np.array([(values[whom] == word).sum() for word in words])
+        for key, whom in columns.items()
+    }
+    by_outcome = np.column_stack([carriers["with_outcome"], carriers["without_outcome"]])
+    # Of so few patients a column is empty, and would be what the other two leave.
+    few = any(0 < columns[by].sum() < smallest_cell for by in ("with_outcome", "without_outcome"))
+    hides = hidden(by_outcome, smallest_cell) | few
+    of_all = hidden(carriers["everyone"][:, None], smallest_cell)
+    hidden_in = dict(zip(columns, np.column_stack([of_all, hides]).T, strict=True))
+    for row, word in enumerate(words):
+        if word in _shown(words, values):
+            yield WordByOutcome(
+                word=said(word),
+                **{
+                    key: _count(values[whom], word, smallest_cell, hides=hidden_in[key][row])
+                    for key, whom in columns.items()
+                },
+            )
 
 
 def _shown(words: tuple[str, ...], values: Array) -> list[str]:
@@ -185,9 +210,9 @@ def _counted_missing(values: Array, smallest_cell: int) -> Missing:
     return Missing(patients=missing, share=missing / len(values))
 
 
-def _count(values: Array, word: str, smallest_cell: int) -> Count:
+def _count(values: Array, word: str, smallest_cell: int, *, hides: bool) -> Count:
     measured, carriers = int((~_missing(values)).sum()), int((values == word).sum())
-    if 0 < carriers < smallest_cell or len(values) < smallest_cell:
+    if hides or len(values) < smallest_cell:
         return Count(patients=None, share=None, suppressed=True)
     return Count(patients=carriers, share=carriers / measured if measured else None)
 
