@@ -25,6 +25,8 @@ from data_schemas.units import IDENTITY, LARGEST
 
 SYNTHETIC = "synthetic"
 MEASURED_AT = "_measured_at"
+_ENOUGH_TO_KNOW_BY = 5
+"""Two patients who were infused on one day rarely agree in so many measured quantities."""
 _ADMINISTRATIVE = ("patient_id", "site", "infusion_date", "grading_scale", SYNTHETIC)
 _GRADES = ("crs_grade", "icans_grade")
 _YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0}
@@ -212,6 +214,25 @@ class CohortCheck:
             "site": self._text("site", needed="site" in needed).str.strip(),
             "infusion_date": self._dates("infusion_date", needed="infusion_date" in needed),
         }
+
+    def nobody_twice(self, predictors: pd.DataFrame, whereabouts: pd.DataFrame) -> None:
+        """Refuse rows that are alike in everything that was measured, whatever their identifiers.
+
+        Parameters
+        ----------
+        predictors
+            In canonical units.
+        whereabouts
+            Site and day of infusion.
+        """
+        quantities = [n for n in predictors if isinstance(PREDICTORS[str(n)], Quantity)]
+        enough = predictors[quantities].notna().sum(axis=1) >= _ENOUGH_TO_KNOW_BY
+        whole = pd.concat([predictors, whereabouts], axis=1)
+        message = (
+            f"the same values as another row, {_ENOUGH_TO_KNOW_BY} or more of them measured, "
+            "at the same site on the same day: one row a patient"
+        )
+        self.violate("(rows)", "duplicated_row", message, whole.duplicated(keep=False) & enough)
 
     def synthetic(self) -> bool:
         """Tell whether any row says that it was simulated."""

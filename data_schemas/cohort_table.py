@@ -123,6 +123,8 @@ def read_cohort(
     outcome_columns = check.outcomes((*asked, *present))
     administrative = check.administrative()
     days_before = check.days_before_infusion(administrative["infusion_date"])
+    if purpose is Purpose.DEVELOPMENT:
+        check.nobody_twice(predictors, pd.DataFrame({**administrative}).drop(columns="patient_id"))
     synthetic = check.synthetic()
     check.unknown_columns()
     if check.violations:

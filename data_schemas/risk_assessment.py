@@ -43,7 +43,8 @@ CAUTION_TEXTS: dict[CautionCode, str] = {
     CautionCode.ACTIVE_CNS_DISEASE: "active CNS disease: most published cohorts excluded it",
     CautionCode.UNCONTROLLED_INFECTION: "uncontrolled infection: published cohorts excluded it",
     CautionCode.FEW_DATA_FOR_PRODUCT: (
-        "no published cohort of this product in this disease: its base rate is borrowed from others"
+        "our tables of published cohorts hold none of this product in this disease: its base rate "
+        "is borrowed from others"
     ),
     CautionCode.PREDICTOR_NOT_MEASURED: "a main predictor is missing: the interval is wider",
     CautionCode.FITTED_ON_SIMULATED_PATIENTS: (

@@ -124,11 +124,18 @@ def _manifest(
         update={
             "cohort": _together(parent.cohort, step),
             "lineage": (*parent.lineage, step),
-            "validated_on_real_patients": parent.validated_on_real_patients + real,
+            # Whoever tried the parent tried another model, and these had a hand in this one.
+            "validated_on_real_patients": 0,
+            "local_deviation": f"{parent.local_deviation}; then {_updated_by(step)}",
             "performance": headline(evaluation, ValidationSection().folds),
             "software": software(),
         }
     )
+
+
+def _updated_by(step: UpdateStatement) -> str:
+    whom = "real" if step.real_patients else "simulated"
+    return f"recalibrated on {step.patients} {whom} patients with {step.events} events"
 
 
 def _together(fitted: CohortStatement, step: UpdateStatement) -> CohortStatement:

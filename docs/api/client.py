@@ -12,7 +12,7 @@ try:
     answer = json.load(urlopen(request, timeout=10))  # noqa: S310  # the caller names the address
 except HTTPError as refused:
     sys.exit(refused.read().decode())  # every problem by its field; no value is repeated
-print("status:", answer["status"])  # first: without ok or caution there is no risk
+print("status:", answer["status"])  # that of the worst outcome; each has its own
 for caution in answer["cautions"]:
     print("caution:", caution["text"])
 for one in answer["outcomes"]:

@@ -159,10 +159,13 @@ def model_statement(manifest: ModelManifest) -> str:
     return f"{fitted}; validated on {validated or 'no'} real patients. Not for clinical use."
 
 
-_SYNTHESIS = "random-effects synthesis of published cohorts, on the ASTCT 2019 scale"
+_SYNTHESIS = (
+    "random-effects synthesis of published cohorts, on the ASTCT 2019 scale, "
+    "drawn towards those of other products"
+)
 _RATE_NOTES: dict[Origin, str] = {
     "published": _SYNTHESIS,
-    "borrowed": f"{_SYNTHESIS}; no cohort of this product in this disease was found, "
+    "borrowed": f"{_SYNTHESIS}; our tables hold none of this product in this disease, "
     "so it is borrowed",
     "own cohort": "the pooled rate of the cohort that the model was fitted on; none is published",
 }

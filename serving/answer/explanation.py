@@ -9,7 +9,7 @@ from data_schemas.products import DISEASES
 from data_schemas.risk_assessment import Explanation
 from serving.answer.compiled_model import Said
 from serving.answer.points import points_per_log_odds, whole_points
-from serving.answer.told import ABOUT, AS_TYPICAL, GROUPS, Told
+from serving.answer.told import ABOUT, GROUPS, NO_DIFFERENCE, Told
 from serving.model.risk_model import RiskModel
 
 _NEGLIGIBLE = 5e-13
@@ -92,11 +92,11 @@ def _contributions(added: Added, told: Told) -> tuple[list[object], dict[str, fl
                 "group": group,
                 "log_odds": log_odds,
                 "measured": True,
-                "text": words[name] + (says if abs(log_odds) > _NEGLIGIBLE else AS_TYPICAL),
+                "text": words[name] + (says if abs(log_odds) > _NEGLIGIBLE else NO_DIFFERENCE),
             }
         )
     if len(moved) < len(measured.known):
-        made += [told.as_typical(name) for name in measured.known if name not in moved]
+        made += [told.without_effect(name) for name in measured.known if name not in moved]
     made += measured.nothing
     return made, sums
 

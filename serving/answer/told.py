@@ -12,7 +12,7 @@ from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from data_schemas.products import DISEASES
 from serving.answer.centile_basis import typical_patients
 from serving.answer.compiled_terms import BURDEN, PatientTerms, Values
-from serving.answer.words import UNITS, label_of, value_in_words
+from serving.answer.words import UNITS, four_digits, label_of, value_in_words
 from serving.model.terms import Term
 
 NOT_MEASURED = "not measured"
@@ -23,7 +23,7 @@ GROUPS = (
 GROUP_OF: Mapping[str, str] = {n: d.group for n, d in PREDICTORS.items()} | {BURDEN: "tumour"}
 """The group of each predictor, and of tumour burden."""
 
-AS_TYPICAL = ": as typical"
+NO_DIFFERENCE = ": makes no difference to the risk"
 _MOST_PATTERNS = 512
 
 
@@ -45,7 +45,7 @@ class Measured(NamedTuple):
 class Told:
     """One patient in words; ``words`` holds each measured predictor with its label and value."""
 
-    __slots__ = ("_as_typical", "_standing", "_terms", "_typical", "measured", "words")
+    __slots__ = ("_idle_ones", "_standing", "_terms", "_typical", "measured", "words")
 
     def __init__(
         self, values: Values, terms: PatientTerms, measured: Measured, typical: Mapping[str, str]
@@ -54,22 +54,22 @@ class Told:
         self._terms = terms
         self._typical = typical
         self._standing: dict[str, tuple[int | None, str]] = {}
-        self._as_typical: dict[str, dict[str, object]] = {}
+        self._idle_ones: dict[str, dict[str, object]] = {}
         self.measured = measured
         self.words = _words(values, terms)
 
-    def as_typical(self, name: str) -> dict[str, object]:
+    def without_effect(self, name: str) -> dict[str, object]:
         """Return the contribution of a measured predictor that adds nothing."""
-        known = self._as_typical.get(name)
+        known = self._idle_ones.get(name)
         if known is None:
             label, group = ABOUT[name]
-            known = self._as_typical[name] = {
+            known = self._idle_ones[name] = {
                 "predictor": name,
                 "label": label,
                 "group": group,
                 "log_odds": 0.0,
                 "measured": True,
-                "text": self.words[name] + AS_TYPICAL,
+                "text": self.words[name] + NO_DIFFERENCE,
             }
         return known
 
@@ -143,7 +143,7 @@ def centile_of(distance: float) -> int:
 
 _ROOT_OF_TWO = sqrt(2)
 _OF_NUMBER = {
-    name: f"{declared.label.replace('%', '%%')} %.4g {UNITS[name].replace('%', '%%')}".rstrip()
+    name: f"{declared.label.replace('%', '%%')} %s {UNITS[name].replace('%', '%%')}".rstrip()
     for name, declared in PREDICTORS.items()
     if isinstance(declared, Quantity)
 }
@@ -187,4 +187,4 @@ def _words(values: Values, terms: PatientTerms) -> dict[str, str]:
 def words_of(name: str, value: float | str | bool) -> str:
     """Return a predictor's label and value in words."""
     written = _OF_NUMBER.get(name)
-    return _OF_WORD[name, value] if written is None else written % value
+    return _OF_WORD[name, value] if written is None else written % four_digits(float(value))

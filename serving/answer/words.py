@@ -5,6 +5,8 @@ from math import isnan
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 
 _UNITS = {"a": "years", "{score}": "", "{count}": "", "{INR}": ""}
+_ALL_DIGITS_FROM = 1000
+"""No laboratory writes 1.234e+04, nor rounds ferritin to tens."""
 UNITS = {
     name: _UNITS.get(declared.unit, declared.unit)
     for name, declared in PREDICTORS.items()
@@ -28,7 +30,12 @@ def value_in_words(name: str, value: float | str | bool | None) -> str | None:
         return None
     if isinstance(declared, Flag):
         return "present" if value else "absent"
-    return f"{float(value):.4g} {UNITS[name]}".rstrip()
+    return f"{four_digits(float(value))} {UNITS[name]}".rstrip()
+
+
+def four_digits(number: float) -> str:
+    """Return a number with four digits, and all of them before the decimal point."""
+    return f"{number:.4g}" if abs(number) < _ALL_DIGITS_FROM else f"{number:.0f}"
 
 
 _PERCENT = ["<1", *map(str, range(1, 96)), ">95"]

@@ -120,10 +120,18 @@ def _basis(answer: _Json, reading: Reading) -> list[str]:
     )
 
 
+_BANDS = {
+    "above": "above product average",
+    "near": "not distinguishable from product average",
+    "below": "below product average",
+}
+"""By the interval: near says that it holds the product's rate, not that the risk is like it."""
+
+
 def _prediction(one: _Json, answer: _Json, reading: Reading) -> _Json:
     """Return one outcome's prediction."""
     rate, band = one["base_rate"]["risk"], f"{one['comparison']}-product-average"
-    words = band.replace("-", " ")
+    words = _BANDS[one["comparison"]]
     found = {
         "extension": [
             _interval(one),

@@ -85,7 +85,8 @@ function signed(logOdds) {
   return Number(digits) === 0 ? digits : (logOdds < 0 ? "−" : "+") + digits;
 }
 
-const number = (value, digits = 4) => String(Number(value.toPrecision(digits)));
+const number = (value, digits = 4) =>
+  String(Math.abs(value) < 1000 ? Number(value.toPrecision(digits)) : Math.round(value));
 const spaced = (word) => String(word).replace("B_", "B-").replace("L_S", "L/S").replaceAll("_", " ");
 const named = (word) => SHORT[word] ?? spaced(word);
 const labelOf = (name) => predictors.get(name).label;

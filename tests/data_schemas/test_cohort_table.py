@@ -309,6 +309,19 @@ def test_missing_predictors_are_completed() -> None:
     assert columns["sex"].tolist() == [None, None]
 
 
+def test_a_patient_under_another_identifier_is_found_by_the_values() -> None:
+    """Else a copy would be judged by a model that has seen the patient."""
+    measured = {name: np.arange(N) + 200.0 for name in ("ferritin_ng_ml", "ldh_u_l")}
+    measured |= {"platelets_10e9_l": np.arange(N) + 50.0, "anc_10e9_l": np.arange(N) / 10 + 1}
+    given = table(**measured)
+    copied = pd.concat([given, given.iloc[[3]].assign(patient_id="another")], ignore_index=True)
+    assert only(violations_of(copied)) == ("(rows)", "duplicated_row", (4, 14))
+    other_day = copied.assign(infusion_date=["2026-03-12"] * N + ["2026-03-13"])
+    assert len(read(other_day)) == N + 1
+    few = [*measured][1:]
+    assert len(read(copied.drop(columns=few))) == N + 1
+
+
 # ---- fingerprint
 
 

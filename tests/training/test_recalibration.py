@@ -141,13 +141,15 @@ def test_real_patients_are_counted_and_the_card_says_so(
     parent = evidence_run.artefact
     cohort = external_cohort(parent, real)
     manifest = shipped(recalibrate(parent, cohort, tmp_path)).manifest
-    assert manifest.validated_on_real_patients == len(cohort)
+    assert manifest.validated_on_real_patients == 0  # they had a hand in it
+    updated = f"recalibrated on {len(cohort)} real patients with {cohort.events} events"
+    assert manifest.local_deviation == f"{parent.manifest.local_deviation}; then {updated}"
     assert manifest.cohort.real_patients == manifest.lineage[0].real_patients == len(cohort)
     assert not manifest.cohort.is_simulated
     assert {m.on.split(", ", 1)[1] for m in manifest.performance} == {"real patients"}
     card = next(tmp_path.glob("severe_icans/*/model_card.md")).read_text("utf-8")
     assert f"{len(cohort)} patients ({len(cohort)} real) with {cohort.events} events" in card
-    rests_on = f"fitted on {len(cohort)} and validated on {len(cohort)} real patients"
+    rests_on = f"fitted on {len(cohort)} and validated on no real patients"
     assert f"Research use only: {rests_on}, and not for clinical decisions." in card
 
 

@@ -14,7 +14,7 @@ from serving.answer.words import natural_frequency, percent_in_words, value_in_w
     ("name", "value", "words"),
     [
         ("crp", 84.0, "84 mg/L"),
-        ("ferritin", 123456.0, "1.235e+05 ng/mL"),
+        ("ferritin", 123456.0, "123456 ng/mL"),
         ("age", 64.0, "64 years"),
         ("ecog", 2.0, "2"),
         ("prior_lines", 3.0, "3"),
