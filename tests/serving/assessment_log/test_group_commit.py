@@ -235,11 +235,7 @@ def test_others_are_written_while_the_disk_works_and_nobody_is_told_too_early(
 
     async def use(log: AssessmentLog) -> None:
         disk.hold(log)
-        calls = []
-        for number in range(3):
-            calls.append(asyncio.create_task(log.append(an_entry(number))))
-            while len(rows_in(settings)) <= number:
-                await asyncio.sleep(0.001)
+        calls = await three_written(log, settings)
         there.append(len(rows_in(settings)))
         assert not any(call.done() for call in calls)
         disk.let_go()
@@ -258,11 +254,7 @@ def test_a_flush_that_fails_turns_away_all_who_waited_for_the_disk(
 
     async def use(log: AssessmentLog) -> list[object]:
         disk.hold(log)
-        calls = []
-        for number in range(3):
-            calls.append(asyncio.create_task(log.append(an_entry(number))))
-            while len(rows_in(settings)) <= number:
-                await asyncio.sleep(0.001)
+        calls = await three_written(log, settings)
         disk.fails = True
         disk.let_go()
         ends = await asyncio.gather(*calls, return_exceptions=True)
@@ -295,6 +287,16 @@ def test_closing_flushes_what_was_written(
     told = [end.id.bytes for end in asyncio.run(use()) if isinstance(end, Receipt)]
     assert len(told) >= 8
     assert set(told) <= rows_in(settings)
+
+
+async def three_written(log: AssessmentLog, settings: LogSettings) -> list[asyncio.Task[Receipt]]:
+    """Append three rows, each after the one before was written, though none may be flushed."""
+    calls = []
+    for number in range(3):
+        calls.append(asyncio.create_task(log.append(an_entry(number))))
+        while len(rows_in(settings)) <= number:
+            await asyncio.sleep(0.001)
+    return calls
 
 
 def rows_in(settings: LogSettings) -> set[bytes]:
