@@ -27,6 +27,13 @@ def other_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(simulate(400, 1, 77), tmp_path_factory.mktemp("other") / "centre.parquet")[0]
 
 
+@pytest.fixture(scope="module")
+def shifted_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Patients of a centre where every risk is far higher than published: an update pays."""
+    simulated = simulate(160, 2, 31, truth="shifted")
+    return write(simulated, tmp_path_factory.mktemp("shifted") / "centre.parquet")[0]
+
+
 @pytest.mark.parametrize(
     ("name", "kind"), [("cohort_run", "development"), ("evidence_run", "rehearsal")]
 )
@@ -67,10 +74,10 @@ def at(document: Any, path: str) -> Any:
 
 
 def test_an_update_ends_in_the_report_of_the_new_version(
-    evidence_run: Run, other_file: Path, tmp_path: Path
+    evidence_run: Run, shifted_file: Path, tmp_path: Path
 ) -> None:
     artefact = evidence_run.artefact
-    found = recalibrate(artefact, external_cohort(artefact, other_file), tmp_path)
+    found = recalibrate(artefact, external_cohort(artefact, shifted_file), tmp_path)
     if found.artefact is None:
         pytest.fail("the update of this cohort improves, so that there is a version to report")
     said = read(tmp_path / EVALUATIONS / found.artefact.version)
