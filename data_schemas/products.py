@@ -6,7 +6,9 @@ Indications name the combinations that regulators have approved or pivotal trial
 they were written down from knowledge of the labels and not re-read for this table (``unread``).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 DISEASES: dict[str, str] = {
@@ -23,14 +25,17 @@ DISEASES: dict[str, str] = {
 
 LYMPHOMAS = ("LBCL", "PMBCL", "FL", "MCL", "MZL", "CLL_SLL")
 
-ADULT_YEARS = 18.0
+DAYS_PER_YEAR = 365.25
+ADULT_YEARS = 6574 / DAYS_PER_YEAR
+"""The 18th birthday in years, as an age in days gives it: 18 years have 6,574 or 6,575 days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
     """One CAR-T product.
 
-    ``treats_children_in`` names the diseases in which its evidence includes patients under 18.
+    ``treats_children_in`` names the diseases in which its evidence includes patients under 18;
+    ``up_to_years`` those in which it includes none that are older, with their last full year.
     """
 
     label: str
@@ -39,6 +44,7 @@ class Product:
     diseases: tuple[str, ...]
     also_called: tuple[str, ...]
     treats_children_in: tuple[str, ...] = ()
+    up_to_years: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     approved_in: str = "US, EU"
 
 
@@ -50,6 +56,7 @@ PRODUCTS: dict[str, Product] = {
         diseases=("B_ALL", "LBCL", "PMBCL", "FL"),
         also_called=("tisa-cel", "Kymriah"),
         treats_children_in=("B_ALL",),
+        up_to_years=MappingProxyType({"B_ALL": 25}),
     ),
     "axicabtagene_ciloleucel": Product(
         label="axi-cel",
@@ -164,4 +171,7 @@ def scope_problem(product: str, disease: str, age_years: float | None) -> str | 
         return None
     if age_years < ADULT_YEARS and disease not in known.treats_children_in:
         return f"the evidence for {known.label} in {disease} is from adults only"
+    oldest = known.up_to_years.get(disease)
+    if oldest is not None and age_years >= oldest + 1:
+        return f"the evidence for {known.label} in {disease} is from patients up to {oldest} years"
     return None

@@ -27,10 +27,12 @@ class CautionCode(StrEnum):
     OLD_VALUE = "old_value"
     LDH_LIMIT_ASSUMED = "ldh_limit_assumed"
     BURDEN_NOT_MEASURED = "burden_not_measured"
+    BURDEN_MEASURES_DISAGREE = "burden_measures_disagree"
     ACTIVE_CNS_DISEASE = "active_cns_disease"
     UNCONTROLLED_INFECTION = "uncontrolled_infection"
     FEW_DATA_FOR_PRODUCT = "few_data_for_product"
     PREDICTOR_NOT_MEASURED = "predictor_not_measured"
+    WIDE_INTERVAL = "wide_interval"
     FITTED_ON_SIMULATED_PATIENTS = "fitted_on_simulated_patients"
     LIMITS_NOT_KEPT = "limits_not_kept"
 
@@ -38,15 +40,25 @@ class CautionCode(StrEnum):
 CAUTION_TEXTS: dict[CautionCode, str] = {
     CautionCode.SOFT_LIMIT: "outside its usual range: check value and unit",
     CautionCode.OLD_VALUE: "measured longer before infusion than its look-back window allows",
-    CautionCode.LDH_LIMIT_ASSUMED: "upper limit of normal not given: 250 U/L was assumed",
-    CautionCode.BURDEN_NOT_MEASURED: "no measure of tumour burden was given: typical is assumed",
-    CautionCode.ACTIVE_CNS_DISEASE: "active CNS disease: most published cohorts excluded it",
-    CautionCode.UNCONTROLLED_INFECTION: "uncontrolled infection: published cohorts excluded it",
+    CautionCode.LDH_LIMIT_ASSUMED: "not given; 250 U/L was assumed",
+    CautionCode.BURDEN_NOT_MEASURED: (
+        "no measure of tumour burden was given: a risk that is shown assumes a typical one"
+    ),
+    CautionCode.BURDEN_MEASURES_DISAGREE: (
+        "another measure of tumour burden stands much higher than the one that was used: check both"
+    ),
+    CautionCode.ACTIVE_CNS_DISEASE: "active; most published cohorts excluded it",
+    CautionCode.UNCONTROLLED_INFECTION: "uncontrolled; published cohorts excluded it",
     CautionCode.FEW_DATA_FOR_PRODUCT: (
         "our tables of published cohorts hold none of this product in this disease: its base rate "
         "is borrowed from others"
     ),
-    CautionCode.PREDICTOR_NOT_MEASURED: "a main predictor is missing: the interval is wider",
+    CautionCode.PREDICTOR_NOT_MEASURED: (
+        "a main predictor is missing: an interval that is shown is wider for it"
+    ),
+    CautionCode.WIDE_INTERVAL: (
+        "the interval spans more than 75 percentage points: the model can hardly tell"
+    ),
     CautionCode.FITTED_ON_SIMULATED_PATIENTS: (
         "the model was fitted on simulated patients: a rehearsal, not a clinical estimate"
     ),
@@ -202,7 +214,11 @@ class OutcomeRisk(Record):
     risk: float | None = None
     interval: Interval | None = None
     natural_frequency: str | None = None
-    comparison: Literal["above", "near", "below"] | None = None
+    comparison: Literal["above", "near", "below"] | None = Field(
+        None,
+        description="whether this patient's risk is surely apart from the base rate: by the 90 % "
+        "interval of the difference, in which what is not known of the rate itself has no part",
+    )
     base_rate: BaseRate | None = None
     explanation: Explanation | None = None
     model: "ModelReference"

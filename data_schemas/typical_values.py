@@ -29,11 +29,15 @@ class _Row(BaseModel):
 
 
 class TypicalValue(_Row):
-    """Median in the canonical unit and spread on the transformed scale, by disease or ``"*"``."""
+    """Median in the canonical unit and spread on the transformed scale, by disease or ``"*"``.
+
+    ``product`` is ``"*"`` but where its patients in a disease are typically other ones.
+    """
 
     predictor: str
     transform: str
     disease: str
+    product: str = "*"
     centre: float
     spread: float
 

@@ -118,6 +118,8 @@ class Assessor:
             teller.told(values, patient.terms, disease)
             for (_, teller), patient in zip(self._readers, case.patients, strict=True)
         ]
+        burden = case.patients[0].terms.burden
+        source = None if burden is None else burden[0]
         fields: dict[str, object] = {
             "cautions": [caution.shown() for caution in case.raised],
             "outcomes": [
@@ -125,11 +127,11 @@ class Assessor:
                 for (compiled, reader), judged in zip(self._outcomes, case.judged, strict=True)
             ],
             **self._together(case),
-            "values_used": self._values_used.of(case.request, case.days),
+            "values_used": self._values_used.of(case.request, case.days, source),
             "missing": self._missing.shown(case.missing),
         }
-        if (burden := case.patients[0].terms.burden) is not None:
-            fields["tumour_burden_source"] = burden[0]
+        if source is not None:
+            fields["tumour_burden_source"] = source
         return fields | {"published_scores": scores(values), **self._statements}
 
     def _in_brief(self, case: _Case) -> dict[str, object]:

@@ -14,7 +14,7 @@ from serving.fhir.names import FHIR_JSON
 from serving.openapi_fhir import EXAMPLE_BUNDLE, EXAMPLE_PARAMETERS
 from serving.openapi_schemas import reference, schemas
 
-API_VERSION = "1.4.0"
+API_VERSION = "1.5.0"
 _JSON = "application/json"
 _NDJSON = "application/x-ndjson"
 

@@ -1,6 +1,7 @@
 """A cohort scored with the models of a store, by the same code that answers at the bedside."""
 
 import os
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,11 @@ import pandas as pd
 
 from data_schemas.cohort_table import Cohort, Purpose, read_cohort
 from data_schemas.refusal import Refused
-from serving.model.applicability import cautions, of_the_model, statuses
+from serving.model.applicability import RaisedCaution, cautions, of_the_model, statuses
 from serving.model.artefact import Artefact, load_current
 from serving.model.risk_model import Prediction, expit, predictions
+
+Array = np.ndarray
 
 
 class NothingToScoreWith(Refused):
@@ -18,9 +21,10 @@ class NothingToScoreWith(Refused):
 
 
 def score_cohort(cohort: Cohort, store: Path) -> pd.DataFrame:
-    """Return one row a patient: risk, 90 % interval and status of every outcome.
+    """Return one row a patient: risk, 90 % interval, status and why of every outcome.
 
-    Where a status forbids a risk, the three numbers are missing.
+    Where a status forbids a risk, the three numbers are missing and ``why`` says it in words; else
+    it holds the codes of the cautions, each with the predictor that it is about.
 
     Raises
     ------
@@ -43,15 +47,26 @@ def _scored(
     name: str, artefact: Artefact, cohort: Cohort, prediction: Prediction
 ) -> dict[str, object]:
     columns = cohort.columns()
-    raised = cautions(columns, cohort.days_before, artefact.model, of_the_model(artefact))
-    status, _ = statuses(columns, prediction, raised)
+    always = of_the_model(artefact)
+    raised = cautions(columns, cohort.days_before, artefact.model, prediction, always)
+    status, reasons = statuses(columns, prediction, raised)
     usable = np.array([s.has_risk for s in status], dtype=bool)
     return {
         name: np.where(usable, expit(prediction.logit), np.nan),
         f"{name}_low": np.where(usable, expit(prediction.low), np.nan),
         f"{name}_high": np.where(usable, expit(prediction.high), np.nan),
         f"{name}_status": [s.value for s in status],
+        f"{name}_why": np.where(usable, _codes(raised, len(status)), np.array(reasons, object)),
     }
+
+
+def _codes(raised: list[RaisedCaution], n: int) -> Array:
+    """Return the codes of each patient's cautions in one text; each set of them is written once."""
+    concerns = np.array([c.concerns for c in raised], dtype=bool).reshape(len(raised), n)
+    kinds, kind = np.unique(concerns, axis=1, return_inverse=True)
+    names = [f"{c.code}:{c.predictor}" if c.predictor else str(c.code) for c in raised]
+    written = [" ".join(compress(names, column)) for column in kinds.T]
+    return np.array(written, dtype=object)[kind.ravel()]
 
 
 def score_file(cohort_file: Path, out: Path, store: Path) -> pd.DataFrame:

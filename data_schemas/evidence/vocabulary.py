@@ -18,6 +18,7 @@ Product: TypeAlias = Literal[
     "equecabtagene_autoleucel",
     "zevorcabtagene_autoleucel",
     "inaticabtagene_autoleucel",
+    "varnimcabtagene_autoleucel",
     "anitocabtagene_autoleucel",
     "mixed",
     "investigational",

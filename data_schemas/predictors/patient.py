@@ -17,13 +17,16 @@ class Patient:
             unit="a",
             accepts={"mo": "1/12", "d": "1/365.25"},
             hard=(0, 110),
-            soft=(18, 88),
+            soft=(1, 88),
             group="patient",
             tier="core",
             reason="older age goes with ICANS in lymphoma, younger age with toxicity in leukaemia: never constrained",
             reference="CIBMTR age study, Blood Neoplasia 2025, doi:10.1016/j.bneo.2025.100187; Santomasso BD, Blood 2023;141:2443-2451",
             loinc=("30525-0",),
-            note="under 18 years a model answers only where its evidence includes children",
+            note=(
+                "under 18 years a model answers only where its evidence includes children, "
+                "and beyond the last year of its evidence where that ends"
+            ),
         ),
     ] = None
     sex: Annotated[

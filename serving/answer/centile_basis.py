@@ -7,35 +7,51 @@ from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.products import DISEASES
 from data_schemas.typical_values import TypicalValue, typical_values
 from serving.answer.compiled_terms import ONE_FUNCTIONS
-from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, DEFAULT_DISEASE, Term
+from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, DEFAULT_DISEASE, USUAL_CREATININE_MG_DL, Term
 
 
-def typical_patients(terms: tuple[Term, ...], disease: str) -> dict[str, str]:
+def typical_patients(terms: tuple[Term, ...], disease: str, product: str = "") -> dict[str, str]:
     """Return by predictor the typical patients among whom its centile in a disease is taken.
 
-    Scores and counts have none: a normal distribution says little of a few whole steps.
+    Scores and counts have none: a normal distribution says little of a few whole steps. Nor has
+    what spreads otherwise among a product's own patients than the model's scale says.
     """
     found = {}
     for term in terms:
         declared = PREDICTORS.get(term.predictor)
         if isinstance(declared, Quantity) and not declared.whole and term.applies_in(disease):
-            found[term.predictor] = f"typical patients {_whose(term, disease)}"
+            row = _row(term.predictor, disease, product)
+            if row is None or row.product == DEFAULT_DISEASE or row.spread == term.scale:
+                found[term.predictor] = f"typical patients {_whose(term, disease, row)}"
     return found
 
 
-def _whose(term: Term, disease: str) -> str:
-    row = _rows().get((term.predictor, disease)) or _rows().get((term.predictor, DEFAULT_DISEASE))
+def _whose(term: Term, disease: str, row: TypicalValue | None) -> str:
     if row is None or not isclose(_transformed(row), term.centre_in(disease), abs_tol=1e-9):
         return "of the model's own cohort"
     whom = f"with {DISEASES[disease]} " if disease in term.centre else ""
+    if row.transform == "creatinine_ratio":
+        whom = f"{whom}of the same age "
     return f"{whom}({'assumed' if row.assumed else 'published'} distribution)"
 
 
 def _transformed(row: TypicalValue) -> float:
-    is_ratio = row.transform == "ldh_ratio"
-    return ONE_FUNCTIONS[row.transform](row.centre / (ASSUMED_LDH_LIMIT_U_L if is_ratio else 1.0))
+    return ONE_FUNCTIONS[row.transform](row.centre / _USUAL.get(row.transform, 1.0))
+
+
+_USUAL = {"ldh_ratio": ASSUMED_LDH_LIMIT_U_L, "creatinine_ratio": USUAL_CREATININE_MG_DL[1][-1]}
+
+
+def _row(predictor: str, disease: str, product: str) -> TypicalValue | None:
+    """Return the row that says most of these very patients."""
+    rows = _rows()
+    return (
+        rows.get((predictor, disease, product))
+        or rows.get((predictor, disease, DEFAULT_DISEASE))
+        or rows.get((predictor, DEFAULT_DISEASE, DEFAULT_DISEASE))
+    )
 
 
 @cache
-def _rows() -> dict[tuple[str, str], TypicalValue]:
-    return {(row.predictor, row.disease): row for row in typical_values()}
+def _rows() -> dict[tuple[str, str, str], TypicalValue]:
+    return {(row.predictor, row.disease, row.product): row for row in typical_values()}

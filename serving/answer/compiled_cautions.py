@@ -5,7 +5,7 @@ from functools import cache
 from typing import NamedTuple
 
 from data_schemas.predictors import PREDICTORS, Quantity
-from data_schemas.products import ADULT_YEARS, DISEASES
+from data_schemas.products import DISEASES
 from data_schemas.risk_assessment import CAUTION_TEXTS, CautionCode, Status
 from serving.answer.compiled_terms import PatientTerms, Values
 from serving.model.applicability import (
@@ -14,6 +14,7 @@ from serving.model.applicability import (
     MAIN_PREDICTOR_WEIGHT,
     MOST_MISSING_WEIGHT,
     NOT_FOR_SOFT_LIMITS,
+    beginning_of_age,
     missing_weight_in_words,
     scope_reason,
 )
@@ -84,6 +85,8 @@ class CompiledCautions:
             found.append(raised(CautionCode.LDH_LIMIT_ASSUMED, "ldh_uln"))
         if self._asks_burden and patient.burden is None:
             found.append(raised(CautionCode.BURDEN_NOT_MEASURED, BURDEN))
+        if patient.burdens_disagree:
+            found.append(raised(CautionCode.BURDEN_MEASURES_DISAGREE, BURDEN))
         if values.get("cns_involvement") == "active":
             found.append(raised(CautionCode.ACTIVE_CNS_DISEASE, "cns_involvement"))
         if values.get("active_infection") == "uncontrolled":
@@ -101,9 +104,9 @@ def status_of(
 ) -> tuple[Status, str]:
     """Return the status, and the reason in words where no risk is given."""
     age = values.get("age")
-    is_child = isinstance(age, float) and age < ADULT_YEARS
+    from_age = beginning_of_age(age if isinstance(age, float) else None)
     product, disease = str(values["product"]), str(values["disease"])
-    problem = scope_reason(product, disease, is_child=is_child, in_scope=cell >= 0)
+    problem = scope_reason(product, disease, from_age, in_scope=cell >= 0)
     if problem is not None:
         return Status.OUT_OF_SCOPE, problem
     if age is None:

@@ -1,5 +1,6 @@
 """One outcome's part of an answer, one patient at a time; what the model fixes is JSON already."""
 
+from math import log
 from typing import NamedTuple
 
 from orjson import Fragment
@@ -7,8 +8,15 @@ from orjson import Fragment
 from data_schemas.evidence import Evidence, Incidence
 from data_schemas.model_manifest import ModelManifest
 from data_schemas.products import DISEASES
-from data_schemas.risk_assessment import BaseRate, Interval, ModelReference, PublishedCohort, Status
-from serving.answer.compiled_cautions import CompiledCautions, Raised, status_of
+from data_schemas.risk_assessment import (
+    BaseRate,
+    CautionCode,
+    Interval,
+    ModelReference,
+    PublishedCohort,
+    Status,
+)
+from serving.answer.compiled_cautions import CompiledCautions, Raised, raised, status_of
 from serving.answer.compiled_model import CompiledModel, Said
 from serving.answer.compiled_terms import PatientTerms, Values
 from serving.answer.explanation import Explainer
@@ -16,7 +24,7 @@ from serving.answer.open_range import OpenRanges
 from serving.answer.together import Risk, interval
 from serving.answer.told import Measured, Told, fragment
 from serving.answer.words import natural_frequency
-from serving.model.applicability import of_the_model
+from serving.model.applicability import WIDEST_INTERVAL, of_the_model
 from serving.model.artefact import Artefact
 from serving.model.risk_model import Cell, Origin, expit_of_one
 
@@ -58,7 +66,9 @@ class CompiledOutcome:
         self._explainer = Explainer(model)
         self._ranges = {disease: OpenRanges(model.terms, disease) for disease in DISEASES}
         self._cautions = CompiledCautions(model, of_the_model(artefact))
-        self._rates = [cell.base_rate for cell in model.cells]
+        self._log_odds_of_rates = [
+            log(cell.base_rate / (1 - cell.base_rate)) for cell in model.cells
+        ]
         self._head: dict[str, object] = {
             "outcome": model.outcome,
             "label": manifest.outcome.label,
@@ -72,14 +82,17 @@ class CompiledOutcome:
         values, terms, measured, shared = patient
         disease = patient.disease
         cell = self._model.cell_index.get((str(values["product"]), disease), -1)
-        raised = self._cautions.raised(shared, values, cell, terms)
+        found = self._cautions.raised(shared, values, cell, terms)
         said = self._model.say(cell, disease, terms, measured.missing) if cell >= 0 else None
         weight = 0.0 if said is None else said.missing_weight
-        status, reason = status_of(values, cell, weight, cautious=bool(raised))
+        risk = None if said is None else _risk(said)
+        wide = risk is not None and risk.high - risk.low > WIDEST_INTERVAL
+        status, reason = status_of(values, cell, weight, cautious=bool(found) or wide)
         if said is None or reason:
-            return Judged(cell, status, [reason], raised)
-        risk = Risk(expit_of_one(said.logit), expit_of_one(said.low), expit_of_one(said.high))
-        return Judged(cell, status, [caution.text for caution in raised], raised, said, risk)
+            return Judged(cell, status, [reason], found)
+        if wide:
+            found.append(_WIDE)
+        return Judged(cell, status, [caution.text for caution in found], found, said, risk)
 
     def tell(self, judged: Judged, disease: str, told: Told) -> dict[str, object]:
         """Return the fields of an :class:`OutcomeRisk`."""
@@ -90,7 +103,7 @@ class CompiledOutcome:
                 "risk": risk.risk,
                 "interval": interval(risk.low, risk.high),
                 "natural_frequency": natural_frequency(risk.risk),
-                "comparison": _comparison(risk, self._rates[cell]),
+                "comparison": _comparison(said, self._log_odds_of_rates[cell]),
                 "base_rate": self._base_rates[cell],
                 "explanation": self._explanation(said, risk, cell, disease, told),
             }
@@ -121,10 +134,19 @@ class CompiledOutcome:
         return explained
 
 
-def _comparison(risk: Risk, base_rate: float) -> str:
-    if risk.low > base_rate:
-        return "above"
-    return "below" if risk.high < base_rate else "near"
+_WIDE = raised(CautionCode.WIDE_INTERVAL, None)
+
+
+def _risk(said: Said) -> Risk:
+    return Risk(expit_of_one(said.logit), expit_of_one(said.low), expit_of_one(said.high))
+
+
+def _comparison(said: Said, log_odds_of_rate: float) -> str:
+    """Compare a patient with the rate of the product: what is not known of it, both share."""
+    apart = said.logit - log_odds_of_rate
+    if abs(apart) <= said.half_width_apart:
+        return "near"
+    return "above" if apart > 0 else "below"
 
 
 def _json(record: BaseRate | ModelReference) -> Fragment:

@@ -14,8 +14,8 @@ import numpy as np
 
 from data_schemas.predictors import PREDICTORS, Category
 from data_schemas.products import DISEASES
-from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, FARTHEST, Term
-from serving.model.tumour_burden import SOURCES, BurdenScale
+from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, FARTHEST, USUAL_CREATININE_MG_DL, Term
+from serving.model.tumour_burden import MUCH_HIGHER, SOURCES, BurdenScale
 
 Array = np.ndarray
 
@@ -29,6 +29,7 @@ ONE_FUNCTIONS: dict[str, Callable[[float], float]] = {
     "log1p": math.log1p,
     "sqrt": math.sqrt,
     "ldh_ratio": math.log,
+    "creatinine_ratio": math.log,
     "burden": float,
 }
 """The transforms of :mod:`serving.model.terms` for one number."""
@@ -40,19 +41,21 @@ class PatientTerms(NamedTuple):
     ``values`` holds the terms, shape (n_terms,), 0 where missing or not applicable; ``places`` are
     those that are not 0, with the predictor of each.
     ``distance`` holds, for each predictor that was measured, how many spreads it lies from typical,
-    or None for a word. ``burden`` is the measure that was used and its percentile, 0 to 1.
+    or None for a word. ``burden`` is the measure that was used and its percentile, 0 to 1;
+    ``burdens_disagree`` tells whether another one stands much higher.
     """
 
     values: Array
     places: list[tuple[int, str]]
     distance: dict[str, float | None]
     burden: tuple[str, float] | None
+    burdens_disagree: bool
 
 
 class _Quantity(NamedTuple):
     function: Callable[[float], float]
-    per_limit: bool
-    """Whether it is read as a multiple of the LDH upper limit of normal."""
+    usual: Callable[[Values], float] | None
+    """What it is read as a multiple of, where it is read as one."""
     parts: tuple[tuple[int, float, float], ...]
     """Place, centre and scale of each term that applies."""
 
@@ -73,19 +76,23 @@ class CompiledTerms:
         self.burden_scale = burden_scale
         self.predictors = tuple(dict.fromkeys(term.predictor for term in terms))
         self._diseases = {disease: self._in_disease(disease) for disease in DISEASES}
+        own = {cell for term in terms for cell in term.cells_of_their_own()}
+        self._cells = {cell: self._in_disease(cell[1], product=cell[0]) for cell in sorted(own)}
 
     def read(self, given: Values, disease: str) -> PatientTerms:
         """Return a patient of a disease, from values in canonical units."""
-        known = self._diseases[disease]
-        burden = self._burden(given, known.burden)
+        known = self._cells.get((given["product"], disease)) or self._diseases[disease]
+        burdens = self._burdens(given, known.burden)
+        burden = burdens[0] if burdens else None
+        disagree = len(burdens) > 1 and _stands_out(burdens)
         entries = [*given.items(), (BURDEN, burden[1])] if burden else given.items()
         values = [0.0] * len(self.terms)
         places: list[tuple[int, str]] = []
         distance: dict[str, float | None] = {}
         for name, value in entries:
             if (quantity := known.quantities.get(name)) is not None:
-                function, per_limit, parts = quantity
-                raw = function(float(value) / ldh_limit(given) if per_limit else float(value))
+                function, usual, parts = quantity
+                raw = function(float(value) if usual is None else float(value) / usual(given))
                 distance[name] = None
                 for place, centre, scale in parts:
                     distance[name] = away = (raw - centre) / scale
@@ -97,17 +104,18 @@ class CompiledTerms:
                 for place, term in words.get(str(value), ()):
                     values[place] = term
                     places.append((place, name))
-        return PatientTerms(np.array(values), places, distance, burden)
+        return PatientTerms(np.array(values), places, distance, burden, disagree)
 
-    def _burden(self, given: Values, measures: tuple[str, ...]) -> tuple[str, float] | None:
-        for measure in measures:
-            if measure in given:
-                value = float(given[measure])
-                known = self.burden_scale.values[measure]
-                return measure, _interpolated(value, known, self.burden_scale.percentiles[measure])
-        return None
+    def _burdens(self, given: Values, measures: tuple[str, ...]) -> list[tuple[str, float]]:
+        """Return each measure of burden that was given with its percentile, best first."""
+        known, levels = self.burden_scale.values, self.burden_scale.percentiles
+        return [
+            (measure, _interpolated(float(given[measure]), known[measure], levels[measure]))
+            for measure in measures
+            if measure in given
+        ]
 
-    def _in_disease(self, disease: str) -> _Disease:
+    def _in_disease(self, disease: str, product: str = "") -> _Disease:
         quantities, words = {}, {}
         for name in self.predictors:
             own = [(j, t) for j, t in enumerate(self.terms) if t.predictor == name]
@@ -115,20 +123,36 @@ class CompiledTerms:
                 words[name] = _words(own, disease)
             else:
                 parts = tuple(
-                    (j, term.centre_in(disease), term.scale)
+                    (j, term.centre_in(disease, product), term.scale)
                     for j, term in own
                     if term.applies_in(disease)
                 )
                 transform = own[0][1].transform
                 function = ONE_FUNCTIONS[transform]
-                quantities[name] = _Quantity(function, transform == "ldh_ratio", parts)
+                quantities[name] = _Quantity(function, _USUAL.get(transform), parts)
         measures = SOURCES.get(disease, ()) if BURDEN in quantities else ()
         return _Disease(quantities, words, measures)
+
+
+def _stands_out(burdens: list[tuple[str, float]]) -> bool:
+    return max([level for _, level in burdens]) - burdens[0][1] > MUCH_HIGHER
 
 
 def ldh_limit(given: Values) -> float:
     """Return the LDH upper limit of normal in U/L, the assumed one where none is given."""
     return float(given.get("ldh_uln", ASSUMED_LDH_LIMIT_U_L))
+
+
+def usual_creatinine(given: Values) -> float:
+    """Return the creatinine in mg/dL that is usual at the patient's age, if known."""
+    ages, values = USUAL_CREATININE_MG_DL
+    return _interpolated(float(given.get("age", ages[-1])), ages, values)
+
+
+_USUAL: dict[str, Callable[[Values], float]] = {
+    "ldh_ratio": ldh_limit,
+    "creatinine_ratio": usual_creatinine,
+}
 
 
 def _words(own: list[tuple[int, Term]], disease: str) -> dict[str, tuple[tuple[int, float], ...]]:

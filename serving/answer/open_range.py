@@ -25,7 +25,13 @@ _INVERSE: dict[str, Callable[[float], float]] = {
     "log1p": math.expm1,
     "sqrt": lambda root: root * root,
     "ldh_ratio": math.exp,
+    "creatinine_ratio": math.exp,
 }
+_MULTIPLES = {
+    "ldh_ratio": "times the upper limit of normal",
+    "creatinine_ratio": "times what is usual at the age",
+}
+"""What a quantity is a multiple of on the model's scale, in words."""
 
 
 def settings_in(terms: tuple[Term, ...], disease: str) -> tuple[Array, dict[str, slice]]:
@@ -65,13 +71,13 @@ def _settings(name: str, own: Mapping[int, Term], disease: str) -> list[dict[int
 def ends_of(term: Term, disease: str) -> tuple[float, float]:
     """Return the 5th and 95th centile of a quantity, in its unit.
 
-    LDH is given as a multiple of the upper limit of normal, tumour burden as a percentile, 0 to 1.
+    What the model reads as a multiple is given as one, tumour burden as a percentile, 0 to 1.
     """
     if term.transform == "burden":
         return _BURDEN_ENDS
     inverse, centre = _INVERSE[term.transform], term.centre_in(disease)
     low, high = (inverse(centre + k * STANDARD_NORMAL_95 * term.scale) for k in (-1, 1))
-    if term.transform == "ldh_ratio":
+    if term.transform in _MULTIPLES:
         return low, high
     declared = PREDICTORS[term.predictor]
     assert isinstance(declared, Quantity)
@@ -127,9 +133,7 @@ def _between(term: Term, disease: str) -> str:
     if term.transform == "burden":
         return "between its 5th and 95th centile"
     low, high = ends_of(term, disease)
-    unit = UNITS[term.predictor]
-    if term.transform == "ldh_ratio":
-        unit = "times the upper limit of normal"
+    unit = _MULTIPLES.get(term.transform, UNITS[term.predictor])
     ends = f"{_three_digits(low)} and {_three_digits(high)} {unit}".rstrip()
     return f"between its 5th and 95th centile ({ends})"
 

@@ -99,6 +99,11 @@ class Teller:
         """Settle what depends on the terms alone."""
         self._names = sorted({term.predictor for term in terms})
         self._typical = {disease: typical_patients(terms, disease) for disease in DISEASES}
+        own = {cell for term in terms for cell in term.cells_of_their_own()}
+        self._typical_of_cell = {
+            (product, disease): typical_patients(terms, disease, product)
+            for product, disease in sorted(own)
+        }
         # A hospital sends the same predictors again and again; only their names are kept.
         self._known = lru_cache(_MOST_PATTERNS)(self._pattern)
 
@@ -108,7 +113,9 @@ class Teller:
 
     def told(self, values: Values, terms: PatientTerms, disease: str) -> Told:
         """Return a patient in words."""
-        return Told(values, terms, self.measured(terms), self._typical[disease])
+        cell = (str(values["product"]), disease)
+        typical = self._typical_of_cell.get(cell) or self._typical[disease]
+        return Told(values, terms, self.measured(terms), typical)
 
     def _pattern(self, measured: tuple[str, ...]) -> Measured:
         missing = tuple(name for name in self._names if name not in measured)

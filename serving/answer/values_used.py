@@ -11,10 +11,8 @@ from data_schemas.risk_assessment import MissingPredictor, ValueUsed
 from serving.answer.compiled_terms import BURDEN, UNKNOWN
 from serving.answer.told import fragment
 from serving.answer.words import label_of
-from serving.model.tumour_burden import SOURCES
 
 _ALWAYS_USED = ("product", "disease", "ldh_uln")
-_BURDEN_MEASURES = frozenset(measure for measures in SOURCES.values() for measure in measures)
 
 
 class ValuesUsed:
@@ -22,23 +20,29 @@ class ValuesUsed:
 
     def __init__(self, used: Iterable[str]) -> None:
         """Settle what depends on the models' predictors alone."""
-        used = {*used, *_ALWAYS_USED}
-        if BURDEN in used:
-            used |= _BURDEN_MEASURES
-        self._words: dict[tuple[str, float | str | bool], Fragment] = {
-            (name, value): _word(name, value, used=name in used and value != UNKNOWN)
+        self._used = {*used, *_ALWAYS_USED}
+        self._words: dict[tuple[str, float | str | bool, bool], Fragment] = {
+            (name, value, used): _word(name, value, used=used and value != UNKNOWN)
             for name, declared in PREDICTORS.items()
             for value in _possible(declared)
+            for used in (True, False)
         }
-        self._used = used
 
-    def of(self, request: PatientRequest, days: Mapping[str, int]) -> list[object]:
-        """Return the fields of a :class:`ValueUsed` for each value, in the contract's order."""
+    def of(
+        self, request: PatientRequest, days: Mapping[str, int], burden: str | None
+    ) -> list[object]:
+        """Return the fields of a :class:`ValueUsed` for each value, in the contract's order.
+
+        Parameters
+        ----------
+        burden
+            The one measure of tumour burden that the models used, if any.
+        """
         measurements = request.measurements
         made: list[object] = []
         for name, value in request.values.items():
             if name not in measurements:
-                made.append(self._words[name, value])
+                made.append(self._words[name, value, name in self._used or name == burden])
                 continue
             canonical, sent, sent_unit, _ = measurements[name]
             label, unit = _QUANTITIES[name]
@@ -53,7 +57,7 @@ class ValuesUsed:
             }
             if name in days:
                 shown["days_before_infusion"] = days[name]
-            shown["used_by_model"] = name in self._used
+            shown["used_by_model"] = name in self._used or name == burden
             made.append(shown)
         return made
 

@@ -1,16 +1,20 @@
 """Which inputs may be edited in a what-if, and what is said about it.
 
 Only what can be measured again or is still being planned, and only within the usual range: a
-what-if answers "if the value were re-measured as", never "if you changed it".
+what-if answers "if the value were re-measured as" or "if the treatment were planned as", never
+"if you changed it".
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from data_schemas.patient_request import Problem, RequestProblems, read_patient
 from data_schemas.predictors import PREDICTORS, Quantity
 from serving.doors.problem import unreadable
 
-TITLE = "If the value were re-measured as"
+MEASURED = "If the value were re-measured as"
+PLANNED = "If the treatment were planned as"
+MEASURED_AND_PLANNED = "If the values were re-measured and the treatment planned as"
 NOTE = "A difference between two estimates is not the effect of a treatment."
 PRODUCT_NOTE = "Products were not randomised; the difference is not a treatment effect."
 _MEASURED_GROUPS = frozenset({"inflammation", "blood counts", "organ function"})
@@ -48,8 +52,15 @@ def read_what_if(given: Any, *, with_product: bool) -> tuple[dict[str, Any], dic
     if problems or (problems := _outside_range(edited, changes)):
         raise _refusal(*problems)
     notes = [NOTE, PRODUCT_NOTE] if "product" in changes else [NOTE]
-    return edited, {"title": TITLE, "changed": [n for n in PREDICTORS if n in changes],
+    return edited, {"title": _title(changes), "changed": [n for n in PREDICTORS if n in changes],
                     "notes": notes}  # fmt: skip
+
+
+def _title(changes: Iterable[str]) -> str:
+    planned = {name in _PLANNED | {"product"} for name in changes}
+    if len(planned) > 1:
+        return MEASURED_AND_PLANNED
+    return PLANNED if planned == {True} else MEASURED
 
 
 def _not_editable(changes: dict[str, Any], editable: frozenset[str]) -> list[Problem]:

@@ -3,6 +3,7 @@
 Vectorised over patients, so that the service and batch scoring judge alike.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.products import ADULT_YEARS, DISEASES, PRODUCTS, scope_problem
 from data_schemas.risk_assessment import CautionCode, Status
 from serving.model.artefact import Artefact
-from serving.model.risk_model import Prediction, RiskModel
+from serving.model.risk_model import Prediction, RiskModel, expit
 from serving.model.tumour_burden import NO_SOURCE, tumour_burden
 
 Array = np.ndarray
@@ -25,6 +26,9 @@ MOST_MISSING_WEIGHT = 0.40
 
 MAIN_PREDICTOR_WEIGHT = 0.10
 """A missing predictor that carries more of the weight than this raises a caution."""
+
+WIDEST_INTERVAL = 0.75
+"""An interval that spans more of all risks than this raises a caution."""
 
 BURDEN = "tumour_burden"
 AGE_UNKNOWN = "age is unknown"
@@ -59,6 +63,7 @@ def cautions(
     columns: Mapping[str, Array],
     days_before: Mapping[str, Array],
     model: RiskModel,
+    prediction: Prediction,
     always: tuple[CautionCode, ...] = (),
 ) -> list[RaisedCaution]:
     """Return every caution that concerns at least one patient.
@@ -69,6 +74,8 @@ def cautions(
         Contract columns in canonical units, each of shape (n,).
     days_before
         How many days before infusion a predictor was measured, NaN where unknown.
+    prediction
+        What the model says of the patients.
     always
         Those of the model itself (:func:`of_the_model`).
     """
@@ -78,7 +85,9 @@ def cautions(
         *_clinical(columns, model),
         *_main_predictors_missing(columns, model),
     ]
-    everyone = np.ones(len(columns["disease"]), dtype=bool)
+    wide = expit(prediction.high) - expit(prediction.low) > WIDEST_INTERVAL
+    raised.append(RaisedCaution(CautionCode.WIDE_INTERVAL, None, wide))
+    everyone = np.ones(len(wide), dtype=bool)
     raised += [RaisedCaution(code, None, everyone) for code in always]
     return [caution for caution in raised if caution.concerns.any()]
 
@@ -106,24 +115,44 @@ def statuses(
 
 def _out_of_scope(columns: Mapping[str, Array], age: Array, in_scope: Array) -> Array:
     """Return why each patient is out of scope, an empty text where not; judged once a kind."""
-    kinds: defaultdict[tuple[str, str, bool, bool], int] = defaultdict(count().__next__)
-    child = age < ADULT_YEARS
-    rows = zip(
-        columns["product"], columns["disease"], child.tolist(), in_scope.tolist(), strict=True
-    )
+    kinds: defaultdict[tuple[str, str, float | None, bool], int] = defaultdict(count().__next__)
+    band = _AGES[np.digitize(age, _AGES_BEGIN)]
+    band[np.isnan(age)] = None
+    rows = zip(columns["product"], columns["disease"], band, in_scope.tolist(), strict=True)
     kind = np.fromiter(map(kinds.__getitem__, rows), np.intp, len(age))
     reasons = [
-        scope_reason(product, disease, is_child=is_child, in_scope=known) or ""
-        for product, disease, is_child, known in kinds
+        scope_reason(product, disease, from_age, in_scope=known) or ""
+        for product, disease, from_age, known in kinds
     ]
     return np.array(reasons, dtype=object)[kind]
 
 
+_AGES_BEGIN = sorted(
+    {ADULT_YEARS} | {years + 1.0 for p in PRODUCTS.values() for years in p.up_to_years.values()}
+)
+_AGES = np.array([0.0, *_AGES_BEGIN], dtype=object)
+
+
+def beginning_of_age(age_years: float | None) -> float | None:
+    """Return where the band of ages begins that the products' rules tell from others."""
+    return None if age_years is None else _AGES[bisect_right(_AGES_BEGIN, age_years)]
+
+
 @cache
-def scope_reason(product: str, disease: str, *, is_child: bool, in_scope: bool) -> str | None:
-    """Return why a model cannot speak of a patient; ``in_scope``: it has a cell for them."""
+def scope_reason(
+    product: str, disease: str, from_age: float | None, *, in_scope: bool
+) -> str | None:
+    """Return why a model cannot speak of a patient.
+
+    Parameters
+    ----------
+    from_age
+        Where the patient's band of ages begins (:func:`beginning_of_age`).
+    in_scope
+        The model has a cell for them.
+    """
     if product in PRODUCTS:
-        problem = scope_problem(product, disease, 0.0 if is_child else ADULT_YEARS)
+        problem = scope_problem(product, disease, from_age)
         if problem is not None:
             return problem
     if in_scope:
@@ -159,8 +188,9 @@ def _clinical(columns: Mapping[str, Array], model: RiskModel) -> Iterator[Raised
     no_limit = np.isnan(np.asarray(columns["ldh_uln"], dtype=float))
     yield RaisedCaution(CautionCode.LDH_LIMIT_ASSUMED, "ldh_uln", ldh & no_limit)
     if any(term.predictor == BURDEN for term in model.terms):
-        source = tumour_burden(columns, model.burden_scale).source
-        yield RaisedCaution(CautionCode.BURDEN_NOT_MEASURED, BURDEN, source == NO_SOURCE)
+        burden = tumour_burden(columns, model.burden_scale)
+        yield RaisedCaution(CautionCode.BURDEN_NOT_MEASURED, BURDEN, burden.source == NO_SOURCE)
+        yield RaisedCaution(CautionCode.BURDEN_MEASURES_DISAGREE, BURDEN, burden.disagrees)
     active = columns["cns_involvement"] == "active"
     yield RaisedCaution(CautionCode.ACTIVE_CNS_DISEASE, "cns_involvement", active)
     uncontrolled = columns["active_infection"] == "uncontrolled"

@@ -17,7 +17,9 @@ from serving.model.disease_codes import by_disease, disease_codes
 from serving.model.tumour_burden import BurdenScale, tumour_burden
 
 Array = np.ndarray
-Transform = Literal["identity", "log", "log1p", "sqrt", "ldh_ratio", "burden", "is_any_of"]
+Transform = Literal[
+    *("identity", "log", "log1p", "sqrt", "ldh_ratio", "creatinine_ratio", "burden", "is_any_of")
+]
 
 FARTHEST = 3.5
 """A term is held within this many spreads of typical: no published effect reaches further."""
@@ -25,14 +27,24 @@ FARTHEST = 3.5
 ASSUMED_LDH_LIMIT_U_L = 250.0
 """Upper limit of normal where the laboratory's own is not given; using it raises a caution."""
 
+USUAL_CREATININE_MG_DL = ((1.0, 14.0, 20.0), (0.26, 0.61, 0.90))
+"""Ages in years and the creatinine that is usual at them, linear between, flat beyond.
+
+Ages 1 and 14: reference values of both sexes in Pottel H, Nephrol Dial Transplant 2016;31:798-806
+(table 1; unread, taken from the documentation of software that carries it). From 20 years on the
+middle of the adult reference range, an assumption as in the typical values.
+"""
+
 DEFAULT_DISEASE = "*"
+_IN = " in "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
     """One column of the design.
 
-    ``centre`` gives the transformed typical value by disease, ``"*"`` for all others.
+    ``centre`` gives the transformed typical value by disease, ``"*"`` for all others, and by
+    :func:`of_cell` where the patients of one product in a disease are typically other ones.
     ``spread`` is the term's own standard deviation between patients: 1 for a quantity, less for a
     word that few patients carry.
     ``diseases`` restricts the term; elsewhere it is 0. ``choices`` are the words that count as 1
@@ -50,13 +62,24 @@ class Term:
     choices: tuple[str, ...] = ()
     direction: int = 0
 
-    def centre_in(self, disease: str) -> float:
-        """Return the typical transformed value in a disease."""
-        return self.centre.get(disease, self.centre[DEFAULT_DISEASE])
+    def centre_in(self, disease: str, product: str = "") -> float:
+        """Return the typical transformed value in a disease, of a product's patients if given."""
+        usual = self.centre.get(disease, self.centre[DEFAULT_DISEASE])
+        return self.centre.get(of_cell(product, disease), usual)
+
+    def cells_of_their_own(self) -> tuple[tuple[str, str], ...]:
+        """Return each product and disease whose patients have a centre of their own."""
+        keys = (key.partition(_IN) for key in self.centre)
+        return tuple((product, disease) for product, found, disease in keys if found)
 
     def applies_in(self, disease: str) -> bool:
         """Tell whether the term has a meaning in this disease."""
         return not self.diseases or disease in self.diseases
+
+
+def of_cell(product: str, disease: str) -> str:
+    """Return the key under which a centre of one product's patients in a disease stands."""
+    return f"{product}{_IN}{disease}"
 
 
 def are_read_alike(one: tuple[Term, ...], other: tuple[Term, ...]) -> bool:
@@ -94,7 +117,7 @@ def design(
     missing = np.empty(values.shape, dtype=bool)
     for term, value, lacks in zip(terms, values, missing, strict=True):
         raw, unknown = reading.of(term)
-        np.subtract(raw, by_disease(term.centre_in)[disease], out=value)
+        np.subtract(raw, _centres(term, columns, disease), out=value)
         value /= term.scale
         np.clip(value, -FARTHEST, FARTHEST, out=value)
         value[unknown] = 0.0
@@ -104,6 +127,15 @@ def design(
             value[elsewhere] = 0.0
             lacks[elsewhere] = False
     return Design(values.T, missing.T, disease)
+
+
+def _centres(term: Term, columns: Mapping[str, Array], disease: Array) -> Array:
+    """Return each patient's centre of a term, shape (n,)."""
+    centre = np.asarray(by_disease(term.centre_in)[disease], dtype=float)
+    for product, own in term.cells_of_their_own():
+        theirs = (columns["product"] == product) & (columns["disease"] == own)
+        centre[theirs] = term.centre_in(own, product)
+    return centre
 
 
 def is_missing(columns: Mapping[str, Array], term: Term, burden_scale: BurdenScale) -> Array:
@@ -144,15 +176,29 @@ class _Reading:
     def _transformed(self, term: Term) -> Array:
         if term.transform == "burden":
             return tumour_burden(self.columns, self.burden_scale).percentile
-        if term.transform == "ldh_ratio":
-            return np.log(_floats(self.columns["ldh"]) / ldh_limit(self.columns))
-        return FUNCTIONS[term.transform](_floats(self.columns[term.predictor]))
+        return transformed(self.columns, term.predictor, term.transform)
+
+
+def transformed(columns: Mapping[str, Array], predictor: str, transform: str) -> Array:
+    """Return a quantity on the scale on which models read it, NaN where missing, shape (n,)."""
+    values = _floats(columns[predictor])
+    if transform == "ldh_ratio":
+        return np.log(values / ldh_limit(columns))
+    if transform == "creatinine_ratio":
+        return np.log(values / usual_creatinine(_floats(columns["age"])))
+    return FUNCTIONS[transform](values)
 
 
 def ldh_limit(columns: Mapping[str, Array]) -> Array:
     """Return the LDH upper limit of normal in U/L, the assumed one where none is given."""
     given = _floats(columns["ldh_uln"])
     return np.where(np.isnan(given), ASSUMED_LDH_LIMIT_U_L, given)
+
+
+def usual_creatinine(age_years: Array) -> Array:
+    """Return the creatinine in mg/dL that is usual at each age, an adult's where it is unknown."""
+    ages, values = USUAL_CREATININE_MG_DL
+    return np.interp(np.where(np.isnan(age_years), ages[-1], age_years), ages, values)
 
 
 def _floats(column: Array) -> Array:

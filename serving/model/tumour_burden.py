@@ -26,6 +26,12 @@ LDH is not among them: it enters the model by itself, and counting it twice woul
 measure of burden was taken.
 """
 
+MUCH_HIGHER = 0.5
+"""How far above the percentile used another measure's may stand before the two disagree.
+
+Only higher ones: leukaemia that fills the marrow may well leave the blood free of blasts.
+"""
+
 NO_SOURCE = "none"
 _NAMES = (NO_SOURCE, *dict.fromkeys(name for names in SOURCES.values() for name in names))
 
@@ -44,25 +50,34 @@ class BurdenScale:
 
 @dataclass(frozen=True, slots=True)
 class TumourBurden:
-    """``percentile`` in 0 to 1 (NaN where nothing was measured) and the measure it came from."""
+    """``percentile`` in 0 to 1 (NaN where nothing was measured) and the measure it came from.
+
+    ``disagrees`` tells where another measure stands much higher. Each has shape (n,).
+    """
 
     percentile: Array
     source: Array
+    disagrees: Array
 
 
 def tumour_burden(columns: Mapping[str, Array], scale: BurdenScale) -> TumourBurden:
     """Return the burden of each patient from contract columns, each of shape (n,)."""
     disease = disease_codes(columns)
     percentile = np.full(len(disease), np.nan)
+    highest = percentile.copy()
     source = np.zeros(len(disease), dtype=np.intp)
     for measures in dict.fromkeys(SOURCES.values()):
         measured = by_disease(_has_measures(measures))[disease]
         for measure in measures if measured.any() else ():
             values = np.asarray(columns[measure], dtype=float)
-            use = np.flatnonzero(measured & (source == 0) & ~np.isnan(values))
-            percentile[use] = scale.percentile(measure, values[use])
-            source[use] = _NAMES.index(measure)
-    return TumourBurden(percentile, np.array(_NAMES, dtype=object)[source])
+            known = np.flatnonzero(measured & ~np.isnan(values))
+            level = scale.percentile(measure, values[known])
+            highest[known] = np.fmax(highest[known], level)
+            first = source[known] == 0
+            percentile[known[first]] = level[first]
+            source[known[first]] = _NAMES.index(measure)
+    disagrees = highest - percentile > MUCH_HIGHER
+    return TumourBurden(percentile, np.array(_NAMES, dtype=object)[source], disagrees)
 
 
 def _has_measures(measures: tuple[str, ...]) -> Callable[[str], bool]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.products import (
     ADULT_YEARS,
     DISEASES,
@@ -51,7 +52,15 @@ def test_lymphomas_are_diseases() -> None:
 
 @pytest.mark.parametrize(
     ("product", "disease", "age"),
-    [(AXI, "LBCL", 64), (AXI, "LBCL", None), (TISA, "B_ALL", 9), (TISA, "LBCL", ADULT_YEARS)],
+    [
+        (AXI, "LBCL", 64),
+        (AXI, "LBCL", None),
+        (TISA, "B_ALL", 9),
+        (TISA, "B_ALL", 25.99),
+        (TISA, "B_ALL", None),
+        (TISA, "LBCL", ADULT_YEARS),
+        (TISA, "LBCL", 80),
+    ],
 )
 def test_an_indicated_patient_is_in_scope(product: str, disease: str, age: float | None) -> None:
     assert scope_problem(product, disease, age) is None
@@ -65,8 +74,19 @@ def test_an_indicated_patient_is_in_scope(product: str, disease: str, age: float
         (AXI, "other", 64, "axi-cel has no evidence in another disease"),
         (AXI, "no such word", 64, "axi-cel has no evidence in this disease"),
         (AXI, "LBCL", 17.99, "the evidence for axi-cel in LBCL is from adults only"),
+        (TISA, "B_ALL", 26, "the evidence for tisa-cel in B_ALL is from patients up to 25 years"),
+        (TISA, "B_ALL", 70, "the evidence for tisa-cel in B_ALL is from patients up to 25 years"),
         (TISA, "LBCL", 9, "the evidence for tisa-cel in LBCL is from adults only"),
     ],
 )
 def test_out_of_scope_is_said_in_words(product: str, disease: str, age: float, reason: str) -> None:
     assert reason == scope_problem(product, disease, age)
+
+
+@pytest.mark.parametrize("days", [6574, 6575])
+def test_nobody_is_a_child_on_the_18th_birthday_whatever_the_leap_years(days: int) -> None:
+    """18 years hold four or five leap days; an age in days must not make a child of an adult."""
+    age = PREDICTORS["age"]
+    assert isinstance(age, Quantity)
+    assert scope_problem(AXI, "LBCL", age.conversions["d"](days)) is None
+    assert scope_problem(AXI, "LBCL", age.conversions["d"](6573)) is not None

@@ -7,11 +7,11 @@ from pydantic import ValidationError
 
 from data_schemas.evidence import load_evidence
 from data_schemas.predictors import PREDICTORS, Quantity
-from data_schemas.products import DISEASES
+from data_schemas.products import DISEASES, PRODUCTS
 from data_schemas.typical_values import BurdenMeasure, TypicalValue, burden_measures, typical_values
 
 EVERY_VALUE = pytest.mark.parametrize(
-    "row", [pytest.param(r, id=f"{r.predictor}-{r.disease}") for r in typical_values()]
+    "row", [pytest.param(r, id=f"{r.predictor}-{r.disease}-{r.product}") for r in typical_values()]
 )
 EVERY_MEASURE = pytest.mark.parametrize(
     "row", [pytest.param(r, id=r.measure) for r in burden_measures()]
@@ -29,16 +29,23 @@ def test_the_typical_patient_is_within_the_usual_range(row: TypicalValue) -> Non
 
 @EVERY_VALUE
 def test_the_transform_is_the_declared_one(row: TypicalValue) -> None:
-    """Except for LDH, which models read as a multiple of its upper limit."""
+    """Except for what models read as a multiple of what is usual."""
     declared = PREDICTORS[row.predictor]
     assert isinstance(declared, Quantity)
-    assert row.transform == ("ldh_ratio" if row.predictor == "ldh" else declared.transform)
+    multiples = {"ldh": "ldh_ratio", "creatinine": "creatinine_ratio"}
+    assert row.transform == multiples.get(row.predictor, declared.transform)
 
 
 def test_every_predictor_has_one_value_for_all_diseases() -> None:
-    keys = [(row.predictor, row.disease) for row in typical_values()]
+    keys = [(row.predictor, row.disease, row.product) for row in typical_values()]
     assert len(keys) == len(set(keys))
-    assert {name for name, _ in keys} == {name for name, disease in keys if disease == "*"}
+    assert {name for name, _, _ in keys} == {name for name, *rest in keys if rest == ["*", "*"]}
+
+
+def test_a_product_has_typical_patients_of_its_own_only_where_it_is_given() -> None:
+    own = {(row.product, row.disease) for row in typical_values() if row.product != "*"}
+    assert own == {("tisagenlecleucel", "B_ALL")}
+    assert all(disease in PRODUCTS[product].diseases for product, disease in own)
 
 
 @pytest.mark.parametrize("row", [*typical_values(), *burden_measures()])

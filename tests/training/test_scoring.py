@@ -64,10 +64,12 @@ def test_the_columns_are_risk_interval_and_status_of_every_outcome(
         "severe_crs_low",
         "severe_crs_high",
         "severe_crs_status",
+        "severe_crs_why",
         "severe_icans",
         "severe_icans_low",
         "severe_icans_high",
         "severe_icans_status",
+        "severe_icans_why",
     ]
     assert scored["patient_id"].tolist() == table["patient_id"].tolist()
 
@@ -108,6 +110,27 @@ def test_too_little_data_has_no_number_either(store: Path, table: pd.DataFrame) 
     few = scored["severe_icans_status"] == "insufficient_data"
     assert few.all()
     assert scored[NUMBERS].isna().all(axis=None)
+
+
+def test_why_says_what_the_service_says(store: Path, table: pd.DataFrame) -> None:
+    """The codes of a caution as an answer has them, or the reason why there is no number."""
+    some = table.assign(disease="LBCL", product="axicabtagene_ciloleucel", age_years=60.0)
+    some = some.assign(ldh_uln_u_l=np.nan, cns_involvement="none", active_infection="none")
+    some.loc[0, "cns_involvement"] = "active"
+    some.loc[1, "age_years"] = 12.0
+    scored = score_cohort(read_cohort(some, Purpose.SCORING), store)
+    why = scored["severe_icans_why"].str.split(" ")
+    assert "active_cns_disease:cns_involvement" in why[0]
+    assert scored.loc[1, "severe_icans_why"] == (
+        "the evidence for axi-cel in LBCL is from adults only"
+    )
+    rest = scored.loc[2:]
+    usable = rest["severe_icans"].notna()
+    with_ldh = some.loc[2:, "ldh_u_l"].notna() & usable
+    assert with_ldh.any()
+    assert ["ldh_limit_assumed:ldh_uln" in codes for codes in why[2:]] == with_ldh.tolist()
+    ok = rest["severe_icans_status"] == "ok"
+    assert (rest.loc[ok, "severe_icans_why"] == "").all()
 
 
 def test_outcomes_site_and_dates_may_be_there_or_not(store: Path, table: pd.DataFrame) -> None:

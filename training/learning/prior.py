@@ -9,9 +9,9 @@ from scipy.stats import beta
 
 from data_schemas.evidence import Evidence
 from data_schemas.predictors import PREDICTORS, Category, Flag, Predictor, Quantity
-from data_schemas.typical_values import burden_measures
+from data_schemas.typical_values import burden_measures, typical_values
 from serving.model.risk_model import Cell
-from serving.model.terms import DEFAULT_DISEASE, FUNCTIONS, Term
+from serving.model.terms import DEFAULT_DISEASE, FUNCTIONS, Term, of_cell
 from serving.model.tumour_burden import BurdenScale
 from training.cohort import LearningCohort
 from training.experiment import Experiment, ExperimentRefused
@@ -295,4 +295,9 @@ def _centred(
             cohort.transformed(predictor, declared.transform), declared
         ), declared.transform
     centre = {d: transformed_centre(row) for d, row in rows.items() if row.disease == d}
+    centre |= {
+        of_cell(row.product, row.disease): transformed_centre(row)
+        for row in typical_values()
+        if row.predictor == predictor and row.product != EVERYWHERE
+    }
     return centre, rows[EVERYWHERE].spread, rows[EVERYWHERE].transform

@@ -11,7 +11,7 @@ import numpy as np
 from data_schemas.cohort_table import predictor_columns
 from data_schemas.predictors import PREDICTORS, Quantity
 from serving.model.risk_model import Cell, Prediction, RiskModel, expit
-from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, DEFAULT_DISEASE, Term, design
+from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, USUAL_CREATININE_MG_DL, Term, design
 from serving.model.tumour_burden import SOURCES
 from training.cohort import LearningCohort
 from training.report.labels import label_of, said, unit_of, words_of
@@ -31,9 +31,10 @@ _INVERSES: dict[str, Callable[[Array], Array]] = {
     "log1p": np.expm1,
     "sqrt": np.square,
     "ldh_ratio": lambda x: ASSUMED_LDH_LIMIT_U_L * np.exp(x),
+    "creatinine_ratio": lambda x: USUAL_CREATININE_MG_DL[1][-1] * np.exp(x),
     "burden": lambda x: x,
 }
-_LOGARITHMIC = ("log", "log1p", "ldh_ratio")
+_LOGARITHMIC = ("log", "log1p", "ldh_ratio", "creatinine_ratio")
 
 
 def effects(model: RiskModel, cohort: LearningCohort | None) -> Effects:
@@ -75,7 +76,7 @@ def _curve(model: RiskModel, cell: Cell, predictor: str) -> EffectCurve | None:
     if not terms or (predictor == TUMOUR_BURDEN and cell.disease not in SOURCES):
         return None
     words = words_of(predictor)
-    grid = np.array(words, dtype=object) if words else _grid(terms[0], cell.disease)
+    grid = np.array(words, dtype=object) if words else _grid(terms[0], cell)
     columns = {predictor: np.array([0.0, 1.0]) if words == ("no", "yes") else grid}
     predicted = _predicted(model, cell, columns, len(grid))
     log_odds, half = _contribution(model, cell, predictor, columns, predicted)
@@ -88,7 +89,7 @@ def _curve(model: RiskModel, cell: Cell, predictor: str) -> EffectCurve | None:
         scale=("words" if words else "log" if terms[0].transform in _LOGARITHMIC else "linear"),
         values=() if words else tuple(_in_unit(predictor, grid).tolist()),
         words=tuple(said(words[i]) for i in shown),
-        typical=None if words else _typical(terms[0], cell.disease),
+        typical=None if words else _typical(terms[0], cell),
         log_odds=_band(log_odds[kept], (log_odds - half)[kept], (log_odds + half)[kept]),
         risk=_band(*(expit(z)[kept] for z in (predicted.logit, predicted.low, predicted.high))),
     )
@@ -102,12 +103,12 @@ def _holds(term: Term, disease: str) -> bool:
     return not term.diseases or disease in term.diseases
 
 
-def _centre(term: Term, disease: str) -> float:
-    return float(term.centre.get(disease, term.centre[DEFAULT_DISEASE]))
+def _centre(term: Term, cell: Cell) -> float:
+    return float(term.centre_in(cell.disease, cell.product))
 
 
-def _typical(term: Term, disease: str) -> float:
-    value = _INVERSES[term.transform](np.array(_centre(term, disease)))
+def _typical(term: Term, cell: Cell) -> float:
+    value = _INVERSES[term.transform](np.array(_centre(term, cell)))
     return float(_in_unit(term.predictor, value))
 
 
@@ -116,7 +117,7 @@ def _in_unit(predictor: str, values: Array) -> Array:
     return 100 * values if predictor == TUMOUR_BURDEN else values
 
 
-def _grid(term: Term, disease: str) -> Array:
+def _grid(term: Term, cell: Cell) -> Array:
     """Return values of a quantity, evenly on the model's scale, within what is usual."""
     if term.predictor == TUMOUR_BURDEN:
         return np.linspace(0.02, 0.98, _POINTS)
@@ -124,7 +125,7 @@ def _grid(term: Term, disease: str) -> Array:
     assert isinstance(declared, Quantity)
     low, high = declared.soft
     reach = term.scale * np.linspace(-_FARTHEST, _FARTHEST, _POINTS)
-    values = _INVERSES[term.transform](_centre(term, disease) + reach)
+    values = _INVERSES[term.transform](_centre(term, cell) + reach)
     if term.transform in _LOGARITHMIC:
         low = max(low, high / 1000)
     values = values[np.isfinite(values)].clip(low, high)
@@ -143,23 +144,23 @@ def _typical_patients(
     columns: dict[str, Array] = {k: np.full(n, v, dtype=object) for k, v in words.items()}
     for term in model.terms:
         if _holds(term, cell.disease):
-            columns |= dict(_column(model, term, cell.disease, changed.get(term.predictor), n))
+            columns |= dict(_column(model, term, cell, changed.get(term.predictor), n))
     return dict(predictor_columns(columns, n))
 
 
 def _column(
-    model: RiskModel, term: Term, disease: str, given: Array | None, n: int
+    model: RiskModel, term: Term, cell: Cell, given: Array | None, n: int
 ) -> Iterator[tuple[str, Array]]:
     """Yield the contract column that a term reads, as given or typical."""
     if term.transform == "is_any_of":
         reference = words_of(term.predictor)[0]
         yield term.predictor, np.full(n, reference, dtype=object) if given is None else given
         return
-    values = np.full(n, _INVERSES[term.transform](np.array(_centre(term, disease))))
+    values = np.full(n, _INVERSES[term.transform](np.array(_centre(term, cell))))
     if given is not None:
         values = np.asarray(given, dtype=float)
     if term.transform == "burden":
-        for measure in SOURCES.get(disease, ())[:1]:
+        for measure in SOURCES.get(cell.disease, ())[:1]:
             scale = model.burden_scale
             yield measure, np.interp(values, scale.percentiles[measure], scale.values[measure])
     else:

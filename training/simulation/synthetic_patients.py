@@ -16,6 +16,7 @@ from scipy.special import ndtr, ndtri
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.products import ADULT_YEARS
 from data_schemas.typical_values import burden_measures
+from serving.model.terms import usual_creatinine
 from serving.model.tumour_burden import SOURCES
 from training.synthesis.published_effects import transformed_centre, typical
 
@@ -145,7 +146,8 @@ def patients_in(site: Array, cell: Array, sites: int, rng: np.random.Generator) 
     draw = _Draw(site, cell, sites, rng)
     disease = DISEASE_OF_CELL[cell]
     columns = {"product": np.array(PRODUCT_NAMES, dtype=object)[PRODUCT_OF_CELL[cell]]}
-    columns |= {"disease": disease} | draw.body() | draw.laboratory() | draw.burden()
+    columns |= {"disease": disease} | draw.body()
+    columns |= draw.laboratory(columns["age"]) | draw.burden()
     columns |= draw.condition() | draw.treatment()
     return Patients(site, cell, {name: _as_reported(name, v) for name, v in columns.items()})
 
@@ -173,10 +175,11 @@ class _Draw:
         value = centre + spread * self.standard(name)
         return np.asarray(_BACK[rows[0].transform](value))
 
-    def laboratory(self) -> dict[str, Array]:
-        """Return blood counts and chemistry; each site's LDH goes with its own upper limit."""
+    def laboratory(self, age_years: Array) -> dict[str, Array]:
+        """Return blood counts and chemistry: LDH by the site's own limit, creatinine by age."""
         limit = 5.0 * np.round(self.rng.uniform(210, 280, self.sites) / 5)[self.site]
         columns = {name: self.typical(name) for name in LABORATORY}
+        columns["creatinine"] = columns["creatinine"] * usual_creatinine(age_years)
         # No distribution of IL-6 before infusion is in the tables: a median of 5 pg/mL is assumed.
         il6 = 5.0 * np.exp(self.standard("il6"))
         return columns | {"ldh_uln": limit, "ldh": limit * self.typical("ldh"), "il6": il6}
@@ -251,6 +254,7 @@ class _Draw:
 _BACK: dict[str, Callable[[Array], Array]] = {
     "log": np.exp,
     "ldh_ratio": np.exp,
+    "creatinine_ratio": np.exp,
     "log1p": np.expm1,
     "identity": np.asarray,
 }

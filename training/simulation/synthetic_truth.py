@@ -31,7 +31,7 @@ from scipy.special import expit
 
 from data_schemas.evidence import load_evidence
 from data_schemas.predictors import PREDICTORS, Category, Flag
-from serving.model.terms import FARTHEST, FUNCTIONS
+from serving.model.terms import FARTHEST, transformed
 from serving.model.tumour_burden import tumour_burden
 from training.learning.centres import CENTRE_SPREAD
 from training.learning.prior import published_burden_scale
@@ -229,14 +229,10 @@ def _holds_in(predictor: str, scope: str) -> Array:
 
 
 def _standardised(predictor: str, patients: Patients) -> Array:
-    """Return a quantity in spreads from the typical value of the disease."""
-    rows = [typical(predictor, disease) for _, disease in CELLS]
+    """Return a quantity in spreads from the typical value of the product's patients."""
+    rows = [typical(predictor, disease, product) for product, disease in CELLS]
     centre = np.array([transformed_centre(row) for row in rows])[patients.cell]
-    raw = patients.columns[predictor]
-    if rows[0].transform == "ldh_ratio":
-        scaled = np.log(raw / patients.columns["ldh_uln"])
-    else:
-        scaled = FUNCTIONS[rows[0].transform](raw)
+    scaled = transformed(patients.columns, predictor, rows[0].transform)
     spread = typical(predictor).spread
     return np.asarray(np.clip((scaled - centre) / spread, -FARTHEST, FARTHEST))
 

@@ -15,7 +15,7 @@ from typing import Literal
 from data_schemas.evidence import Association, Evidence, Incidence
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.typical_values import TypicalValue, typical_values
-from serving.model.terms import ASSUMED_LDH_LIMIT_U_L
+from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, USUAL_CREATININE_MG_DL
 from training.synthesis import effect_conversions as convert
 from training.synthesis.effect_conversions import Effect
 
@@ -105,7 +105,6 @@ STEPS: dict[str, dict[TermKey, tuple[Step, ...]]] = {
         _key("crs_prophylaxis", word="steroid"): (
             ("cohorts", "axi-cel-zuma1-cohort6-dexamethasone", 0.0),
         ),
-        _key("prior_lines"): (("pair", "prior-lines-3-crs-severe-brexu-mcl", 0.5),),
     },
     "severe_icans": {
         **_SHARED,
@@ -166,10 +165,16 @@ def transport(evidence: Evidence) -> float:
     return (hematotox + convert.separation(external) / internal) / 2
 
 
-def typical(predictor: str, disease: str = EVERYWHERE) -> TypicalValue:
-    """Return the typical value of a predictor in a disease, or everywhere."""
-    rows = {row.disease: row for row in typical_values() if row.predictor == predictor}
-    return rows.get(disease) or rows[EVERYWHERE]
+def typical(predictor: str, disease: str = EVERYWHERE, product: str = EVERYWHERE) -> TypicalValue:
+    """Return the typical value of a product's patients, of a disease's, or of all."""
+    rows = {
+        (row.disease, row.product): row for row in typical_values() if row.predictor == predictor
+    }
+    return (
+        rows.get((disease, product))
+        or rows.get((disease, EVERYWHERE))
+        or rows[EVERYWHERE, EVERYWHERE]
+    )
 
 
 def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
@@ -327,6 +332,8 @@ def transformed_centre(value: TypicalValue) -> float:
     """Return the centre of a typical value on its transformed scale."""
     if value.transform == "ldh_ratio":
         return log(value.centre / ASSUMED_LDH_LIMIT_U_L)
+    if value.transform == "creatinine_ratio":
+        return log(value.centre / USUAL_CREATININE_MG_DL[1][-1])
     return {"log": log, "log1p": log1p, "identity": float}[value.transform](value.centre)
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from data_schemas.cohort_table import Cohort
 from data_schemas.outcomes import OUTCOMES
@@ -11,9 +12,9 @@ from data_schemas.risk_assessment import CautionCode, Status
 from serving.answer.compiled_cautions import CompiledCautions, of_values, status_of
 from serving.answer.compiled_model import CompiledModel, Said
 from serving.answer.compiled_terms import CompiledTerms, PatientTerms
-from serving.model.applicability import cautions, statuses
+from serving.model.applicability import WIDEST_INTERVAL, cautions, statuses
 from serving.model.disease_codes import disease_codes
-from serving.model.risk_model import Prediction, RiskModel
+from serving.model.risk_model import Prediction, RiskModel, expit
 from serving.model.terms import design
 from serving.model.tumour_burden import NO_SOURCE, tumour_burden
 from tests.conftest import Store
@@ -103,6 +104,24 @@ def test_numbers_are_those_of_the_table(prediction: Prediction, said: list[Said]
         np.testing.assert_allclose(alone, getattr(prediction, name), rtol=0, atol=MOST)
 
 
+def test_how_far_a_patient_lies_from_the_product_leaves_out_what_both_share(
+    model: RiskModel, patients: Patients, said: list[Said], read: list[PatientTerms]
+) -> None:
+    """The spread of ``t @ beta`` over the posterior, with what is missing and what no model says.
+
+    Nothing of the cell and of the intercept: they are the same for all of the product's patients.
+    """
+    table = design(patients.columns, model.terms, model.burden_scale)
+    first = 1 + len(model.cells)
+    covariance = model.posterior.covariance[first:, first:]
+    spreads = np.array([term.spread for term in model.terms])
+    open_ = (model.coefficients**2 + np.diag(covariance)) * spreads**2
+    for one, values, missing in zip(said, table.values, table.missing, strict=True):
+        variance = values @ covariance @ values + open_ @ missing + model.misfit_sd**2
+        expected = norm.ppf(0.95) * model.recalibration.slope * np.sqrt(variance)
+        assert one.half_width_apart == pytest.approx(expected, rel=1e-9)
+
+
 def test_contributions_are_those_of_the_table(
     model: RiskModel, prediction: Prediction, said: list[Said]
 ) -> None:
@@ -126,15 +145,18 @@ def test_cautions_and_statuses_are_those_of_the_table(
     said: list[Said],
     cells: list[int],
 ) -> None:
-    raised = cautions(patients.columns, {}, model, always)
+    raised = cautions(patients.columns, {}, model, prediction, always)
     found, reasons = statuses(patients.columns, prediction, raised)
     compiled = CompiledCautions(model, always)
     for i, request in enumerate(patients.requests):
         own = compiled.raised(of_values(request.values, {}), request.values, cells[i], read[i])
         expected = [(c.code, c.predictor) for c in raised if c.concerns[i]]
-        assert [(c.code, c.predictor) for c in own] == expected
+        wide = expit(said[i].high) - expit(said[i].low) > WIDEST_INTERVAL
+        assert wide == ((CautionCode.WIDE_INTERVAL, None) in expected)
+        known = [(c.code, c.predictor) for c in own]
+        assert known == [c for c in expected if c[0] is not CautionCode.WIDE_INTERVAL]
         weight = said[i].missing_weight
-        status = status_of(request.values, cells[i], weight, cautious=bool(own))
+        status = status_of(request.values, cells[i], weight, cautious=bool(own) or wide)
         assert status == (found[i], reasons[i])
     assert set(found) >= {Status.CAUTION, Status.INSUFFICIENT_DATA, Status.OUT_OF_SCOPE}
 
@@ -148,6 +170,7 @@ def test_a_patient_outside_every_cell_is_judged_as_in_a_table(
         ("other", "LBCL", 50.0),
         ("tisagenlecleucel", "MM", 50.0),
         ("tisagenlecleucel", "LBCL", 12.0),
+        ("tisagenlecleucel", "B_ALL", 26.0),
         ("idecabtagene_vicleucel", "other", None),
     ):
         values = {**request.values, "product": product, "disease": disease}
@@ -172,7 +195,7 @@ def test_shares_of_the_weight_are_by_disease(model: RiskModel, patients: Patient
     reader = CompiledTerms(model.terms, model.burden_scale)
     for disease, code in zip(("LBCL", "B_ALL"), codes, strict=True):
         cell = next(i for i, c in enumerate(model.cells) if c.disease == disease)
-        nobody = reader.read({}, disease)
+        nobody = reader.read({"product": model.cells[cell].product}, disease)
         for name in shares:
             weight = compiled.say(cell, disease, nobody, (name,)).missing_weight
             assert weight == pytest.approx(shares[name][code], abs=MOST)

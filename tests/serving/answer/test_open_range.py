@@ -11,7 +11,7 @@ from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from serving.answer.words import percent_in_words
 from serving.model.risk_model import RiskModel
-from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, FUNCTIONS
+from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, FUNCTIONS, usual_creatinine
 from serving.model.tumour_burden import SOURCES
 from serving.ward import Ward
 from tests.conftest import Body
@@ -62,12 +62,16 @@ def ends(model: RiskModel, name: str, declared: Quantity, columns: Columns) -> l
     disease = str(columns["disease"][0])
     term = next(t for t in model.terms if t.predictor == name and t.applies_in(disease))
     of = norm(term.centre_in(disease), term.scale)
-    inverse = {"log": np.exp, "log1p": np.expm1, "ldh_ratio": np.exp}
+    multiples = {"ldh_ratio": np.exp, "creatinine_ratio": np.exp}
+    inverse = {"log": np.exp, "log1p": np.expm1, **multiples}
     found = [inverse.get(term.transform, float)(of.ppf(level)) for level in (0.05, 0.95)]
     if term.transform == "ldh_ratio":
         given = columns["ldh_uln"][0]
         limit = ASSUMED_LDH_LIMIT_U_L if np.isnan(given) else given
         return [end * limit for end in found]
+    if term.transform == "creatinine_ratio":
+        usual = float(usual_creatinine(np.asarray(columns["age"], dtype=float))[0])
+        return [end * usual for end in found]
     found = [float(np.clip(end, *declared.hard)) for end in found]
     return [round(end) for end in found] if declared.whole else found
 

@@ -20,6 +20,7 @@ def model(evidence_store: Store) -> RiskModel:
 
 
 def told(model: RiskModel, disease: str, **values: float | str | bool) -> Told:
+    values = {"product": "brexucabtagene_autoleucel", **values}
     terms = CompiledTerms(model.terms, model.burden_scale).read(values, disease)
     return Teller(model.terms).told(values, terms, disease)
 
@@ -96,6 +97,16 @@ def test_a_distribution_of_the_models_own_is_not_called_published(model: RiskMod
     crp = next(term for term in model.terms if term.predictor == "crp")
     own = replace(crp, centre={"*": crp.centre["*"] + 0.1})
     assert typical_patients((own,), "LBCL") == {"crp": "typical patients of the model's own cohort"}
+
+
+def test_children_get_no_centile_by_the_spread_of_adults(model: RiskModel) -> None:
+    assert "age" in typical_patients(model.terms, "B_ALL")
+    assert "age" not in typical_patients(model.terms, "B_ALL", "tisagenlecleucel")
+
+
+def test_creatinine_is_compared_with_patients_of_the_same_age(model: RiskModel) -> None:
+    found = typical_patients(model.terms, "LBCL")["creatinine"]
+    assert found == "typical patients of the same age (assumed distribution)"
 
 
 @pytest.mark.parametrize("disease", DISEASES)

@@ -11,7 +11,14 @@ from data_schemas.predictors import PREDICTORS
 from serving.api_keys import Scope
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import LogUnavailable
-from serving.doors.what_if import EDITABLE, NOTE, PRODUCT_NOTE, TITLE
+from serving.doors.what_if import (
+    EDITABLE,
+    MEASURED,
+    MEASURED_AND_PLANNED,
+    NOTE,
+    PLANNED,
+    PRODUCT_NOTE,
+)
 from serving.ward import Ward
 from tests.conftest import Body
 from tests.serving.at_the_door import client_of
@@ -62,12 +69,27 @@ def test_what_if_is_the_assessment_of_the_edited_patient(client: TestClient, pat
     sent = {"patient": patient, "changes": changes}
     answer = client.post("/v1/what-if", json=sent).json()
     said = answer["what_if"]
-    assert said == {"title": TITLE, "changed": ["crp", "crs_prophylaxis"], "notes": [NOTE]}
+    title, changed = MEASURED_AND_PLANNED, ["crp", "crs_prophylaxis"]
+    assert said == {"title": title, "changed": changed, "notes": [NOTE]}
     edited = client.post("/v1/assess", json=patient | changes).json()
     unlike = {"assessment_id", "assessed_at", "what_if"}
     assert {k: v for k, v in answer.items() if k not in unlike} == {
         k: v for k, v in edited.items() if k not in unlike
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "title"),
+    [
+        ({"crp": {"value": 10, "unit": "mg/L"}}, MEASURED),
+        ({"crs_prophylaxis": "tocilizumab"}, PLANNED),
+    ],
+)
+def test_a_plan_is_not_spoken_of_as_measured(
+    client: TestClient, patient: Body, changes: Body, title: str
+) -> None:
+    answer = client.post("/v1/what-if", json={"patient": patient, "changes": changes}).json()
+    assert answer["what_if"]["title"] == title
 
 
 @pytest.mark.parametrize("name", ["age", "sex", "disease", "ldh_uln", "neuro_comorbidity", "ecog"])

@@ -10,13 +10,14 @@ from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.risk_assessment import CautionCode, Status
 from serving.model.applicability import (
     MOST_MISSING_WEIGHT,
+    WIDEST_INTERVAL,
     RaisedCaution,
     cautions,
     of_the_model,
     statuses,
 )
 from serving.model.artefact import VERDICT_FILE, canonical_json
-from serving.model.risk_model import RiskModel
+from serving.model.risk_model import RiskModel, expit
 from tests.conftest import Store
 
 Array = np.ndarray
@@ -59,13 +60,14 @@ def columns(*patients: dict[str, object]) -> Columns:
 def raised(
     model: RiskModel, given: Columns, days: Columns | None = None, *always: CautionCode
 ) -> dict[tuple[CautionCode, str | None], list[bool]]:
-    found = cautions(given, days or {}, model, always)
+    found = cautions(given, days or {}, model, model.predict(given), always)
     return {(c.code, c.predictor): c.concerns.tolist() for c in found}
 
 
 def judged(model: RiskModel, given: Columns) -> list[tuple[Status, str]]:
-    found = cautions(given, {}, model)
-    return list(zip(*statuses(given, model.predict(given), found), strict=True))
+    prediction = model.predict(given)
+    found = cautions(given, {}, model, prediction)
+    return list(zip(*statuses(given, prediction, found), strict=True))
 
 
 def test_a_complete_typical_patient_raises_nothing(model: RiskModel) -> None:
@@ -80,6 +82,11 @@ def test_a_complete_typical_patient_raises_nothing(model: RiskModel) -> None:
         ({"platelets": 4.0}, CautionCode.SOFT_LIMIT, "platelets"),
         ({"ldh_uln": np.nan}, CautionCode.LDH_LIMIT_ASSUMED, "ldh_uln"),
         ({"mtv": np.nan}, CautionCode.BURDEN_NOT_MEASURED, "tumour_burden"),
+        (
+            {"mtv": 10.0, "largest_lesion": 15.0},
+            CautionCode.BURDEN_MEASURES_DISAGREE,
+            "tumour_burden",
+        ),
         ({"cns_involvement": "active"}, CautionCode.ACTIVE_CNS_DISEASE, "cns_involvement"),
         (
             {"active_infection": "uncontrolled"},
@@ -142,8 +149,8 @@ def test_a_borrowed_base_rate_raises_a_caution(model: RiskModel) -> None:
 
 
 def test_a_product_outside_the_cells_borrows_nothing(model: RiskModel) -> None:
-    assert model.cells[-1].origin == "borrowed"
-    found = raised(model, columns({"product": "other"}))
+    last = replace(model.cells[-1], origin="borrowed")
+    found = raised(replace(model, cells=(*model.cells[:-1], last)), columns({"product": "other"}))
     assert (CautionCode.FEW_DATA_FOR_PRODUCT, "product") not in found
 
 
@@ -197,6 +204,11 @@ def test_a_model_that_was_never_judged_breaks_no_limit(fitted_store: Store) -> N
         ({"disease": "other"}, Status.OUT_OF_SCOPE, "no evidence in another disease"),
         ({"age": 17.99}, Status.OUT_OF_SCOPE, "adults only"),
         ({"age": 18.0}, Status.OK, ""),
+        (
+            {"product": "tisagenlecleucel", "disease": "B_ALL", "age": 26.0},
+            Status.OUT_OF_SCOPE,
+            "from patients up to 25 years",
+        ),
         ({"age": np.nan}, Status.INSUFFICIENT_DATA, "age is unknown"),
         ({"age": np.nan, "product": "other"}, Status.OUT_OF_SCOPE, "knows no such product"),
     ],
@@ -220,6 +232,27 @@ def test_too_much_missing_weight_gives_no_risk(model: RiskModel) -> None:
         (found,), (reason,) = statuses(given, at_limit, [])
         assert found == status
     assert "41 % of the model's weight" in reason
+
+
+def test_an_interval_that_leaves_nearly_everything_open_is_no_ok(model: RiskModel) -> None:
+    given = columns({}, {})
+    prediction = replace(model.predict(given), low=np.array([-2, -2]), high=np.array([0.4, 2.4]))
+    assert expit(0.4) - expit(-2) < WIDEST_INTERVAL < expit(2.4) - expit(-2)
+    (wide,) = cautions(given, {}, model, prediction)
+    assert (wide.code, wide.concerns.tolist()) == (CautionCode.WIDE_INTERVAL, [False, True])
+
+
+def test_much_lower_measures_of_burden_do_not_disagree(model: RiskModel) -> None:
+    """Leukaemia may fill the marrow and leave the blood free of blasts; not the other way round."""
+    patient = {"product": "brexucabtagene_autoleucel", "disease": "B_ALL", "age": 44.0}
+    found = raised(
+        model,
+        columns(
+            {**patient, "marrow_blast": 95.0, "blasts_blood": 0.0},
+            {**patient, "marrow_blast": 3.0, "blasts_blood": 80.0},
+        ),
+    )
+    assert found[CautionCode.BURDEN_MEASURES_DISAGREE, "tumour_burden"] == [False, True]
 
 
 def test_a_caution_concerns_whom_it_names(model: RiskModel) -> None:

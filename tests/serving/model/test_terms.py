@@ -1,12 +1,14 @@
 """A term is 0 for the typical patient, 0 when missing, and never farther than a few spreads."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data_schemas.cohort_table import predictor_columns
-from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, FARTHEST, Design, Term, design
+from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, FARTHEST, Design, Term, design, of_cell
 from serving.model.tumour_burden import SOURCES, BurdenScale
 
 Array = np.ndarray
@@ -17,6 +19,13 @@ CRP = Term(
     name="crp", predictor="crp", transform="log1p", centre={"*": 3.0, "B_ALL": 2.0}, scale=1.3
 )
 LDH = Term(name="ldh", predictor="ldh", transform="ldh_ratio", centre={"*": 0.0}, scale=0.5)
+CREATININE = Term(
+    name="creatinine",
+    predictor="creatinine",
+    transform="creatinine_ratio",
+    centre={"*": 0.0},
+    scale=0.35,
+)
 REGIMEN = Term(
     name="ld_regimen:bendamustine",
     predictor="ld_regimen",
@@ -49,6 +58,26 @@ def test_a_term_is_transformed_centred_and_scaled(crp: float) -> None:
 def test_the_typical_value_of_the_disease_is_zero() -> None:
     assert of(CRP, crp=np.expm1(3.0)).values[0, 0] == pytest.approx(0, abs=1e-12)
     assert of(CRP, "B_ALL", crp=np.expm1(2.0)).values[0, 0] == pytest.approx(0, abs=1e-12)
+
+
+def test_the_patients_of_a_product_may_have_a_typical_value_of_their_own() -> None:
+    own = replace(CRP, centre={**CRP.centre, of_cell("tisagenlecleucel", "B_ALL"): 1.0})
+    given = {"disease": "B_ALL", "crp": np.expm1(1.0)}
+    assert of(own, product="tisagenlecleucel", **given).values[0, 0] == pytest.approx(0, abs=1e-12)
+    for product in ("obecabtagene_autoleucel", "other"):
+        assert of(own, product=product, **given).values[0, 0] == pytest.approx(-1 / 1.3)
+    assert own.cells_of_their_own() == (("tisagenlecleucel", "B_ALL"),)
+    assert CRP.cells_of_their_own() == ()
+
+
+@pytest.mark.parametrize(
+    ("age", "usual"), [(1, 0.26), (0.2, 0.26), (14, 0.61), (20, 0.9), (64, 0.9), (np.nan, 0.9)]
+)
+def test_creatinine_is_read_against_what_is_usual_at_the_age(age: float, usual: float) -> None:
+    """Pottel's reference values at 1 and 14 years; an adult's where the age is not known."""
+    assert of(CREATININE, age=age, creatinine=usual).values[0, 0] == pytest.approx(0, abs=1e-12)
+    twice = of(CREATININE, age=age, creatinine=2 * usual).values[0, 0]
+    assert twice == pytest.approx(np.log(2) / 0.35)
 
 
 @pytest.mark.parametrize("term", [CRP, LDH, REGIMEN])

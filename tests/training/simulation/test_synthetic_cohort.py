@@ -84,7 +84,7 @@ def test_passes_the_contract_for_development_and_is_marked_synthetic(
 
 @settings(max_examples=25, deadline=None)
 @given(
-    n=st.integers(1, 60),
+    n=st.integers(4, 60),  # of fewer every outcome may be unknown, which is refused
     sites=st.integers(1, 8),
     seed=st.integers(0, 2**32),
     truth=st.sampled_from(sorted(SCENARIOS)),

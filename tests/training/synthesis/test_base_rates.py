@@ -5,10 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.special import expit, logit
+from scipy.stats import beta, binom, norm
 
 from data_schemas.evidence import Evidence, Incidence
 from data_schemas.products import PRODUCTS
-from training.synthesis.base_rates import BaseRates, base_rates, cells, typical_log_odds
+from training.synthesis.base_rates import (
+    OVERALL,
+    SPREADS,
+    BaseRates,
+    base_rates,
+    cells,
+    typical_log_odds,
+)
 
 AXI = "axicabtagene_ciloleucel"
 TISA = "tisagenlecleucel"
@@ -142,6 +150,50 @@ def test_a_study_without_events_stays_in(evidence: Evidence) -> None:
     after = base_rates(with_rows(evidence, row), "severe_crs")
     assert percent(after, AXI, "MZL") < percent(before, AXI, "MZL")
     assert np.isfinite(after.mean).all()
+
+
+@pytest.mark.parametrize(
+    ("product", "patients"), [("equecabtagene_autoleucel", 103), ("zevorcabtagene_autoleucel", 102)]
+)
+def test_a_hundred_patients_without_an_event_are_heard(
+    evidence: Evidence, product: str, patients: int
+) -> None:
+    """Nobody of them had severe ICANS: the rate lies within their own exact limit (90 %)."""
+    rates = base_rates(evidence, "severe_icans")
+    place = rates.cells.index((product, "MM"))
+    assert [(r.n_treated, r.events_icans_severe) for r in rates.rows[place]] == [(patients, 0)]
+    assert expit(rates.expected[place]) < beta.ppf(0.95, 1, patients)
+
+
+@pytest.mark.parametrize(
+    ("percent_severe", "patients"), [(0.0, 100), (0.0, 12), (2.0, 300), (25.0, 40), (97.0, 60)]
+)
+def test_one_study_alone_gives_what_numerical_integration_gives(
+    evidence: Evidence, percent_severe: float, patients: int
+) -> None:
+    """The one study's log-odds is its cell plus the study's own part: a line to integrate over.
+
+    Laplace's mode lies above the mean where nothing happened and the prior alone ends the tail.
+    """
+    row = study(evidence, n_treated=patients, crs_severe_pct=percent_severe)
+    found = base_rates(replace(evidence, incidence=(row,)), "severe_crs")
+    prior_variance = OVERALL[1] ** 2 + sum(
+        SPREADS[kind] ** 2 for kind in SPREADS if kind != "trial"
+    )
+    apart = found.between_centres**2
+    assert (row.setting, row.crs_scale) == ("real_world", "ASTCT2019")
+    line = np.linspace(-14, 10, 40_001)
+    events = row.events_crs_severe
+    weight = binom.pmf(events, patients, expit(line))
+    weight *= norm.pdf(line, OVERALL[0], np.sqrt(prior_variance + apart))
+    weight /= weight.sum()
+    kept = prior_variance / (prior_variance + apart)
+    mean = OVERALL[0] + kept * (weight @ line - OVERALL[0])
+    variance = prior_variance * (1 - kept) + kept**2 * (weight @ line**2 - (weight @ line) ** 2)
+    place = found.cells.index((AXI, "LBCL"))
+    within = 0.4 if events == 0 else 0.25
+    assert found.mean[place] == pytest.approx(mean, abs=within * np.sqrt(variance))
+    assert sd(found, AXI, "LBCL") == pytest.approx(np.sqrt(variance), rel=0.15)
 
 
 def test_studies_that_disagree_widen_the_spread_between_centres(evidence: Evidence) -> None:

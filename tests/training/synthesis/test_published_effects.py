@@ -236,6 +236,23 @@ def test_each_disease_counts_its_own_effect_once() -> None:
     assert spread_of_linear_predictor(priors, "B_ALL") == 0
 
 
+def test_the_typical_creatinine_is_that_of_the_age() -> None:
+    assert transformed_centre(typical("creatinine")) == 0.0
+
+
+def test_one_product_may_have_typical_patients_of_its_own() -> None:
+    """Children and young adults: the typical patient of all others is not theirs."""
+    assert typical("age", "B_ALL").centre == 44
+    assert typical("age", "B_ALL", "tisagenlecleucel").centre == 11
+    assert typical("age", "LBCL", "tisagenlecleucel") == typical("age")
+
+
+def test_no_published_figure_moves_severe_crs_by_prior_lines(evidence: Evidence) -> None:
+    """One unadjusted pair in mantle cell lymphoma, 13 against 10 %, says nothing of myeloma."""
+    prior = effect_prior(evidence, "severe_crs", ("prior_lines", EVERYWHERE, ""))
+    assert (prior.mean, prior.sources) == (0.0, ())
+
+
 @pytest.mark.parametrize("predictor", ["ldh", "crp", "age"])
 def test_a_typical_patient_is_the_centre_of_its_scale(predictor: str) -> None:
     value = typical(predictor)
