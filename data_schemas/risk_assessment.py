@@ -217,7 +217,8 @@ class OutcomeRisk(Record):
     comparison: Literal["above", "near", "below"] | None = Field(
         None,
         description="whether this patient's risk is surely apart from the base rate: by the 90 % "
-        "interval of the difference, in which what is not known of the rate itself has no part",
+        "interval; for a model of published evidence alone by that of the difference, in which "
+        "what is not known of the rate itself has no part",
     )
     base_rate: BaseRate | None = None
     explanation: Explanation | None = None

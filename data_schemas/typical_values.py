@@ -41,6 +41,13 @@ class TypicalValue(_Row):
     centre: float
     spread: float
 
+    @model_validator(mode="after")
+    def _is_never_missing(self) -> "TypicalValue":
+        """Ranges of what a missing predictor leaves open are those of the disease."""
+        if self.product != "*" and self.predictor != "age":
+            raise ValueError("only age, without which no risk is given, may be a product's own")
+        return self
+
 
 class BurdenMeasure(_Row):
     """Quantiles of one measure of tumour burden: given as knots, or log-normal."""

@@ -118,8 +118,8 @@ class Assessor:
             teller.told(values, patient.terms, disease)
             for (_, teller), patient in zip(self._readers, case.patients, strict=True)
         ]
-        burden = case.patients[0].terms.burden
-        source = None if burden is None else burden[0]
+        burdens = [patient.terms.burden for patient in case.patients]
+        source = next((burden[0] for burden in burdens if burden is not None), None)
         fields: dict[str, object] = {
             "cautions": [caution.shown() for caution in case.raised],
             "outcomes": [

@@ -178,8 +178,10 @@ def _validate() -> dict[str, Any]:
 def _what_if() -> dict[str, Any]:
     example = {"patient": EXAMPLE_PATIENT, "changes": _EXAMPLE_CHANGES}
     body = {_JSON: _content("WhatIf", example)}
-    ok = _ok("The answer if the values were re-measured as given")
-    return _post("whatIf", "Assess one patient with some inputs re-measured", body, ok)
+    ok = _ok("The answer if the values were re-measured, or the treatment planned, as given")
+    return _post(
+        "whatIf", "Assess one patient with some inputs re-measured or planned otherwise", body, ok
+    )
 
 
 def _outcomes() -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Chemistry:
             unit="mg/dL",
             accepts={"umol/L": "1/88.4", "mmol/L": "11.312", "mg/L": "0.1"},
             hard=(0.1, 25),
-            soft=(0.2, 6),
+            soft=(0.3, 6),
             transform="log",
             group="organ function",
             tier="core",

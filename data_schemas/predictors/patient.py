@@ -17,7 +17,7 @@ class Patient:
             unit="a",
             accepts={"mo": "1/12", "d": "1/365.25"},
             hard=(0, 110),
-            soft=(1, 88),
+            soft=(3, 88),
             group="patient",
             tier="core",
             reason="older age goes with ICANS in lymphoma, younger age with toxicity in leukaemia: never constrained",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.products import DISEASES
 from data_schemas.risk_assessment import CAUTION_TEXTS, CautionCode, Status
-from serving.answer.compiled_terms import PatientTerms, Values
+from serving.answer.compiled_terms import PatientTerms, Values, usual_creatinine
 from serving.model.applicability import (
     AGE_UNKNOWN,
     BURDEN,
@@ -19,6 +19,7 @@ from serving.model.applicability import (
     scope_reason,
 )
 from serving.model.risk_model import RiskModel
+from serving.model.terms import ADULT_CREATININE_MG_DL
 
 _SOFT_LIMITS = {
     name: declared.soft
@@ -52,7 +53,12 @@ def of_values(values: Values, days_before: Mapping[str, int]) -> list[Raised]:
     found = []
     for name, value in values.items():
         limits = _SOFT_LIMITS.get(name)
-        if limits is not None and not limits[0] <= float(value) <= limits[1]:
+        if limits is None:
+            continue
+        number = float(value)
+        if name == "creatinine":
+            number *= ADULT_CREATININE_MG_DL / usual_creatinine(values)
+        if not limits[0] <= number <= limits[1]:
             found.append(raised(CautionCode.SOFT_LIMIT, name))
     for name, days in days_before.items():
         window = PREDICTORS[name].look_back_days

@@ -9,6 +9,7 @@ from data_schemas.evidence import Evidence, Incidence
 from data_schemas.model_manifest import ModelManifest
 from data_schemas.products import DISEASES
 from data_schemas.risk_assessment import (
+    CAUTION_TEXTS,
     BaseRate,
     CautionCode,
     Interval,
@@ -16,7 +17,7 @@ from data_schemas.risk_assessment import (
     PublishedCohort,
     Status,
 )
-from serving.answer.compiled_cautions import CompiledCautions, Raised, raised, status_of
+from serving.answer.compiled_cautions import CompiledCautions, Raised, status_of
 from serving.answer.compiled_model import CompiledModel, Said
 from serving.answer.compiled_terms import PatientTerms, Values
 from serving.answer.explanation import Explainer
@@ -66,6 +67,12 @@ class CompiledOutcome:
         self._explainer = Explainer(model)
         self._ranges = {disease: OpenRanges(model.terms, disease) for disease in DISEASES}
         self._cautions = CompiledCautions(model, of_the_model(artefact))
+        self._wide = Raised(
+            CautionCode.WIDE_INTERVAL,
+            None,
+            f"{manifest.outcome.label}: {CAUTION_TEXTS[CautionCode.WIDE_INTERVAL]}",
+        )
+        self._has_own_level = manifest.cohort.patients > 0
         self._log_odds_of_rates = [
             log(cell.base_rate / (1 - cell.base_rate)) for cell in model.cells
         ]
@@ -91,7 +98,7 @@ class CompiledOutcome:
         if said is None or reason:
             return Judged(cell, status, [reason], found)
         if wide:
-            found.append(_WIDE)
+            found.append(self._wide)
         return Judged(cell, status, [caution.text for caution in found], found, said, risk)
 
     def tell(self, judged: Judged, disease: str, told: Told) -> dict[str, object]:
@@ -103,7 +110,7 @@ class CompiledOutcome:
                 "risk": risk.risk,
                 "interval": interval(risk.low, risk.high),
                 "natural_frequency": natural_frequency(risk.risk),
-                "comparison": _comparison(said, self._log_odds_of_rates[cell]),
+                "comparison": self._comparison(said, cell),
                 "base_rate": self._base_rates[cell],
                 "explanation": self._explanation(said, risk, cell, disease, told),
             }
@@ -125,6 +132,18 @@ class CompiledOutcome:
         fields["model"] = self._reference
         return fields
 
+    def _comparison(self, said: Said, cell: int) -> str:
+        """Compare a patient with the published rate of the product.
+
+        What is not known of that rate, a model of published evidence alone shares with it. One
+        that was fitted or updated has a level of its own, which is not known by itself either.
+        """
+        apart = said.logit - self._log_odds_of_rates[cell]
+        half_width = said.high - said.logit if self._has_own_level else said.half_width_apart
+        if abs(apart) <= half_width:
+            return "near"
+        return "above" if apart > 0 else "below"
+
     def _explanation(
         self, said: Said, risk: Risk, cell: int, disease: str, told: Told
     ) -> dict[str, object]:
@@ -134,19 +153,8 @@ class CompiledOutcome:
         return explained
 
 
-_WIDE = raised(CautionCode.WIDE_INTERVAL, None)
-
-
 def _risk(said: Said) -> Risk:
     return Risk(expit_of_one(said.logit), expit_of_one(said.low), expit_of_one(said.high))
-
-
-def _comparison(said: Said, log_odds_of_rate: float) -> str:
-    """Compare a patient with the rate of the product: what is not known of it, both share."""
-    apart = said.logit - log_odds_of_rate
-    if abs(apart) <= said.half_width_apart:
-        return "near"
-    return "above" if apart > 0 else "below"
 
 
 def _json(record: BaseRate | ModelReference) -> Fragment:

@@ -81,7 +81,7 @@ class CompiledTerms:
 
     def read(self, given: Values, disease: str) -> PatientTerms:
         """Return a patient of a disease, from values in canonical units."""
-        known = self._cells.get((given["product"], disease)) or self._diseases[disease]
+        known = self._cells.get((str(given["product"]), disease)) or self._diseases[disease]
         burdens = self._burdens(given, known.burden)
         burden = burdens[0] if burdens else None
         disagree = len(burdens) > 1 and _stands_out(burdens)

@@ -125,7 +125,7 @@ _BANDS = {
     "near": "not distinguishable from product average",
     "below": "below product average",
 }
-"""By the interval: near says that it holds the product's rate, not that the risk is like it."""
+"""near says that the two cannot be told apart, not that the risk is like the product's rate."""
 
 
 def _prediction(one: _Json, answer: _Json, reading: Reading) -> _Json:

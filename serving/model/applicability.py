@@ -17,6 +17,7 @@ from data_schemas.products import ADULT_YEARS, DISEASES, PRODUCTS, scope_problem
 from data_schemas.risk_assessment import CautionCode, Status
 from serving.model.artefact import Artefact
 from serving.model.risk_model import Prediction, RiskModel, expit
+from serving.model.terms import ADULT_CREATININE_MG_DL, usual_creatinine
 from serving.model.tumour_burden import NO_SOURCE, tumour_burden
 
 Array = np.ndarray
@@ -169,9 +170,13 @@ _PERCENTAGES = np.array([missing_weight_in_words(i) for i in range(101)], dtype=
 
 
 def _soft_limits(columns: Mapping[str, Array]) -> Iterator[RaisedCaution]:
+    """Judge every value by its usual range, which for creatinine moves with the age."""
     for name, declared in PREDICTORS.items():
         if isinstance(declared, Quantity) and name not in NOT_FOR_SOFT_LIMITS:
             values = np.asarray(columns[name], dtype=float)
+            if name == "creatinine":
+                ages = np.asarray(columns["age"], dtype=float)
+                values = values * ADULT_CREATININE_MG_DL / usual_creatinine(ages)
             low, high = declared.soft
             yield RaisedCaution(CautionCode.SOFT_LIMIT, name, (values < low) | (values > high))
 

@@ -18,7 +18,7 @@ from serving.model.tumour_burden import BurdenScale, tumour_burden
 
 Array = np.ndarray
 Transform = Literal[
-    *("identity", "log", "log1p", "sqrt", "ldh_ratio", "creatinine_ratio", "burden", "is_any_of")
+    "identity", "log", "log1p", "sqrt", "ldh_ratio", "creatinine_ratio", "burden", "is_any_of"
 ]
 
 FARTHEST = 3.5
@@ -34,6 +34,8 @@ Ages 1 and 14: reference values of both sexes in Pottel H, Nephrol Dial Transpla
 (table 1; unread, taken from the documentation of software that carries it). From 20 years on the
 middle of the adult reference range, an assumption as in the typical values.
 """
+
+ADULT_CREATININE_MG_DL = USUAL_CREATININE_MG_DL[1][-1]
 
 DEFAULT_DISEASE = "*"
 _IN = " in "

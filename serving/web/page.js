@@ -324,7 +324,8 @@ function estimate(outcome) {
     make("p", outcome.natural_frequency),
     make("p.compared", make("b", COMPARED[outcome.comparison]),
       ` the base rate of ${named(baseRate.product)} in ${spaced(baseRate.disease)}: `,
-      `${risk(baseRate.risk)} (${range(baseRate.interval)})`),
+      `${risk(baseRate.risk)} (${range(baseRate.interval)}). `
+      + "Above and below are said where the two are surely apart."),
   ];
 }
 

@@ -95,9 +95,12 @@ def test_a_leaked_outcome_is_refused_in_words_and_only_a_signature_overrides(
 
 
 def test_what_is_published_is_refused_where_it_does_not_hold(
-    cart_risk: Command, workplace: Path, experiment: Path, table: pd.DataFrame
+    cart_risk: Command, workplace: Path, experiment: Path
 ) -> None:
-    """No predictor of this centre has to do with the outcome: the product's rate is better."""
+    """A centre at the published level whose predictors have nothing to do with the outcome."""
+    centre = workplace / "level.parquet"
+    cart_risk("simulate", "--out", centre, "--n", 500, "--sites", 1, "--seed", 7)
+    table = pd.read_parquet(centre)
     grades = table["icans_grade"].sample(frac=1.0, random_state=2).to_numpy()
     cohort = workplace / "noise.parquet"
     table.assign(icans_grade=grades).to_parquet(cohort)

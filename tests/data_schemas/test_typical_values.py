@@ -76,6 +76,14 @@ def test_a_log_normal_measure_passes_through_its_quartiles() -> None:
     assert curve[0.25] * curve[0.75] == pytest.approx(100**2)
 
 
+def test_only_age_may_be_typical_of_one_product() -> None:
+    age = {"transform": "identity", "disease": "B_ALL", "product": "x", "centre": 9, "spread": 1}
+    known = {**age, "assumed": True, "how": "-"}
+    assert TypicalValue(predictor="age", **known).product == "x"
+    with pytest.raises(ValidationError, match="only age"):
+        TypicalValue(predictor="ferritin", **known)
+
+
 def test_a_number_without_a_source_must_say_so() -> None:
     with pytest.raises(ValidationError, match="marked as assumed"):
         BurdenMeasure(measure="mtv", median=100, spread=1, how="from nowhere")

@@ -21,7 +21,7 @@ from data_schemas.risk_assessment import RiskAssessment, Status
 from data_schemas.units import IDENTITY
 from serving.assess import assess, model_statement
 from serving.model.applicability import statuses
-from serving.model.risk_model import RiskModel
+from serving.model.risk_model import Recalibration, RiskModel
 from serving.rest import Ward
 from tests.conftest import Body, Store
 from training.scoring import score_cohort
@@ -449,8 +449,24 @@ def test_an_interval_that_leaves_nearly_everything_open_is_a_reason_for_care(
         width[not said].append(interval["high"] - interval["low"])
         if said:
             assert outcome["status"] == "caution"
+            assert any(r.startswith(f"{outcome['label']}: the int") for r in outcome["reasons"])
     assert max(width[True]) <= 0.75 < min(width[False])
     assert len(width[False]) > 1
+
+
+def test_a_measure_that_only_the_second_model_uses_is_shown_as_used(
+    patient: Body, ward: Ward
+) -> None:
+    first = ward.artefacts["severe_crs"]
+    terms = tuple(
+        replace(term, predictor="anc", transform="log1p") if term.transform == "burden" else term
+        for term in first.model.terms
+    )
+    without = replace(first, model=replace(first.model, terms=terms))
+    artefacts = {**ward.artefacts, "severe_crs": without}
+    answer = assess(read_patient(patient), artefacts, ward.evidence)
+    assert answer.tumour_burden_source == "mtv"
+    assert {v.predictor for v in answer.values_used if v.used_by_model} >= {"mtv"}
 
 
 def test_what_is_missing_is_listed_by_name(ask: Asked, patient: Body) -> None:
@@ -497,6 +513,36 @@ def test_the_comparison_with_the_base_rate_is_on_the_side_of_the_risk(
         above = outcome["risk"] > outcome["base_rate"]["risk"]
         assert outcome["comparison"] in ("near", "above" if above else "below")
     assert {o["comparison"] for o in rated} == {"above", "near", "below"}
+
+
+def test_the_level_of_an_updated_model_is_not_taken_for_the_patients_own(
+    patient: Body, ward: Ward
+) -> None:
+    """An ordinary patient at a centre of lower risk is near the rate, wherever that lies."""
+    plain = {name: patient[name] for name in ("product", "disease", "age")}
+    plain |= {
+        "mtv": {"value": 147.5, "unit": "mL"},
+        "ldh": {"value": 236, "unit": "U/L"},
+        "ldh_uln": {"value": 250, "unit": "U/L"},
+        "platelets": {"value": 150, "unit": "10*9/L"},
+        "crp": {"value": 15, "unit": "mg/L"},
+        "ferritin": {"value": 342, "unit": "ng/mL"},
+        "creatinine": {"value": 0.9, "unit": "mg/dL"},
+    }
+    first = ward.artefacts["severe_crs"]
+    cohort = CohortStatement(
+        patients=250, real_patients=250, simulated_patients=0, events=5, sites=1
+    )
+    updated = replace(
+        first,
+        model=replace(first.model, recalibration=Recalibration(-0.5, 1.0)),
+        manifest=first.manifest.model_copy(update={"cohort": cohort}),
+    )
+    (answer,) = assess(read_patient(plain), {"severe_crs": updated}, ward.evidence).outcomes
+    assert answer.base_rate is not None
+    assert answer.interval is not None
+    assert answer.risk < 0.6 * answer.base_rate.risk < answer.base_rate.risk < answer.interval.high
+    assert answer.comparison == "near"
 
 
 def test_the_answer_says_that_no_real_patient_stands_behind_it(ask: Asked, patient: Body) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 
 from data_schemas.cohort_table import predictor_columns
 from data_schemas.predictors import PREDICTORS, Quantity
+from data_schemas.products import scope_problem
 from serving.model.risk_model import Cell, Prediction, RiskModel, expit
-from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, USUAL_CREATININE_MG_DL, Term, design
+from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, Term, design, usual_creatinine
 from serving.model.tumour_burden import SOURCES
 from training.cohort import LearningCohort
 from training.report.labels import label_of, said, unit_of, words_of
@@ -31,7 +32,7 @@ _INVERSES: dict[str, Callable[[Array], Array]] = {
     "log1p": np.expm1,
     "sqrt": np.square,
     "ldh_ratio": lambda x: ASSUMED_LDH_LIMIT_U_L * np.exp(x),
-    "creatinine_ratio": lambda x: USUAL_CREATININE_MG_DL[1][-1] * np.exp(x),
+    "creatinine_ratio": np.exp,
     "burden": lambda x: x,
 }
 _LOGARITHMIC = ("log", "log1p", "ldh_ratio", "creatinine_ratio")
@@ -76,7 +77,7 @@ def _curve(model: RiskModel, cell: Cell, predictor: str) -> EffectCurve | None:
     if not terms or (predictor == TUMOUR_BURDEN and cell.disease not in SOURCES):
         return None
     words = words_of(predictor)
-    grid = np.array(words, dtype=object) if words else _grid(terms[0], cell)
+    grid = np.array(words, dtype=object) if words else _grid(model, terms[0], cell)
     columns = {predictor: np.array([0.0, 1.0]) if words == ("no", "yes") else grid}
     predicted = _predicted(model, cell, columns, len(grid))
     log_odds, half = _contribution(model, cell, predictor, columns, predicted)
@@ -89,7 +90,7 @@ def _curve(model: RiskModel, cell: Cell, predictor: str) -> EffectCurve | None:
         scale=("words" if words else "log" if terms[0].transform in _LOGARITHMIC else "linear"),
         values=() if words else tuple(_in_unit(predictor, grid).tolist()),
         words=tuple(said(words[i]) for i in shown),
-        typical=None if words else _typical(terms[0], cell),
+        typical=None if words else _typical(model, terms[0], cell),
         log_odds=_band(log_odds[kept], (log_odds - half)[kept], (log_odds + half)[kept]),
         risk=_band(*(expit(z)[kept] for z in (predicted.logit, predicted.low, predicted.high))),
     )
@@ -107,9 +108,24 @@ def _centre(term: Term, cell: Cell) -> float:
     return float(term.centre_in(cell.disease, cell.product))
 
 
-def _typical(term: Term, cell: Cell) -> float:
+def _typical(model: RiskModel, term: Term, cell: Cell) -> float:
     value = _INVERSES[term.transform](np.array(_centre(term, cell)))
-    return float(_in_unit(term.predictor, value))
+    return float(_in_unit(term.predictor, value * _usual(model, term, cell)))
+
+
+def _usual(model: RiskModel, term: Term, cell: Cell) -> float:
+    """Return what a term reads its predictor as a multiple of, in the typical patient of a cell.
+
+    LDH is left to its inverse: nobody's upper limit of normal goes with age.
+    """
+    if term.transform != "creatinine_ratio":
+        return 1.0
+    ages = [_centre(t, cell) for t in model.terms if _is_age(t) and _holds(t, cell.disease)]
+    return float(usual_creatinine(np.array(ages or [np.nan]))[0])
+
+
+def _is_age(term: Term) -> bool:
+    return (term.predictor, term.transform) == ("age", "identity")
 
 
 def _in_unit(predictor: str, values: Array) -> Array:
@@ -117,7 +133,7 @@ def _in_unit(predictor: str, values: Array) -> Array:
     return 100 * values if predictor == TUMOUR_BURDEN else values
 
 
-def _grid(term: Term, cell: Cell) -> Array:
+def _grid(model: RiskModel, term: Term, cell: Cell) -> Array:
     """Return values of a quantity, evenly on the model's scale, within what is usual."""
     if term.predictor == TUMOUR_BURDEN:
         return np.linspace(0.02, 0.98, _POINTS)
@@ -125,10 +141,12 @@ def _grid(term: Term, cell: Cell) -> Array:
     assert isinstance(declared, Quantity)
     low, high = declared.soft
     reach = term.scale * np.linspace(-_FARTHEST, _FARTHEST, _POINTS)
-    values = _INVERSES[term.transform](_centre(term, cell) + reach)
+    values = _usual(model, term, cell) * _INVERSES[term.transform](_centre(term, cell) + reach)
     if term.transform in _LOGARITHMIC:
         low = max(low, high / 1000)
     values = values[np.isfinite(values)].clip(low, high)
+    if _is_age(term):
+        values = np.array([v for v in values if not scope_problem(cell.product, cell.disease, v)])
     return np.unique(values.round() if declared.whole else values)
 
 
@@ -145,6 +163,9 @@ def _typical_patients(
     for term in model.terms:
         if _holds(term, cell.disease):
             columns |= dict(_column(model, term, cell, changed.get(term.predictor), n))
+    if "age" in changed and any(term.transform == "creatinine_ratio" for term in model.terms):
+        # Who is older has the creatinine that is usual then, or the curve would show both.
+        columns["creatinine"] = usual_creatinine(np.asarray(changed["age"], dtype=float))
     return dict(predictor_columns(columns, n))
 
 
@@ -156,7 +177,8 @@ def _column(
         reference = words_of(term.predictor)[0]
         yield term.predictor, np.full(n, reference, dtype=object) if given is None else given
         return
-    values = np.full(n, _INVERSES[term.transform](np.array(_centre(term, cell))))
+    typical = _INVERSES[term.transform](np.array(_centre(term, cell)))
+    values = np.full(n, _usual(model, term, cell) * typical)
     if given is not None:
         values = np.asarray(given, dtype=float)
     if term.transform == "burden":

@@ -70,7 +70,7 @@ FAMILIES = {
 """Diseases that borrow from each other first."""
 
 _STUDY_SPREADS = np.linspace(0.05, 1.5, 30)
-_MOST_STEPS, _STILL = 100, 1e-10
+_MOST_STEPS, _ROUNDING = 200, 1e-12
 
 
 @dataclass(frozen=True)
@@ -203,53 +203,80 @@ class _Studies:
     events: Array
     patients: Array
 
-    def working(self, log_odds: Array) -> tuple[Array, Array]:
-        """Return the log-odds and variances that say the same near given log-odds (n_studies,)."""
+    def surplus(self, log_odds: Array) -> tuple[Array, Array]:
+        """Return events above those expected, and their variance: slope and bend of the likelihood.
+
+        Of a rate that is 0 or 1 to all digits the variance is 0; nothing here divides by it.
+        """
         rate = expit(log_odds)
-        weight = self.patients * rate * (1 - rate)
-        return log_odds + (self.events - self.patients * rate) / weight, 1 / weight
+        return self.events - self.patients * rate, self.patients * rate * expit(-log_odds)
 
     def log_likelihood(self, log_odds: Array) -> float:
         """Return the binomial log-likelihood up to a constant."""
-        return float(
-            self.events @ log_expit(log_odds) + (self.patients - self.events) @ log_expit(-log_odds)
-        )
+        others = self.patients - self.events
+        return float(self.events @ log_expit(log_odds) + others @ log_expit(-log_odds))
 
 
-def _most_likely(studies: _Studies, tau: float, effects: _Effects) -> tuple[Array, Array, Array]:
-    """Return the studies' most likely log-odds with their prior mean and covariance.
+@dataclass(frozen=True)
+class _Mode:
+    """The studies' most likely log-odds (n_studies,), and Laplace's log density of their counts."""
 
-    Newton's method; the posterior is log-concave and has one mode (Haldane's log-odds to start).
+    log_odds: Array
+    log_marginal: float
+
+
+def _mode(studies: _Studies, tau: float, effects: _Effects) -> _Mode:
+    """Return the mode by Newton's method.
+
+    As Rasmussen CE, Williams CKI, Gaussian Processes for Machine Learning, 2006, algorithm 3.1: in
+    ``pull``, the log-odds being ``centre + spread @ pull``, so that nothing is divided by a weight.
+    Steps are halved until they do not lower the density; it is log-concave and has one mode.
     """
     X = studies.X
     centre, spread = X @ effects.mean, (X * effects.sd**2) @ X.T + tau**2 * np.eye(len(X))
-    log_odds = logit((studies.events + 0.5) / (studies.patients + 1.0))
+
+    def density(pull: Array) -> float:
+        return studies.log_likelihood(centre + spread @ pull) - 0.5 * pull @ spread @ pull
+
+    pull, reached = np.zeros(len(X)), density(np.zeros(len(X)))
     for _ in range(_MOST_STEPS):
-        aim, variance = studies.working(log_odds)
-        step = centre + spread @ np.linalg.solve(spread + np.diag(variance), aim - centre)
-        moved, log_odds = float(np.abs(step - log_odds).max()), step
-        if moved < _STILL:
-            return log_odds, centre, spread
+        bend, step = _newton_step(studies, centre, spread, pull)
+        while density(pull + step) < reached - _ROUNDING * abs(reached):
+            step = step / 2
+        before, pull = reached, pull + step
+        reached = density(pull)
+        if reached - before <= _ROUNDING * abs(reached):
+            volume = np.linalg.slogdet(bend)[1]
+            return _Mode(centre + spread @ pull, float(reached - 0.5 * volume))
     raise RuntimeError("the synthesis of the published rates did not converge")
+
+
+def _newton_step(
+    studies: _Studies, centre: Array, spread: Array, pull: Array
+) -> tuple[Array, Array]:
+    """Return the matrix ``B`` of the algorithm, by which the density bends, and the step."""
+    log_odds = centre + spread @ pull
+    surplus, weight = studies.surplus(log_odds)
+    root = np.sqrt(weight)
+    bend = np.eye(len(root)) + root[:, None] * spread * root
+    aim = weight * (log_odds - centre) + surplus
+    return bend, aim - root * np.linalg.solve(bend, root * (spread @ aim)) - pull
 
 
 def _posterior(studies: _Studies, tau: float, effects: _Effects) -> tuple[Array, Array]:
     """Return mean and covariance of the effects, shapes (n_effects,) and its square."""
-    aim, variance = studies.working(_most_likely(studies, tau, effects)[0])
-    precision = (studies.X / (variance + tau**2)[:, None]).T @ studies.X
+    log_odds = _mode(studies, tau, effects).log_odds
+    surplus, weight = studies.surplus(log_odds)
+    within = 1 + weight * tau**2
+    precision = (studies.X * (weight / within)[:, None]).T @ studies.X
     covariance = np.linalg.inv(precision + np.diag(1.0 / effects.sd**2))
-    pull = studies.X.T @ (aim / (variance + tau**2)) + effects.mean / effects.sd**2
+    pull = studies.X.T @ ((weight * log_odds + surplus) / within) + effects.mean / effects.sd**2
     return covariance @ pull, covariance
 
 
 def _log_marginal(studies: _Studies, tau: float, effects: _Effects) -> float:
     """Log density of the counts by Laplace, with a half-normal(0.5) prior on the study spread."""
-    log_odds, centre, spread = _most_likely(studies, tau, effects)
-    _, variance = studies.working(log_odds)
-    away = log_odds - centre
-    fit = studies.log_likelihood(log_odds) - 0.5 * away @ np.linalg.solve(spread, away)
-    volume = np.linalg.slogdet(np.eye(len(away)) + spread / variance)[1]
-    return float(fit - 0.5 * volume - 0.5 * (tau / 0.5) ** 2)
+    return _mode(studies, tau, effects).log_marginal - 0.5 * (tau / 0.5) ** 2
 
 
 @cache

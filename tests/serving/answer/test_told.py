@@ -1,6 +1,7 @@
 """A centile is that of the typical values, and says whose they are."""
 
 from dataclasses import replace
+from math import log
 
 import pytest
 from scipy.stats import norm
@@ -102,6 +103,16 @@ def test_a_distribution_of_the_models_own_is_not_called_published(model: RiskMod
 def test_children_get_no_centile_by_the_spread_of_adults(model: RiskModel) -> None:
     assert "age" in typical_patients(model.terms, "B_ALL")
     assert "age" not in typical_patients(model.terms, "B_ALL", "tisagenlecleucel")
+
+
+def test_a_model_that_reads_creatinine_as_it_stands_is_not_called_a_cohorts(
+    model: RiskModel,
+) -> None:
+    """A model of published evidence that was made before creatinine was read by age."""
+    term = next(term for term in model.terms if term.predictor == "creatinine")
+    older = replace(term, transform="log", centre={"*": log(0.9)})
+    found = typical_patients((older,), "LBCL")["creatinine"]
+    assert found == "typical patients (assumed distribution)"
 
 
 def test_creatinine_is_compared_with_patients_of_the_same_age(model: RiskModel) -> None:

@@ -242,6 +242,18 @@ def test_an_interval_that_leaves_nearly_everything_open_is_no_ok(model: RiskMode
     assert (wide.code, wide.concerns.tolist()) == (CautionCode.WIDE_INTERVAL, [False, True])
 
 
+@pytest.mark.parametrize(
+    ("age", "creatinine", "is_unusual"),
+    [(3.0, 0.2, False), (3.0, 0.05, True), (3.0, 2.9, True), (40.0, 0.2, True), (40.0, 2.9, False)],
+)
+def test_the_usual_range_of_creatinine_goes_with_the_age(
+    model: RiskModel, age: float, creatinine: float, is_unusual: bool
+) -> None:
+    patient = {"product": "tisagenlecleucel", "disease": "B_ALL", "marrow_blast": 30.0}
+    given = columns({**patient, "age": age, "creatinine": creatinine})
+    assert ((CautionCode.SOFT_LIMIT, "creatinine") in raised(model, given)) == is_unusual
+
+
 def test_much_lower_measures_of_burden_do_not_disagree(model: RiskModel) -> None:
     """Leukaemia may fill the marrow and leave the blood free of blasts; not the other way round."""
     patient = {"product": "brexucabtagene_autoleucel", "disease": "B_ALL", "age": 44.0}

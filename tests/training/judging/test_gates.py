@@ -344,11 +344,11 @@ def test_planted_overfitted_learner_is_refused(
     assert "fitted to chance (overfitted)" in said["auroc_optimism"]
 
 
-def test_planted_slope_of_a_half_is_refused(
+def test_planted_slope_of_a_third_is_refused(
     table: pd.DataFrame, refused: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A learner whose log-odds are twice what they should be."""
-    monkeypatch.setattr(learner, "correction", lambda *_: Recalibration(2.0, 2.0))
+    """A learner whose log-odds are three times what they should be."""
+    monkeypatch.setattr(learner, "correction", lambda *_: Recalibration(4.0, 3.0))
     said = refused(table)
     (slope,) = (words for name, words in said.items() if name.startswith("calibration_slope"))
     assert "risks are too extreme" in slope

@@ -10,6 +10,8 @@ from scipy.special import expit, logit
 from data_schemas.cohort_table import predictor_columns
 from data_schemas.typical_values import burden_measures
 from serving.model.artefact import PRIOR_FILE
+from serving.model.risk_model import RiskModel
+from tests.conftest import Store
 from tests.training.report.conftest import Told
 from training.report.effects import effects as drawn_from
 from training.report.model_facts import model_facts, term_label
@@ -107,6 +109,33 @@ def test_a_predictor_without_meaning_in_the_disease_has_no_curve(developed: Told
     assert set(found.left_out) == {"ferritin"}
     assert "ferritin" not in {curve.predictor for curve in found.curves}
     assert effects(developed).left_out == {}
+
+
+def test_the_typical_patient_of_every_cell_stands_at_its_base(evidence_store: Store) -> None:
+    """Children as well: of the age and the creatinine that are typical of them."""
+    model = evidence_store.models["severe_icans"]
+    for i, cell in enumerate(model.cells):
+        found = drawn_from(_commonest_in(model, i), None)
+        assert found.typical_risk == pytest.approx(float(expit(model.base[i]))), cell
+
+
+def test_children_are_shown_as_children(evidence_store: Store) -> None:
+    model = evidence_store.models["severe_icans"]
+    cells = [(cell.product, cell.disease) for cell in model.cells]
+    found = drawn_from(_commonest_in(model, cells.index(("tisagenlecleucel", "B_ALL"))), None)
+    curves = {curve.predictor: curve for curve in found.curves}
+    assert curves["age"].typical == 11
+    assert 3 <= min(curves["age"].values) < max(curves["age"].values) < 26
+    assert 0.5 < curves["creatinine"].typical < 0.6  # Pottel: 0.51 at 10 years, 0.53 at 11
+    risks = np.array(curves["age"].risk.value)
+    assert risks == pytest.approx(np.full(len(risks), found.typical_risk))  # no effect is published
+
+
+def _commonest_in(model: RiskModel, place: int) -> RiskModel:
+    """The same model, most of whose published patients are in one cell."""
+    cells = list(model.cells)
+    cells[place] = replace(cells[place], patients=10**6)
+    return replace(model, cells=tuple(cells))
 
 
 def test_burden_moves_by_its_percentile(developed: Told) -> None:

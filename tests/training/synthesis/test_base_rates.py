@@ -196,6 +196,39 @@ def test_one_study_alone_gives_what_numerical_integration_gives(
     assert sd(found, AXI, "LBCL") == pytest.approx(np.sqrt(variance), rel=0.15)
 
 
+@pytest.mark.parametrize(
+    ("product", "disease", "patients", "percent_severe"),
+    [
+        ("lisocabtagene_maraleucel", "FL", 100, 100.0),
+        ("ciltacabtagene_autoleucel", "MM", 200, 100.0),
+        (TISA, "B_ALL", 50_000, 100.0),
+        (AXI, "LBCL", 50_000, 0.0),
+    ],
+)
+def test_no_study_however_extreme_breaks_the_synthesis(
+    evidence: Evidence, product: str, disease: str, patients: int, percent_severe: float
+) -> None:
+    row = study(
+        evidence,
+        product=product,
+        disease=disease,
+        n_treated=patients,
+        crs_severe_pct=percent_severe,
+    )
+    before = base_rates(evidence, "severe_crs")
+    after = base_rates(with_rows(evidence, row), "severe_crs")
+    moved = percent(after, product, disease) - percent(before, product, disease)
+    assert (moved > 0) == (percent_severe > 50)
+    assert (np.linalg.eigvalsh(after.covariance) > 0).all()
+
+
+def test_the_two_diseases_of_a_trial_add_up_to_the_trial(evidence: Evidence) -> None:
+    whole = evidence.row("axi-cel-zuma5-paper")
+    parts = [evidence.row(row_id) for row_id in whole.overlaps_with]
+    for figure in ("n_treated", "events_crs_severe", "events_icans_severe"):
+        assert sum(getattr(part, figure) for part in parts) == getattr(whole, figure)
+
+
 def test_studies_that_disagree_widen_the_spread_between_centres(evidence: Evidence) -> None:
     rows = [
         study(evidence, id=f"invented-{i}", n_treated=400, crs_severe_pct=pct)
