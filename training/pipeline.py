@@ -134,5 +134,7 @@ def _save(
     manifest = run_manifest(experiment, outcome, model_prior, learnt, cohort, judgement.measures)
     booster = None if learnt.booster is None else bytes(learnt.booster.save_raw("ubj"))
     acceptance = experiment.acceptance.of(outcome.name)
-    ruling = rule(acceptance, judgement.evaluation, judgement.measures, cohort)
+    ruling = rule(
+        acceptance, experiment.validation, judgement.evaluation, judgement.measures, cohort
+    )
     return save_model(store, model, manifest, prior_table(model_prior, evidence), booster, ruling)

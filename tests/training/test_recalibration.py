@@ -14,10 +14,11 @@ from serving.openapi import EXAMPLE_PATIENT
 from training.evaluation.evaluate import evaluate
 from training.judging import external_validation
 from training.judging.external_validation import NotExternal, external_cohort
+from training.judging.ruling import ruling_of
 from training.judging.scored_file import load
 from training.learning.updating import Update
 from training.pipeline import Run
-from training.recalibration import WITHOUT_UPDATE, Recalibrated, recalibrate
+from training.recalibration import FEWEST_REFITS, WITHOUT_UPDATE, Recalibrated, recalibrate
 from training.saving import EVALUATIONS
 from training.simulation.synthetic_cohort import simulate
 
@@ -94,6 +95,20 @@ def test_what_judged_it_is_kept_and_can_be_measured_again(found: Recalibrated, s
     assert evaluation.leading == "cross_validated"
     assert WITHOUT_UPDATE in {c.comparator for c in evaluation.comparisons}
     np.testing.assert_array_equal(scored.comparators[WITHOUT_UPDATE], found.before.scored.model)
+
+
+def test_the_update_is_repeated_as_the_experiment_declares(found: Recalibrated) -> None:
+    """With two folds, once; only the refits, on which shipping rests, are no fewer than usual."""
+    assert found.judged is not None
+    scored, _ = found.judged
+    assert scored.left_out.shape == (1, len(scored))
+    assert len(scored.refits) == FEWEST_REFITS
+    new = shipped(found)
+    (on,) = {m.on for m in new.manifest.performance if m.name == "auroc"}
+    assert on.startswith("1 x 2-fold cross-validation")
+    ruling = ruling_of(new)
+    assert ruling is not None
+    assert (ruling.validation.folds, ruling.validation.bootstrap_refits) == (2, 3)
 
 
 def test_the_corrected_log_loss_is_worked_out_by_hand(found: Recalibrated) -> None:

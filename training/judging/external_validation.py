@@ -20,10 +20,11 @@ from training.evaluation.asked import Asked, declared_range
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
-from training.experiment import ValidationSection
 from training.judging.comparators import PRODUCT_RATE, product_rate, with_recalibrated
 from training.judging.judgement import scored_by
 from training.judging.resampling import cross_validation_folds
+from training.judging.ruling import declared_validation
+from training.learning.folds import why_no_folds
 from training.learning.updating import Update, bayesian, by_policy
 
 Array = np.ndarray
@@ -49,7 +50,7 @@ class ExternalValidation:
 def evaluate_on(artefact: Artefact, cohort: LearningCohort) -> ExternalValidation:
     """Judge a finished model on a cohort read by `external_cohort`."""
     seed = artefact.manifest.seed
-    folds = cross_validation_folds(cohort, ValidationSection().folds, 1, seed)
+    folds = cross_validation_folds(cohort, declared_validation(artefact).folds, 1, seed)
     published = {PRODUCT_RATE: product_rate(artefact.model, cohort)}
     beside = with_recalibrated(published, cohort, folds[0] if folds else [])
     scored = scored_by(artefact.model, cohort, fitted_here=False, comparators=beside)
@@ -63,9 +64,13 @@ def evaluate_on(artefact: Artefact, cohort: LearningCohort) -> ExternalValidatio
 
 
 def asked_of(artefact: Artefact) -> Asked:
-    """Return what is asked of a model at another centre: the range of its outcome."""
-    name = artefact.manifest.outcome.name
-    return Asked(seed=artefact.manifest.seed, net_benefit_range=declared_range(name))
+    """Return what is asked of a model at another centre: what its experiment declared."""
+    validation, name = declared_validation(artefact), artefact.manifest.outcome.name
+    return Asked(
+        seed=artefact.manifest.seed,
+        net_benefit_range=validation.net_benefit_range or declared_range(name),
+        thresholds=validation.thresholds,
+    )
 
 
 def external_cohort(artefact: Artefact, cohort_file: Path) -> LearningCohort:
@@ -87,7 +92,7 @@ def external_cohort(artefact: Artefact, cohort_file: Path) -> LearningCohort:
         raise CohortRefused([Violation("(rows)", "nobody_to_judge", f"no patient has {what}")])
     return replace(
         known,
-        notices=(*known.notices, *_notices(artefact.model, cohort, known)),
+        notices=(*known.notices, *_notices(artefact, cohort, known)),
         outside_model=len(cohort) - len(known),
     )
 
@@ -118,8 +123,8 @@ def _in_scope(model: RiskModel, cohort: LearningCohort) -> LearningCohort:
     return cohort.take(np.flatnonzero(model.cell_of(cohort.columns) >= 0))
 
 
-def _notices(model: RiskModel, cohort: LearningCohort, known: LearningCohort) -> list[str]:
-    """Say who is not judged, and what the model would rather have known."""
+def _notices(artefact: Artefact, cohort: LearningCohort, known: LearningCohort) -> list[str]:
+    """Say who is not judged, what is not compared, and what the model would rather have known."""
     notices = []
     if cohort.without_outcome:
         notices.append(f"{cohort.without_outcome} patients without a known outcome are left out")
@@ -128,7 +133,10 @@ def _notices(model: RiskModel, cohort: LearningCohort, known: LearningCohort) ->
             f"{outside} patients were given a product in a disease that the model does not know: "
             "they are left out"
         )
-    prediction = model.predict(known.columns)
+    folds = declared_validation(artefact).folds
+    if why := why_no_folds(known.patient, known.outcome, folds):
+        notices.append(f"no published score is beside the model: {why}")
+    prediction = artefact.model.predict(known.columns)
     if poor := int((prediction.missing_weight > MOST_MISSING_WEIGHT).sum()):
         share = f"{100 * MOST_MISSING_WEIGHT:.0f} %"
         notices.append(

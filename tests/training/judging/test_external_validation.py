@@ -1,7 +1,9 @@
 """Another centre's patients judge a finished model, or are refused by name."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ import pytest
 from data_schemas.cohort_table import CohortRefused, Purpose, read_cohort
 from data_schemas.outcomes import OUTCOMES
 from serving.answer.published_scores import PUBLISHED_SCORES
-from serving.model.artefact import Artefact
+from serving.model.artefact import VERDICT_FILE, Artefact, canonical_json
 from training.judging.external_validation import (
     ExternalValidation,
     NotExternal,
@@ -18,6 +20,7 @@ from training.judging.external_validation import (
     external_cohort,
     outcome_of,
 )
+from training.judging.ruling import ruling_of
 from training.pipeline import Run, train
 from training.simulation.synthetic_cohort import simulate
 
@@ -215,6 +218,37 @@ def test_a_cohort_without_any_known_grade_is_refused(
     path = tmp_path / "cohort.parquet"
     table.iloc[:rows].assign(icans_grade=np.nan).to_parquet(path)
     assert refused(artefact, path) == {rule}
+
+
+# ---- As the experiment declares ------------------------------------------------------------------
+
+
+def declaring(artefact: Artefact, **validation: Any) -> Artefact:
+    """Return the same model of an experiment that is judged in another way."""
+    ruling = ruling_of(artefact)
+    assert ruling is not None
+    said = ruling.model_copy(update={"validation": ruling.validation.model_copy(update=validation)})
+    content = canonical_json(said.model_dump(mode="json"))
+    return replace(artefact, files={**artefact.files, VERDICT_FILE: content})
+
+
+def test_thresholds_and_range_are_those_of_the_models_experiment(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    own = declaring(artefact, thresholds=(0.1, 0.3), net_benefit_range=(0.08, 0.4))
+    asked = evaluated(own, written(table)).evaluation.asked
+    assert (asked.thresholds, asked.net_benefit_range) == ((0.1, 0.3), (0.08, 0.4))
+
+
+def test_too_few_events_to_recalibrate_a_score_are_said(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    severe = table.index[table["icans_grade"] >= 3]
+    few = table.assign(icans_grade=table["icans_grade"].mask(table.index.isin(severe[3:]), 1.0))
+    said = "no published score is beside the model: fewer than 5 patients had the outcome"
+    of_five = external_cohort(declaring(artefact, folds=5), written(few))
+    assert any(notice.startswith(said) for notice in of_five.notices)
+    assert not any("score" in n for n in external_cohort(artefact, written(few)).notices)
 
 
 # ---- An outcome of one's own ---------------------------------------------------------------------
