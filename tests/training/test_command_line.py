@@ -19,6 +19,7 @@ from training.experiment import read_experiment
 from training.judging.scored_file import load
 from training.learning.prior import evidence_prior
 from training.promoting.ledger import Ledger
+from training.report.record import Report
 from training.simulation.synthetic_cohort import simulate
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -175,6 +176,12 @@ def test_a_model_is_evaluated_at_another_centre(
     evaluation = Evaluation.model_validate_json((home / "judged/evaluation.json").read_bytes())
     assert evaluate(load(home / "judged"), evaluation.asked) == evaluation
     assert f"{evaluation.patients} patients, {evaluation.events} events" in said
+    report = Report.model_validate_json((home / "judged/report.json").read_bytes())
+    assert f"severe_icans: {report.verdict.in_words}" in said
+    broken = [limit.in_words for limit in report.verdict.limits if not limit.met]
+    assert broken
+    for sentence in broken:
+        assert f"- {sentence}" in said
 
 
 @pytest.mark.usefixtures("trained")

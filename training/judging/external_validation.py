@@ -21,9 +21,12 @@ from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
 from training.judging.comparators import PRODUCT_RATE, product_rate, with_recalibrated
+from training.judging.gates import verdict
 from training.judging.judgement import scored_by
+from training.judging.leakage import strongest_separation
 from training.judging.resampling import cross_validation_folds
-from training.judging.ruling import declared_validation
+from training.judging.ruling import declared_acceptance, declared_validation
+from training.judging.verdict import Verdict
 from training.learning.folds import why_no_folds
 from training.learning.updating import Update, bayesian, by_policy
 
@@ -41,6 +44,8 @@ class ExternalValidation:
     cohort: LearningCohort
     scored: ScoredCohort
     evaluation: Evaluation
+    verdict: Verdict
+    """Whether the model keeps the limits that its experiment declared on these patients."""
     update: Update
     """What the number of events allows."""
     advisory: Update
@@ -54,10 +59,13 @@ def evaluate_on(artefact: Artefact, cohort: LearningCohort) -> ExternalValidatio
     published = {PRODUCT_RATE: product_rate(artefact.model, cohort)}
     beside = with_recalibrated(published, cohort, folds[0] if folds else [])
     scored = scored_by(artefact.model, cohort, fitted_here=False, comparators=beside)
+    evaluation = evaluate(scored, asked_of(artefact))
+    limits, strongest = declared_acceptance(artefact), strongest_separation(cohort)
     return ExternalValidation(
         cohort,
         scored,
-        evaluate(scored, asked_of(artefact)),
+        evaluation,
+        verdict=verdict(evaluation, limits, strongest),
         update=by_policy(scored.model, cohort.outcome),
         advisory=bayesian(scored.model, cohort.outcome, slope=False),
     )
