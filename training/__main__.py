@@ -86,9 +86,11 @@ def train_command(
     """Train one experiment; the model becomes a challenger, or current in ``--models``."""
     from training.report.page import PAGE_FILE
     from training.run_record import of_training
+    from training.saving import expect_writable
     from training.terminal import show_notices, show_trained
 
     with said_plainly():
+        expect_writable(models or TRAINED, "--models")
         run = _train(experiment, cohort, models or TRAINED)
         registered = Registry(models or _registry_home()).record(of_training(run))
         if models is not None:
@@ -112,10 +114,12 @@ def evaluate_command(
     from training.judging.external_validation import evaluate_on, external_cohort
     from training.report.page import PAGE_FILE
     from training.reporting import report_elsewhere
-    from training.saving import write_evaluation
+    from training.saving import expect_writable, write_evaluation
     from training.terminal import show_external, show_notices
 
     with said_plainly():
+        if out is not None:
+            expect_writable(out, "--out")
         artefact = _meant(model, models)
         found = evaluate_on(artefact, external_cohort(artefact, cohort))
         if out is not None:
@@ -138,10 +142,11 @@ def recalibrate_command(
     from training.judging.external_validation import external_cohort
     from training.recalibration import recalibrate
     from training.run_record import run_record
-    from training.saving import EVALUATIONS
+    from training.saving import EVALUATIONS, expect_writable
     from training.terminal import show_notices, show_recalibration
 
     with said_plainly():
+        expect_writable(models or TRAINED, "--models")
         artefact = _meant(model, models)
         found = recalibrate(artefact, external_cohort(artefact, cohort), models or TRAINED)
         registered = None

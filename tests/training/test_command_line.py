@@ -20,6 +20,7 @@ from training.judging.scored_file import load
 from training.learning.prior import evidence_prior
 from training.promoting.ledger import Ledger
 from training.report.record import Report
+from training.saving import expect_writable
 from training.simulation.synthetic_cohort import simulate
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -233,7 +234,8 @@ def test_an_evaluation_cannot_be_written_into_a_file(
 ) -> None:
     (home / "taken").write_text("a file", "utf-8")
     asked = ("--model", "severe_icans", "--cohort", elsewhere, "--models", home / "models")
-    refused(invoke("evaluate", *asked, "--out", home / "taken"), "FileExistsError")
+    said = refused(invoke("evaluate", *asked, "--out", home / "taken"), "NotWritable")
+    assert "with --out" in said
     assert (home / "taken").read_text("utf-8") == "a file"
 
 
@@ -282,11 +284,32 @@ def test_a_directory_that_cannot_be_made(
     invoke: Invoke, home: Path, experiment_file: Callable[..., Path]
 ) -> None:
     (home / "occupied").write_text("a file", "utf-8")
-    result = invoke("train", experiment_file(), "--models", "occupied")
-    assert result.exit_code == 1
-    assert "occupied" in words(result)
-    assert "Traceback" not in result.output
+    said = refused(invoke("train", experiment_file(), "--models", "occupied"), "NotWritable")
+    assert "occupied cannot be written (File exists)" in said
     assert (home / "occupied").read_text("utf-8") == "a file"
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
+    invoke: Invoke, home: Path
+) -> None:
+    """Neither the experiment nor the model and the cohort are there: the place is told first."""
+    (home / "in_the_way").write_text("a file", "utf-8")
+    place = ("--models", "in_the_way/models")
+    for command in (
+        ("train", "nowhere.toml", *place),
+        ("recalibrate", "--model", "nobody", "--cohort", "nowhere.csv", *place),
+    ):
+        said = refused(invoke(*command), "NotWritable")
+        assert "in_the_way/models cannot be written (Not a directory)" in said
+        assert "name a directory in which you may write with --models" in said
+
+
+def test_what_was_made_to_try_a_place_is_gone_after_it(home: Path) -> None:
+    expect_writable(home / "new" / "and" / "deep", "--models")
+    assert not (home / "new").exists()
+    (home / "there").mkdir()
+    expect_writable(home / "there", "--models")
+    assert list((home / "there").iterdir()) == []
 
 
 def test_a_directory_that_may_not_be_written(
@@ -304,7 +327,9 @@ def test_a_directory_that_may_not_be_written(
 
     monkeypatch.setattr(os, "mkdir", locked)
     result = invoke("train", experiment_file(), "--models", home / "locked")
-    assert "Permission denied" in refused(result, "PermissionError")
+    said = refused(result, "NotWritable")
+    assert "locked cannot be written (Permission denied)" in said
+    assert "--models" in said
     assert not (home / "locked").exists()
 
 
