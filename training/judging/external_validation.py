@@ -12,7 +12,6 @@ from data_schemas.cohort_table import CohortRefused, Violation
 from data_schemas.model_manifest import ModelManifest
 from data_schemas.outcomes import OUTCOMES, Outcome
 from data_schemas.refusal import Refused
-from serving.model.applicability import MOST_MISSING_WEIGHT
 from serving.model.artefact import Artefact
 from serving.model.risk_model import RiskModel
 from training.cohort import LearningCohort, patients_to_judge_by
@@ -26,6 +25,7 @@ from training.judging.judgement import scored_by
 from training.judging.leakage import strongest_separation
 from training.judging.resampling import cross_validation_folds
 from training.judging.ruling import declared_acceptance, declared_validation
+from training.judging.unanswered import without_a_number
 from training.judging.verdict import Verdict
 from training.learning.folds import why_no_folds
 from training.learning.updating import Update, bayesian, by_policy
@@ -132,7 +132,7 @@ def _in_scope(model: RiskModel, cohort: LearningCohort) -> LearningCohort:
 
 
 def _notices(artefact: Artefact, cohort: LearningCohort, known: LearningCohort) -> list[str]:
-    """Say who is not judged, what is not compared, and what the model would rather have known."""
+    """Say who is not judged, what is not compared, and whom the service would give no number."""
     notices = []
     if cohort.without_outcome:
         notices.append(f"{cohort.without_outcome} patients without a known outcome are left out")
@@ -144,11 +144,4 @@ def _notices(artefact: Artefact, cohort: LearningCohort, known: LearningCohort) 
     folds = declared_validation(artefact).folds
     if why := why_no_folds(known.patient, known.outcome, folds):
         notices.append(f"no published score is beside the model: {why}")
-    prediction = artefact.model.predict(known.columns)
-    if poor := int((prediction.missing_weight > MOST_MISSING_WEIGHT).sum()):
-        share = f"{100 * MOST_MISSING_WEIGHT:.0f} %"
-        notices.append(
-            f"{poor} patients lack predictors that carry more than {share} of the model's weight: "
-            "they are judged here, but the service would give them no number"
-        )
-    return notices
+    return [*notices, *without_a_number(artefact.model, known)]
