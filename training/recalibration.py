@@ -141,16 +141,24 @@ def _manifest(
             "lineage": (*parent.lineage, step),
             # Whoever tried the parent tried another model, and these had a hand in this one.
             "validated_on_real_patients": 0,
-            "local_deviation": f"{parent.local_deviation}; then {_updated_by(step)}",
+            "local_deviation": _what_it_is_now(parent, step),
             "performance": performance,
             "software": software(),
         }
     )
 
 
-def _updated_by(step: UpdateStatement) -> str:
+def _what_it_is_now(parent: ModelManifest, step: UpdateStatement) -> str:
+    """Say whose effects the version has, and what was updated on whom, the newest update last."""
+    if parent.lineage:
+        before = f"{parent.local_deviation}, then"
+    elif parent.cohort.patients == 0:
+        before = "no effects of a cohort of its own: published evidence,"
+    else:
+        before = f"effects of version {step.parent_version} kept ({parent.local_deviation}),"
     whom = "real" if step.real_patients else "simulated"
-    return f"recalibrated on {step.patients} {whom} patients with {step.events} events"
+    on = f"{step.patients} {whom} patients with {step.events} events"
+    return f"{before} updated on {on} ({step.change})"
 
 
 def _together(fitted: CohortStatement, step: UpdateStatement) -> CohortStatement:

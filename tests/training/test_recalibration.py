@@ -157,8 +157,12 @@ def test_real_patients_are_counted_and_the_card_says_so(
     cohort = external_cohort(parent, real)
     manifest = shipped(recalibrate(parent, cohort, tmp_path)).manifest
     assert manifest.validated_on_real_patients == 0  # they had a hand in it
-    updated = f"recalibrated on {len(cohort)} real patients with {cohort.events} events"
-    assert manifest.local_deviation == f"{parent.manifest.local_deviation}; then {updated}"
+    (step,) = manifest.lineage
+    assert step.change.startswith("Bayesian intercept")
+    assert manifest.local_deviation == (
+        "no effects of a cohort of its own: published evidence, updated on "
+        f"{len(cohort)} real patients with {cohort.events} events ({step.change})"
+    )
     assert manifest.cohort.real_patients == manifest.lineage[0].real_patients == len(cohort)
     assert not manifest.cohort.is_simulated
     assert {m.on.split(", ", 1)[1] for m in manifest.performance} == {"real patients"}
@@ -181,6 +185,12 @@ def test_an_update_of_an_update_remembers_both(
     again = recalibrate(parent, cohort, tmp_path)
     new = shipped(again)
     assert [step.parent_sha256 for step in new.manifest.lineage] == [artefact.sha256, parent.sha256]
+    updates = [
+        f"updated on {step.patients} simulated patients with {step.events} events ({step.change})"
+        for step in new.manifest.lineage
+    ]
+    kept = f"effects of version {artefact.version} kept ({artefact.manifest.local_deviation})"
+    assert new.manifest.local_deviation == f"{kept}, {updates[0]}, then {updates[1]}"
     update = again.before.update
     np.testing.assert_allclose(
         new.model.predict(cohort.columns).logit,
