@@ -20,6 +20,7 @@ from serving.model.artefact import Artefact, load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
 from training.key_commands import development_key, keys_app
+from training.log_cohort_command import log_cohort_command
 from training.plain_refusals import said_plainly
 from training.promoting.promotion_commands import (
     TRAINED,
@@ -46,6 +47,7 @@ for _name, _command in (
     ("rollback", rollback_command),
     ("history", history_command),
     ("models", models_command),
+    ("log-cohort", log_cohort_command),
 ):
     app.command(_name)(_command)
 _screen = Console(stderr=True)
