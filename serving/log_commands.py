@@ -41,7 +41,7 @@ def _said_plainly(status: int = 1) -> Iterator[None]:
 
 
 @contextmanager
-def _home() -> Iterator[LogHome]:
+def log_home() -> Iterator[LogHome]:
     """Open the log that the service uses, and refuse by name what its database cannot do."""
     with _said_plainly():
         home = LogHome(LogSettings.from_environment())
@@ -100,7 +100,7 @@ def log_heads(
     out: Annotated[Path, typer.Option(help="To be kept where the log's writers cannot write.")],
 ) -> None:
     """Export how far every chain came: against it, even a log replaced whole is found out."""
-    with _home() as home, connected(home.database) as connection:
+    with log_home() as home, connected(home.database) as connection:
         heads = exported_heads(connection)
         connection.flush()  # no power failure may take from the log what they name
     try:
@@ -134,7 +134,7 @@ def log_rewrap() -> None:
 
     Run it after all workers were started with the new key file.
     """
-    with _home() as home:
+    with log_home() as home:
         typer.echo(f"{rewrap(home)} keys were wrapped by the current site key")
 
 
@@ -148,7 +148,7 @@ def log_erase(
 
     A reference is never given as an argument, where a shell would keep it.
     """
-    with _home() as home:
+    with log_home() as home:
         if assessment is not None:
             erased = erase_assessment(home, assessment)
         else:
@@ -169,7 +169,7 @@ def log_retention(
     ],
 ) -> None:
     """Erase everything that is older; rows stay, what they say can no longer be read."""
-    with _home() as home:
+    with log_home() as home:
         erased = erase_older(home, datetime.now(UTC) - timedelta(days=older_than_days))
     _say(erased)
 

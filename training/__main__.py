@@ -20,6 +20,7 @@ from serving.model.artefact import Artefact, load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
 from training.key_commands import development_key, keys_app
+from training.log_cohort_command import log_cohort_command
 from training.plain_refusals import said_plainly
 from training.promoting.promotion_commands import (
     TRAINED,
@@ -46,6 +47,7 @@ for _name, _command in (
     ("rollback", rollback_command),
     ("history", history_command),
     ("models", models_command),
+    ("log-cohort", log_cohort_command),
 ):
     app.command(_name)(_command)
 _screen = Console(stderr=True)
@@ -86,9 +88,11 @@ def train_command(
     """Train one experiment; the model becomes a challenger, or current in ``--models``."""
     from training.report.page import PAGE_FILE
     from training.run_record import of_training
+    from training.saving import expect_writable
     from training.terminal import show_notices, show_trained
 
     with said_plainly():
+        expect_writable(models or TRAINED, "--models")
         run = _train(experiment, cohort, models or TRAINED)
         registered = Registry(models or _registry_home()).record(of_training(run))
         if models is not None:
@@ -112,10 +116,12 @@ def evaluate_command(
     from training.judging.external_validation import evaluate_on, external_cohort
     from training.report.page import PAGE_FILE
     from training.reporting import report_elsewhere
-    from training.saving import write_evaluation
+    from training.saving import expect_writable, write_evaluation
     from training.terminal import show_external, show_notices
 
     with said_plainly():
+        if out is not None:
+            expect_writable(out, "--out")
         artefact = _meant(model, models)
         found = evaluate_on(artefact, external_cohort(artefact, cohort))
         if out is not None:
@@ -138,10 +144,11 @@ def recalibrate_command(
     from training.judging.external_validation import external_cohort
     from training.recalibration import recalibrate
     from training.run_record import run_record
-    from training.saving import EVALUATIONS
+    from training.saving import EVALUATIONS, expect_writable
     from training.terminal import show_notices, show_recalibration
 
     with said_plainly():
+        expect_writable(models or TRAINED, "--models")
         artefact = _meant(model, models)
         found = recalibrate(artefact, external_cohort(artefact, cohort), models or TRAINED)
         registered = None

@@ -17,6 +17,7 @@ from training.cohort import LearningCohort, learning_cohort, within
 from training.experiment import Experiment, OutcomeSection, read_experiment
 from training.judging.judgement import Judgement, Progress, judge
 from training.judging.ruling import rule
+from training.judging.unanswered import without_a_number
 from training.learning.association import known_in, published_association, with_cohort
 from training.learning.learner import Learnt, learn, rows_of
 from training.learning.prior import ModelPrior, experiment_prior
@@ -79,6 +80,9 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
     learnt = learn(model_prior, cohort, experiment.seed, RECIPES[experiment.learner.name])
     association = _associated(evidence, experiment, learnt, cohort)
     learnt = replace(learnt, model=_read_back(replace(learnt.model, association=association)))
+    if cohort is not None:
+        silent_of = without_a_number(learnt.model, cohort)
+        cohort = replace(cohort, notices=(*cohort.notices, *silent_of))
     judgement = judge(experiment, model_prior, learnt, cohort, progress)
     progress("saving", 0.9)
     artefact = _save(store, experiment, outcome, evidence, model_prior, learnt, cohort, judgement)
@@ -134,5 +138,7 @@ def _save(
     manifest = run_manifest(experiment, outcome, model_prior, learnt, cohort, judgement.measures)
     booster = None if learnt.booster is None else bytes(learnt.booster.save_raw("ubj"))
     acceptance = experiment.acceptance.of(outcome.name)
-    ruling = rule(acceptance, judgement.evaluation, judgement.measures, cohort)
+    ruling = rule(
+        acceptance, experiment.validation, judgement.evaluation, judgement.measures, cohort
+    )
     return save_model(store, model, manifest, prior_table(model_prior, evidence), booster, ruling)

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_schemas.model_manifest import CohortStatement, ModelManifest, UpdateStatement
+from data_schemas.model_manifest import CohortStatement, Measure, ModelManifest, UpdateStatement
 from serving.model.artefact import PRIOR_FILE, Artefact
 from serving.model.risk_model import RiskModel
-from training.acceptance import Acceptance
 from training.cohort import LearningCohort
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
@@ -23,7 +22,7 @@ from training.experiment import ValidationSection
 from training.judging.external_validation import ExternalValidation, asked_of, evaluate_on
 from training.judging.judgement import headline, scored_by
 from training.judging.resampling import resample
-from training.judging.ruling import rule, ruling_of
+from training.judging.ruling import declared_acceptance, declared_validation, rule
 from training.learning.updating import Update, by_policy, updated
 from training.reporting import report_model
 from training.run_manifest import software
@@ -32,6 +31,10 @@ from training.saving import BOOSTER_FILE, EVALUATIONS, save_model, write_evaluat
 Array = np.ndarray
 WITHOUT_UPDATE = "without_update"
 """The model as it was, among the comparators of the updated one."""
+
+FEWEST_REFITS = 200
+"""An update is repeated on so many bootstrap samples, or more where its experiment declares more:
+whether it ships rests on them, and one takes a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +62,19 @@ def recalibrate(artefact: Artefact, cohort: LearningCohort, store: Path) -> Reca
     if not before.update.changes:
         return Recalibrated(before, loss, None, None, None)
     model = updated(artefact.model, before.update)
-    scored = _repeated(model, cohort, before.scored, artefact.manifest.seed)
+    repeated, seed = _how_repeated(artefact), artefact.manifest.seed
+    scored = _repeated(model, cohort, before.scored, repeated, seed)
     evaluation = evaluate(scored, asked_of(artefact))
     corrected = evaluation.optimism_corrected
     after = corrected.log_loss.corrected.value if corrected else None
     judged = (scored, evaluation)
     if after is None or after >= loss:
         return Recalibrated(before, loss, after, judged, None)
-    manifest = _manifest(artefact, cohort, before.update, evaluation)
+    performance = headline(evaluation, repeated.folds)
+    manifest = _manifest(artefact, cohort, before.update, performance)
     table, booster = json.loads(artefact.files[PRIOR_FILE]), artefact.files.get(BOOSTER_FILE)
-    limits = declared.acceptance if (declared := ruling_of(artefact)) else Acceptance()
-    ruling = rule(limits.of(model.outcome), evaluation, manifest.performance, cohort)
+    limits, validation = declared_acceptance(artefact), declared_validation(artefact)
+    ruling = rule(limits, validation, evaluation, performance, cohort)
     saved = save_model(store, model, manifest, table, booster, ruling)
     folder = store / EVALUATIONS / saved.version
     write_evaluation(folder, scored, evaluation)
@@ -82,8 +87,18 @@ def _log_loss(scored: ScoredCohort) -> float:
     return float((np.logaddexp(0.0, z) - y * z).mean())
 
 
+def _how_repeated(artefact: Artefact) -> ValidationSection:
+    declared = declared_validation(artefact)
+    refits = max(declared.bootstrap_refits, FEWEST_REFITS)
+    return declared.model_copy(update={"bootstrap_refits": refits})
+
+
 def _repeated(
-    model: RiskModel, cohort: LearningCohort, before: ScoredCohort, seed: int
+    model: RiskModel,
+    cohort: LearningCohort,
+    before: ScoredCohort,
+    validation: ValidationSection,
+    seed: int,
 ) -> ScoredCohort:
     """Score a cohort with the updated model, and with the update repeated on others."""
     without = before.model
@@ -97,12 +112,12 @@ def _repeated(
         )
         return by_policy(of_seen, seen.outcome).of(of_new)
 
-    repeated = resample(learner, cohort, ValidationSection(), seed, workers=1)
+    repeated = resample(learner, cohort, validation, seed, workers=1)
     return replace(scored, **vars(repeated))
 
 
 def _manifest(
-    artefact: Artefact, cohort: LearningCohort, update: Update, evaluation: Evaluation
+    artefact: Artefact, cohort: LearningCohort, update: Update, performance: tuple[Measure, ...]
 ) -> ModelManifest:
     """Return the parent's manifest with the update, and everybody who had a hand in the model."""
     parent = artefact.manifest
@@ -126,16 +141,24 @@ def _manifest(
             "lineage": (*parent.lineage, step),
             # Whoever tried the parent tried another model, and these had a hand in this one.
             "validated_on_real_patients": 0,
-            "local_deviation": f"{parent.local_deviation}; then {_updated_by(step)}",
-            "performance": headline(evaluation, ValidationSection().folds),
+            "local_deviation": _what_it_is_now(parent, step),
+            "performance": performance,
             "software": software(),
         }
     )
 
 
-def _updated_by(step: UpdateStatement) -> str:
+def _what_it_is_now(parent: ModelManifest, step: UpdateStatement) -> str:
+    """Say whose effects the version has, and what was updated on whom, the newest update last."""
+    if parent.lineage:
+        before = f"{parent.local_deviation}, then"
+    elif parent.cohort.patients == 0:
+        before = "no effects of a cohort of its own: published evidence,"
+    else:
+        before = f"effects of version {step.parent_version} kept ({parent.local_deviation}),"
     whom = "real" if step.real_patients else "simulated"
-    return f"recalibrated on {step.patients} {whom} patients with {step.events} events"
+    on = f"{step.patients} {whom} patients with {step.events} events"
+    return f"{before} updated on {on} ({step.change})"
 
 
 def _together(fitted: CohortStatement, step: UpdateStatement) -> CohortStatement:

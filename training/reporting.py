@@ -3,14 +3,11 @@
 from pathlib import Path
 
 from serving.model.artefact import Artefact
-from training.acceptance import Acceptance
 from training.code_state import code_state
 from training.cohort import LearningCohort
 from training.evaluation.record import Evaluation
 from training.experiment import Experiment
 from training.judging.external_validation import ExternalValidation
-from training.judging.gates import verdict
-from training.judging.leakage import strongest_separation
 from training.judging.ruling import ruling_of
 from training.judging.verdict import NO_LIMITS
 from training.report.build import report
@@ -42,16 +39,11 @@ def report_model(
 
 def report_elsewhere(folder: Path, artefact: Artefact, found: ExternalValidation) -> None:
     """Write the report of a finished model tried on other patients, held against its own limits."""
-    ruling = ruling_of(artefact)
-    limits = ruling.acceptance if ruling else Acceptance()
-    said = verdict(
-        found.evaluation, limits.of(artefact.model.outcome), strongest_separation(found.cohort)
-    )
     updating = Updating(allowed=found.update.in_words, advisory=found.advisory.in_words)
     whole = report(
         artefact,
         found.evaluation,
-        said,
+        found.verdict,
         code_state(),
         cohort=found.cohort,
         experiment=None,

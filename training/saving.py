@@ -1,6 +1,8 @@
 """A finished model written down: its files, its card, its self-test, reloaded as it will answer."""
 
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 
 from data_schemas.cohort_table import predictor_columns
 from data_schemas.model_manifest import ModelManifest, intended_use
+from data_schemas.refusal import Refused
 from serving.assess import model_statement
 from serving.model.artefact import (
     CARD_FILE,
@@ -34,6 +37,43 @@ BOOSTER_FILE = "booster.ubj"
 EVALUATION_FILE = "evaluation.json"
 EVALUATIONS = "evaluations"
 """Beside the models of a store: how each version was judged, and on what."""
+
+
+class NotWritable(Refused):
+    """A directory that could not take what is to be made; nothing was begun."""
+
+
+def expect_writable(folder: Path, option: str) -> None:
+    """Make sure before the work that its result can be written into a directory.
+
+    What has to be made to find out is removed again.
+
+    Parameters
+    ----------
+    option
+        The option of the command line that names the directory.
+
+    Raises
+    ------
+    NotWritable
+        Naming the option and the remedy.
+    """
+    missing: list[Path] = []
+    try:
+        missing += [place for place in (folder, *folder.parents) if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise NotWritable(
+            f"{folder} cannot be written ({why}), so that nothing was begun: name a directory in "
+            f"which you may write with {option}"
+        ) from None
+    finally:
+        for place in missing:
+            with suppress(OSError):  # never made, or in use by somebody else since
+                place.rmdir()
 
 
 def save_model(

@@ -12,6 +12,7 @@ from training.evaluation.record import Evaluation
 from training.judging.external_validation import ExternalValidation
 from training.judging.judgement import HEADLINE
 from training.judging.ruling import ruling_of
+from training.judging.verdict import Verdict
 from training.learning.updating import EVENTS_FOR_CLOSED_TEST
 from training.pipeline import Run
 from training.recalibration import Recalibrated
@@ -48,8 +49,12 @@ def show_verdict(screen: Console, artefact: Artefact) -> None:
     """Show whether a model may answer, and each limit that it does not keep."""
     ruling = ruling_of(artefact)
     assert ruling is not None  # every saved model has one
-    said = f"{artefact.model.outcome}: {ruling.verdict.in_words}"
-    broken = [f"  - {limit.in_words}" for limit in ruling.verdict.limits if not limit.met]
+    _show(screen, artefact, ruling.verdict)
+
+
+def _show(screen: Console, artefact: Artefact, verdict: Verdict) -> None:
+    said = f"{artefact.model.outcome}: {verdict.in_words}"
+    broken = [f"  - {limit.in_words}" for limit in verdict.limits if not limit.met]
     screen.print("\n".join([said, *broken]), soft_wrap=True, markup=False, highlight=False)
 
 
@@ -59,11 +64,12 @@ def _measured(manifest: ModelManifest, name: str) -> str:
 
 
 def show_external(screen: Console, artefact: Artefact, found: ExternalValidation) -> None:
-    """Show how a finished model did on patients whom it had not seen, and what may be updated."""
+    """Show how a finished model did on patients new to it, its verdict, and what may be updated."""
     evaluation = found.evaluation
     screen.print(_measured_table(artefact, evaluation))
     if evaluation.comparisons:
         screen.print(_comparisons_table(evaluation))
+    _show(screen, artefact, found.verdict)
     if not evaluation.sample_size.met:
         screen.print(
             "fewer patients than guidance asks for a validation: read the intervals, not the values"

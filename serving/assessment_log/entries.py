@@ -92,6 +92,8 @@ class StoredAssessment:
     answer: bytes
     input: bytes | None
     """None where the site stores hashes of inputs only."""
+    reference: bytes | None
+    """The keyed hash of the caller's word for the patient; None where none was sent."""
     outcomes: tuple[StoredOutcome, ...]
 
 

@@ -46,6 +46,7 @@ def read_assessment(connection: Connection, sealing: Sealing, id: UUID) -> Store
         If what is stored is not what was written.
     """
     assessment = _one(_found(connection, "WHERE entry.id = :id", id))
+    assert assessment.key is not None  # what was erased is refused by then
     outcomes = _found(connection, "WHERE about = :id ORDER BY position", id)
     return StoredAssessment(
         id=id,
@@ -54,6 +55,7 @@ def read_assessment(connection: Connection, sealing: Sealing, id: UUID) -> Store
         model_hashes=json.loads(assessment.model_hashes),
         answer=_answer(assessment, sealing),
         input=_input(assessment, sealing),
+        reference=assessment.key.reference,
         outcomes=tuple(
             StoredOutcome(UUID(bytes=o.id), moment(o.written_at), _answer(o, sealing))
             for o in outcomes

@@ -19,6 +19,8 @@ from training.experiment import read_experiment
 from training.judging.scored_file import load
 from training.learning.prior import evidence_prior
 from training.promoting.ledger import Ledger
+from training.report.record import Report
+from training.saving import expect_writable
 from training.simulation.synthetic_cohort import simulate
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -124,6 +126,11 @@ def test_a_challenger_is_promoted_listed_and_rolled_back(
     assert result.exit_code == 0, result.output
     assert f"severe_icans: {first} answers now (before: None)" in words(result)
 
+    assert "limits_not_kept because of severe_icans" in words(result)
+    again = invoke("promote", "severe_icans", "--reason", "once more")
+    assert again.exit_code == 0
+    assert "severe_icans: this version answers already, nothing was changed" in words(again)
+
     assert invoke("train", experiment_file(seed=11)).exit_code == 0
     result = invoke("promote", "severe_icans", "--reason", "second", *overriding)
     second = load_current(store)["severe_icans"].version
@@ -175,6 +182,12 @@ def test_a_model_is_evaluated_at_another_centre(
     evaluation = Evaluation.model_validate_json((home / "judged/evaluation.json").read_bytes())
     assert evaluate(load(home / "judged"), evaluation.asked) == evaluation
     assert f"{evaluation.patients} patients, {evaluation.events} events" in said
+    report = Report.model_validate_json((home / "judged/report.json").read_bytes())
+    assert f"severe_icans: {report.verdict.in_words}" in said
+    broken = [limit.in_words for limit in report.verdict.limits if not limit.met]
+    assert broken
+    for sentence in broken:
+        assert f"- {sentence}" in said
 
 
 @pytest.mark.usefixtures("trained")
@@ -226,7 +239,8 @@ def test_an_evaluation_cannot_be_written_into_a_file(
 ) -> None:
     (home / "taken").write_text("a file", "utf-8")
     asked = ("--model", "severe_icans", "--cohort", elsewhere, "--models", home / "models")
-    refused(invoke("evaluate", *asked, "--out", home / "taken"), "FileExistsError")
+    said = refused(invoke("evaluate", *asked, "--out", home / "taken"), "NotWritable")
+    assert "with --out" in said
     assert (home / "taken").read_text("utf-8") == "a file"
 
 
@@ -275,11 +289,32 @@ def test_a_directory_that_cannot_be_made(
     invoke: Invoke, home: Path, experiment_file: Callable[..., Path]
 ) -> None:
     (home / "occupied").write_text("a file", "utf-8")
-    result = invoke("train", experiment_file(), "--models", "occupied")
-    assert result.exit_code == 1
-    assert "occupied" in words(result)
-    assert "Traceback" not in result.output
+    said = refused(invoke("train", experiment_file(), "--models", "occupied"), "NotWritable")
+    assert "occupied cannot be written (File exists)" in said
     assert (home / "occupied").read_text("utf-8") == "a file"
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
+    invoke: Invoke, home: Path
+) -> None:
+    """Neither the experiment nor the model and the cohort are there: the place is told first."""
+    (home / "in_the_way").write_text("a file", "utf-8")
+    place = ("--models", "in_the_way/models")
+    for command in (
+        ("train", "nowhere.toml", *place),
+        ("recalibrate", "--model", "nobody", "--cohort", "nowhere.csv", *place),
+    ):
+        said = refused(invoke(*command), "NotWritable")
+        assert "in_the_way/models cannot be written (Not a directory)" in said
+        assert "name a directory in which you may write with --models" in said
+
+
+def test_what_was_made_to_try_a_place_is_gone_after_it(home: Path) -> None:
+    expect_writable(home / "new" / "and" / "deep", "--models")
+    assert not (home / "new").exists()
+    (home / "there").mkdir()
+    expect_writable(home / "there", "--models")
+    assert list((home / "there").iterdir()) == []
 
 
 def test_a_directory_that_may_not_be_written(
@@ -297,7 +332,9 @@ def test_a_directory_that_may_not_be_written(
 
     monkeypatch.setattr(os, "mkdir", locked)
     result = invoke("train", experiment_file(), "--models", home / "locked")
-    assert "Permission denied" in refused(result, "PermissionError")
+    said = refused(result, "NotWritable")
+    assert "locked cannot be written (Permission denied)" in said
+    assert "--models" in said
     assert not (home / "locked").exists()
 
 

@@ -74,6 +74,12 @@ def test_everything_wrong_is_named_at_once(experiment_file: Callable[..., Path])
         assert named in said
 
 
+@pytest.mark.parametrize("folds", [1, 21, 1000])
+def test_folds_are_two_to_twenty(experiment_file: Callable[..., Path], folds: int) -> None:
+    text = experiment_file().read_text("utf-8").replace("folds = 2", f"folds = {folds}")
+    assert "validation.folds" in refusal(experiment_file(text))
+
+
 @pytest.mark.parametrize("predictor", ["product", "disease", "ldh_uln", "il_7"])
 def test_what_is_no_predictor_of_a_model_is_refused(
     experiment_file: Callable[..., Path], predictor: str

@@ -22,6 +22,7 @@ from training.evaluation.record import Evaluation
 from training.experiment import ExperimentRefused
 from training.judging.scored_file import load
 from training.pipeline import Run, train
+from training.report.record import Report
 from training.simulation import rehearsal
 from training.simulation.synthetic_cohort import SimulatedCohort, simulate
 
@@ -150,7 +151,23 @@ def test_patients_outside_the_model_do_not_count_as_fitted(
     moved.to_parquet(path)
     run = train(experiment_file(), path, tmp_path / "store")
     assert run.artefact.manifest.cohort.patients == (known & ~axi).sum()
-    assert f"{axi.sum()} patients" in run.notices[-1]
+    assert any(notice.startswith(f"{axi.sum()} patients") for notice in run.notices)
+
+
+def test_whom_the_service_would_give_no_number_is_said_with_the_run_and_in_its_report(
+    experiment_file: Callable[..., Path], simulated_file: Path, tmp_path: Path
+) -> None:
+    table = pd.read_parquet(simulated_file)
+    adults_only = (table["disease"] == "LBCL") & table["icans_grade"].notna()
+    minors = table.index[adults_only][:20]
+    path = tmp_path / "cohort.parquet"
+    table.assign(age_years=table["age_years"].mask(table.index.isin(minors), 17.0)).to_parquet(path)
+    run = train(experiment_file(), path, tmp_path / "store")
+    patients = run.artefact.manifest.cohort.patients
+    said = [notice for notice in run.notices if "would give them no number" in notice]
+    assert any(n.startswith(f"20 of {patients} patients have an age, or") for n in said)
+    report = Report.model_validate_json((run.evaluation_folder / "report.json").read_bytes())
+    assert set(said) <= set(report.notices)
 
 
 def test_too_few_events_are_said_in_the_manifest(

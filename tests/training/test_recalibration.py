@@ -14,10 +14,11 @@ from serving.openapi import EXAMPLE_PATIENT
 from training.evaluation.evaluate import evaluate
 from training.judging import external_validation
 from training.judging.external_validation import NotExternal, external_cohort
+from training.judging.ruling import ruling_of
 from training.judging.scored_file import load
 from training.learning.updating import Update
 from training.pipeline import Run
-from training.recalibration import WITHOUT_UPDATE, Recalibrated, recalibrate
+from training.recalibration import FEWEST_REFITS, WITHOUT_UPDATE, Recalibrated, recalibrate
 from training.saving import EVALUATIONS
 from training.simulation.synthetic_cohort import simulate
 
@@ -96,6 +97,20 @@ def test_what_judged_it_is_kept_and_can_be_measured_again(found: Recalibrated, s
     np.testing.assert_array_equal(scored.comparators[WITHOUT_UPDATE], found.before.scored.model)
 
 
+def test_the_update_is_repeated_as_the_experiment_declares(found: Recalibrated) -> None:
+    """With two folds, once; only the refits, on which shipping rests, are no fewer than usual."""
+    assert found.judged is not None
+    scored, _ = found.judged
+    assert scored.left_out.shape == (1, len(scored))
+    assert len(scored.refits) == FEWEST_REFITS
+    new = shipped(found)
+    (on,) = {m.on for m in new.manifest.performance if m.name == "auroc"}
+    assert on.startswith("1 x 2-fold cross-validation")
+    ruling = ruling_of(new)
+    assert ruling is not None
+    assert (ruling.validation.folds, ruling.validation.bootstrap_refits) == (2, 3)
+
+
 def test_the_corrected_log_loss_is_worked_out_by_hand(found: Recalibrated) -> None:
     assert found.judged is not None
     scored, _ = found.judged
@@ -142,8 +157,12 @@ def test_real_patients_are_counted_and_the_card_says_so(
     cohort = external_cohort(parent, real)
     manifest = shipped(recalibrate(parent, cohort, tmp_path)).manifest
     assert manifest.validated_on_real_patients == 0  # they had a hand in it
-    updated = f"recalibrated on {len(cohort)} real patients with {cohort.events} events"
-    assert manifest.local_deviation == f"{parent.manifest.local_deviation}; then {updated}"
+    (step,) = manifest.lineage
+    assert step.change.startswith("Bayesian intercept")
+    assert manifest.local_deviation == (
+        "no effects of a cohort of its own: published evidence, updated on "
+        f"{len(cohort)} real patients with {cohort.events} events ({step.change})"
+    )
     assert manifest.cohort.real_patients == manifest.lineage[0].real_patients == len(cohort)
     assert not manifest.cohort.is_simulated
     assert {m.on.split(", ", 1)[1] for m in manifest.performance} == {"real patients"}
@@ -166,6 +185,12 @@ def test_an_update_of_an_update_remembers_both(
     again = recalibrate(parent, cohort, tmp_path)
     new = shipped(again)
     assert [step.parent_sha256 for step in new.manifest.lineage] == [artefact.sha256, parent.sha256]
+    updates = [
+        f"updated on {step.patients} simulated patients with {step.events} events ({step.change})"
+        for step in new.manifest.lineage
+    ]
+    kept = f"effects of version {artefact.version} kept ({artefact.manifest.local_deviation})"
+    assert new.manifest.local_deviation == f"{kept}, {updates[0]}, then {updates[1]}"
     update = again.before.update
     np.testing.assert_allclose(
         new.model.predict(cohort.columns).logit,

@@ -9,6 +9,9 @@ from training.evaluation.estimate import Record
 _DECLARED_RANGES = {"severe_crs": (0.02, 0.30), "severe_icans": (0.05, 0.50)}
 _OTHER_OUTCOMES = (0.05, 0.50)
 
+SMALLEST_CELL = 10
+"""Fewer patients than these are not shown as a group."""
+
 
 def declared_range(outcome: str) -> tuple[float, float]:
     """Return the range of threshold risks over which net benefit is shown unless one is declared.
@@ -29,7 +32,7 @@ class Asked(Record):
     """Lowest and highest threshold risk of the decision curve, as probabilities."""
     thresholds: tuple[float, ...] = ()
     """Risks at which somebody acts, clinically declared; none by default."""
-    smallest_cell: int = Field(default=10, ge=1)
+    smallest_cell: int = Field(default=SMALLEST_CELL, ge=1)
     """A subgroup with fewer patients than this with, or without, the outcome is suppressed."""
     parameters: int | None = Field(default=None, ge=1)
     """Candidate parameters of the model: every dummy, spline basis and interaction counts."""

@@ -18,7 +18,10 @@ from training.evaluation.view import view
 
 FITTED_HERE = "the model was fitted on these patients"
 NOT_FITTED_HERE = "the model was not fitted on these patients"
-NOT_CROSS_VALIDATED = "no cross-validation was made, so no view may lead"
+NOT_CROSS_VALIDATED = (
+    "no cross-validation was made, so that nothing was predicted of patients whom the fit had not "
+    "seen"
+)
 
 
 def evaluate(scored: ScoredCohort, asked: Asked) -> Evaluation:
@@ -83,10 +86,12 @@ def _comparisons(scored: ScoredCohort, lead: Seen | None, asked: Asked) -> tuple
 
 def _absent(evaluation: Evaluation, scored: ScoredCohort) -> dict[str, str]:
     """Return why each part that is not there is not there."""
-    no_lead = None if evaluation.leading else NOT_CROSS_VALIDATED
+    because = f": {scored.not_cross_validated}" if scored.not_cross_validated else ""
+    no_cross_validation = f"{NOT_CROSS_VALIDATED}{because}"
+    no_lead = None if evaluation.leading else no_cross_validation
     few_refits = f"fewer than {FEWEST_REFITS} refits, or patients of one kind only"
     reasons = {
-        "leading": NOT_CROSS_VALIDATED,
+        "leading": no_cross_validation,
         "apparent": NOT_FITTED_HERE,
         "cross_validated": no_lead or NOT_FITTED_HERE,
         "external": FITTED_HERE,

@@ -30,6 +30,8 @@ class ScoredCohort:
     high: Array
     left_out: Array = field(default_factory=lambda: np.empty((0, 0)))
     """From the fits of each repeat of cross-validation that had not seen the patient, (R, n)."""
+    not_cross_validated: str = ""
+    """Why there is no such repeat, where somebody tried; else empty."""
     without: Mapping[str, Array] = field(default_factory=dict)
     """Left out with all patients of the same "site" or "product", or infused "later", (n,) each."""
     refits: Array = field(default_factory=lambda: np.empty((0, 0)))

@@ -12,7 +12,6 @@ from data_schemas.cohort_table import CohortRefused, Violation
 from data_schemas.model_manifest import ModelManifest
 from data_schemas.outcomes import OUTCOMES, Outcome
 from data_schemas.refusal import Refused
-from serving.model.applicability import MOST_MISSING_WEIGHT
 from serving.model.artefact import Artefact
 from serving.model.risk_model import RiskModel
 from training.cohort import LearningCohort, patients_to_judge_by
@@ -20,10 +19,15 @@ from training.evaluation.asked import Asked, declared_range
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
-from training.experiment import ValidationSection
 from training.judging.comparators import PRODUCT_RATE, product_rate, with_recalibrated
+from training.judging.gates import verdict
 from training.judging.judgement import scored_by
+from training.judging.leakage import strongest_separation
 from training.judging.resampling import cross_validation_folds
+from training.judging.ruling import declared_acceptance, declared_validation
+from training.judging.unanswered import without_a_number
+from training.judging.verdict import Verdict
+from training.learning.folds import why_no_folds
 from training.learning.updating import Update, bayesian, by_policy
 
 Array = np.ndarray
@@ -40,6 +44,8 @@ class ExternalValidation:
     cohort: LearningCohort
     scored: ScoredCohort
     evaluation: Evaluation
+    verdict: Verdict
+    """Whether the model keeps the limits that its experiment declared on these patients."""
     update: Update
     """What the number of events allows."""
     advisory: Update
@@ -49,23 +55,30 @@ class ExternalValidation:
 def evaluate_on(artefact: Artefact, cohort: LearningCohort) -> ExternalValidation:
     """Judge a finished model on a cohort read by `external_cohort`."""
     seed = artefact.manifest.seed
-    folds = cross_validation_folds(cohort, ValidationSection().folds, 1, seed)
+    folds = cross_validation_folds(cohort, declared_validation(artefact).folds, 1, seed)
     published = {PRODUCT_RATE: product_rate(artefact.model, cohort)}
     beside = with_recalibrated(published, cohort, folds[0] if folds else [])
     scored = scored_by(artefact.model, cohort, fitted_here=False, comparators=beside)
+    evaluation = evaluate(scored, asked_of(artefact))
+    limits, strongest = declared_acceptance(artefact), strongest_separation(cohort)
     return ExternalValidation(
         cohort,
         scored,
-        evaluate(scored, asked_of(artefact)),
+        evaluation,
+        verdict=verdict(evaluation, limits, strongest),
         update=by_policy(scored.model, cohort.outcome),
         advisory=bayesian(scored.model, cohort.outcome, slope=False),
     )
 
 
 def asked_of(artefact: Artefact) -> Asked:
-    """Return what is asked of a model at another centre: the range of its outcome."""
-    name = artefact.manifest.outcome.name
-    return Asked(seed=artefact.manifest.seed, net_benefit_range=declared_range(name))
+    """Return what is asked of a model at another centre: what its experiment declared."""
+    validation, name = declared_validation(artefact), artefact.manifest.outcome.name
+    return Asked(
+        seed=artefact.manifest.seed,
+        net_benefit_range=validation.net_benefit_range or declared_range(name),
+        thresholds=validation.thresholds,
+    )
 
 
 def external_cohort(artefact: Artefact, cohort_file: Path) -> LearningCohort:
@@ -87,7 +100,7 @@ def external_cohort(artefact: Artefact, cohort_file: Path) -> LearningCohort:
         raise CohortRefused([Violation("(rows)", "nobody_to_judge", f"no patient has {what}")])
     return replace(
         known,
-        notices=(*known.notices, *_notices(artefact.model, cohort, known)),
+        notices=(*known.notices, *_notices(artefact, cohort, known)),
         outside_model=len(cohort) - len(known),
     )
 
@@ -118,8 +131,8 @@ def _in_scope(model: RiskModel, cohort: LearningCohort) -> LearningCohort:
     return cohort.take(np.flatnonzero(model.cell_of(cohort.columns) >= 0))
 
 
-def _notices(model: RiskModel, cohort: LearningCohort, known: LearningCohort) -> list[str]:
-    """Say who is not judged, and what the model would rather have known."""
+def _notices(artefact: Artefact, cohort: LearningCohort, known: LearningCohort) -> list[str]:
+    """Say who is not judged, what is not compared, and whom the service would give no number."""
     notices = []
     if cohort.without_outcome:
         notices.append(f"{cohort.without_outcome} patients without a known outcome are left out")
@@ -128,11 +141,7 @@ def _notices(model: RiskModel, cohort: LearningCohort, known: LearningCohort) ->
             f"{outside} patients were given a product in a disease that the model does not know: "
             "they are left out"
         )
-    prediction = model.predict(known.columns)
-    if poor := int((prediction.missing_weight > MOST_MISSING_WEIGHT).sum()):
-        share = f"{100 * MOST_MISSING_WEIGHT:.0f} %"
-        notices.append(
-            f"{poor} patients lack predictors that carry more than {share} of the model's weight: "
-            "they are judged here, but the service would give them no number"
-        )
-    return notices
+    folds = declared_validation(artefact).folds
+    if why := why_no_folds(known.patient, known.outcome, folds):
+        notices.append(f"no published score is beside the model: {why}")
+    return [*notices, *without_a_number(artefact.model, known)]

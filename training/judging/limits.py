@@ -18,7 +18,6 @@ from training.judging.wanted import Wanted
 
 TOO_EXTREME, TOO_MODEST = "risks are too extreme", "risks are too modest"
 
-_NOTHING_LEADS = Estimate(reason="nothing was predicted of patients whom the fit had not seen")
 _TOO_FEW_REFITS = Estimate(reason="too few refits on bootstrap samples, or patients of one kind")
 _OVERFITTED = "the model is fitted to chance (overfitted)"
 _SUSPICIOUS = (
@@ -87,21 +86,30 @@ def leading_view(evaluation: Evaluation, acceptance: Acceptance) -> Iterator[Lim
 def _led(evaluation: Evaluation, measure: str, wanted: Wanted) -> Limit:
     """Hold a measure of the leading view against what is wanted of it."""
     view = evaluation.headline
-    estimate = view.measures.estimates()[measure] if view else _NOTHING_LEADS
+    estimate = view.measures.estimates()[measure] if view else _nothing_leads(evaluation)
     at = f"{evaluation.leading}.measures.{measure}.{wanted.end}" if view else None
     return replace(wanted, measure=at).of(estimate)
+
+
+def _nothing_leads(evaluation: Evaluation) -> Estimate:
+    return Estimate(reason=evaluation.absent["leading"])
 
 
 def beside_product_rate(evaluation: Evaluation, acceptance: Acceptance) -> Iterator[Limit]:
     """Hold the model against what needs no model, on the same patients."""
     names = [c.comparator for c in evaluation.comparisons]
     if PRODUCT_RATE not in names:
-        what = "Scaled Brier score (no rate of the product is published)"
+        why = " (no rate of the product is published)" if evaluation.headline else ""
         worse = "the share of these patients with the outcome does better alone"
         yield _led(
             evaluation,
             "scaled_brier",
-            Wanted("scaled_brier", what, at_least=acceptance.scaled_brier, too_low=worse),
+            Wanted(
+                "scaled_brier",
+                f"Scaled Brier score{why}",
+                at_least=acceptance.scaled_brier,
+                too_low=worse,
+            ),
         )
         return
     place = names.index(PRODUCT_RATE)
@@ -190,7 +198,7 @@ def _number(value: float | None) -> Estimate:
 
 def _apparent_less_cross_validated(evaluation: Evaluation) -> Estimate:
     if evaluation.apparent is None or evaluation.cross_validated is None:
-        return _NOTHING_LEADS
+        return _nothing_leads(evaluation)
     apparent = evaluation.apparent.measures.auroc
     cross_validated = evaluation.cross_validated.measures.auroc
     if apparent.value is None or cross_validated.value is None:

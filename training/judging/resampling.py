@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from data_schemas.refusal import Refused
 from training.cohort import LearningCohort
 from training.experiment import ValidationSection
-from training.learning.folds import patient_folds
+from training.learning.folds import patient_folds, why_no_folds
 
 Array = np.ndarray
 Learner = Callable[[LearningCohort, LearningCohort], Array]
@@ -54,6 +54,8 @@ class Resampled:
     """
 
     left_out: Array
+    not_cross_validated: str
+    """Why ``left_out`` has no row; empty where it has."""
     without: dict[str, Array]
     refits: Array
     drawn: Array
@@ -84,6 +86,7 @@ def resample(
     answers = _answers(learner, cohort, plan, told, workers)
     return Resampled(
         left_out=np.array([_gathered(repeat, answers, n) for repeat in repeats]).reshape(-1, n),
+        not_cross_validated=why_no_folds(cohort.patient, cohort.outcome, validation.folds) or "",
         without={kind: _gathered(fits, answers, n) for kind, fits in external.items()},
         refits=np.array([next(answers) for _ in drawn]).reshape(-1, n),
         drawn=drawn,
@@ -102,7 +105,7 @@ def cross_validation_folds(
 ) -> list[list[Fit]]:
     """Return each repeat's folds, stratified by outcome; none where a class has fewer than ``k``.
 
-    All rows of a patient lie in the same fold.
+    All rows of a patient lie in the same fold. Why there is none says :func:`why_no_folds`.
     """
     repeated = (patient_folds(cohort.patient, cohort.outcome, k, seed + r) for r in range(repeats))
     return [[Fit(*rows) for rows in folds] for folds in repeated if folds]

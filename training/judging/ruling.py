@@ -12,6 +12,7 @@ from training.acceptance import Acceptance
 from training.cohort import LearningCohort
 from training.evaluation.estimate import Record
 from training.evaluation.record import Evaluation
+from training.experiment import ValidationSection
 from training.judging.gates import rehearsal_verdict, verdict
 from training.judging.leakage import strongest_separation
 from training.judging.verdict import Verdict
@@ -23,12 +24,15 @@ class Ruling(Record):
     verdict: Verdict
     acceptance: Acceptance
     """The limits as they were declared, for whoever updates the model."""
+    validation: ValidationSection = ValidationSection()
+    """How the fit is repeated to judge it, as declared; by default in rulings that do not say."""
     evaluation_sha256: str
     """Of ``evaluation.json``, from which the verdict follows."""
 
 
 def rule(
     acceptance: Acceptance,
+    validation: ValidationSection,
     evaluation: Evaluation,
     measures: Iterable[Measure],
     cohort: LearningCohort | None,
@@ -39,6 +43,8 @@ def rule(
     ----------
     acceptance
         With the outcome's own limits filled in (`Acceptance.of`).
+    validation
+        How the experiment declares that its fit is repeated.
     measures
         Those that the manifest carries.
     cohort
@@ -49,7 +55,9 @@ def rule(
     else:
         found = verdict(evaluation, acceptance, strongest_separation(cohort))
     digest = sha256(evaluation_json(evaluation))
-    return Ruling(verdict=found, acceptance=acceptance, evaluation_sha256=digest)
+    return Ruling(
+        verdict=found, acceptance=acceptance, validation=validation, evaluation_sha256=digest
+    )
 
 
 def evaluation_json(evaluation: Evaluation) -> bytes:
@@ -61,3 +69,15 @@ def ruling_of(artefact: Artefact) -> Ruling | None:
     """Return the ruling on a model; None for one that was made before there were rulings."""
     content = artefact.files.get(VERDICT_FILE)
     return None if content is None else Ruling.model_validate_json(content)
+
+
+def declared_validation(artefact: Artefact) -> ValidationSection:
+    """Return how a model's experiment declared that it is judged."""
+    ruling = ruling_of(artefact)
+    return ruling.validation if ruling else ValidationSection()
+
+
+def declared_acceptance(artefact: Artefact) -> Acceptance:
+    """Return the limits that a model's experiment declared, with the outcome's own filled in."""
+    ruling = ruling_of(artefact)
+    return (ruling.acceptance if ruling else Acceptance()).of(artefact.model.outcome)

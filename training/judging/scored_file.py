@@ -21,6 +21,7 @@ Array = np.ndarray
 
 SCORED_FILE = "scored.parquet"
 _SAID = b"scored_cohort"
+_IN_WORDS = ("on", "fitted_here", "not_cross_validated")
 _OWNER_ONLY = 0o600
 
 
@@ -30,8 +31,9 @@ class NoScoredCohort(Refused):
 
 def save(scored: ScoredCohort, folder: Path) -> Path:
     """Write the file whole or not at all, for its owner only; return its path."""
-    said = json.dumps({"on": scored.on, "fitted_here": scored.fitted_here}).encode()
-    table = pa.table(dict(_columns(scored))).replace_schema_metadata({_SAID: said})
+    said = {name: getattr(scored, name) for name in _IN_WORDS}
+    metadata = {_SAID: json.dumps(said).encode()}
+    table = pa.table(dict(_columns(scored))).replace_schema_metadata(metadata)
     path = folder / SCORED_FILE
     draft = folder / f".{SCORED_FILE}.{os.getpid()}.draft"
     try:
@@ -91,6 +93,7 @@ def load(folder: Path) -> ScoredCohort:
     return ScoredCohort(
         on=said["on"],
         fitted_here=said["fitted_here"],
+        not_cross_validated=said.get("not_cross_validated", ""),  # older files do not say it
         **{name: columns[name] for name in ("outcome", "model", "low", "high")},
         left_out=rows("left_out", float),
         without=named("without"),

@@ -59,13 +59,13 @@ class Wanted:
         if beyond is None:
             return f"{self.what} {self._number(estimate)} keeps to {self._range()}."
         side, bound, meaning = beyond
-        by = _told_apart(abs(reached - bound), 0.0, self.digits)
+        by = told_apart(abs(reached - bound), 0.0, self.digits)
         number = self._number(estimate, bound)
         return f"{self.what} {number} lies {by} {side} {_declared(bound, self.digits)}: {meaning}."
 
     def _number(self, estimate: Estimate, bound: float | None = None) -> str:
         reached = getattr(estimate, self.end)
-        said = _told_apart(reached, bound, self.digits)
+        said = told_apart(reached, bound, self.digits)
         if self.end != "value" or estimate.low is None or estimate.high is None:
             return said
         low, high = (f"{end:.{self.digits}f}" for end in (estimate.low, estimate.high))
@@ -88,7 +88,7 @@ def _declared(bound: float, digits: int) -> str:
     return f"{bound:z.{digits}f}"
 
 
-def _told_apart(number: float, bound: float | None, digits: int) -> str:
+def told_apart(number: float, bound: float | None, digits: int) -> str:
     """Write a number with as many digits as tell it from a bound that it is not equal to."""
     if bound is not None and number != bound:
         while float(f"{number:.{digits}f}") == bound and digits < _MOST_DIGITS:

@@ -22,13 +22,31 @@ def patient_folds(patient: Array, outcome: Array, k: int, seed: int) -> list[tup
     outcome
         0 or 1, shape (n,); a patient had it who had it in any row.
     """
-    _, person = np.unique(patient, return_inverse=True)
-    had = np.zeros(person.max() + 1)
-    np.maximum.at(had, person, outcome)
-    if min(had.sum(), len(had) - had.sum()) < k:
+    person, had = _who_had(patient, outcome)
+    if _too_few(had, k):
         return []
     splitter = StratifiedKFold(k, shuffle=True, random_state=seed)
     return [
         (np.flatnonzero(np.isin(person, seen)), np.flatnonzero(np.isin(person, scored)))
         for seen, scored in splitter.split(had, had)
     ]
+
+
+def why_no_folds(patient: Array, outcome: Array, k: int) -> str | None:
+    """Return why :func:`patient_folds` has none, if so."""
+    return _too_few(_who_had(patient, outcome)[1], k)
+
+
+def _who_had(patient: Array, outcome: Array) -> tuple[Array, Array]:
+    """Return each row's person, (n,), and whether each person had the outcome."""
+    _, person = np.unique(patient, return_inverse=True)
+    had = np.zeros(person.max() + 1)
+    np.maximum.at(had, person, outcome)
+    return person, had
+
+
+def _too_few(had: Array, k: int) -> str | None:
+    for patients, they in ((had.sum(), "had the outcome"), ((1 - had).sum(), "were without it")):
+        if patients < k:
+            return f"fewer than {k} patients {they}, and each of {k} folds needs one"
+    return None

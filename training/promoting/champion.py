@@ -20,12 +20,12 @@ from training.evaluation.seen import Seen
 from training.judging.external_validation import outcome_of
 from training.judging.scored_file import NoScoredCohort, load
 from training.judging.verdict import Limit
-from training.judging.wanted import Wanted
+from training.judging.wanted import told_apart
 from training.recalibration import WITHOUT_UPDATE
 
 Array = np.ndarray
 
-_DRAWS = 1000
+_DRAWS, _DIGITS = 1000, 4
 _FEWEST = 20
 """Patients below whom two versions are not compared."""
 
@@ -66,15 +66,41 @@ def beside_champion(
             said += f" It was fitted to {fitted_to} real patients and is not replaced unseen."
         return Limit(name="champion", met=not fitted_to, in_words=said)
     difference, patients = paired_log_loss(*pair, seed=challenger.manifest.seed)
-    return Wanted(
-        "champion",
-        f"Lower end of the log-loss of {challenger.version} less that of {champion.version}, "
-        f"{difference.value:.4f}, paired on {patients} patients,",
+    assert difference.low is not None  # losses are finite, so that every draw can be measured
+    return Limit(
+        name="champion",
         at_most=0.0,
-        too_high="the version in service is better beyond chance",
-        end="low",
-        digits=4,
-    ).of(difference)
+        reached=difference.low,
+        met=difference.low <= 0.0,
+        in_words=which_is_better(champion, challenger, difference, patients),
+    )
+
+
+def which_is_better(
+    champion: Artefact, challenger: Artefact, difference: Estimate, patients: int
+) -> str:
+    """Say which of two versions predicts better, by how much, and whether that may be chance.
+
+    Parameters
+    ----------
+    difference
+        The log-loss of the challenger less that of the champion.
+    """
+    worse_by, low, high = difference.value, difference.low, difference.high
+    assert worse_by is not None
+    assert low is not None
+    assert high is not None
+    old, new = f"{champion.version}, which answers now", challenger.version
+    paired = f"paired on {patients} patients"
+    if worse_by == 0.0:
+        return f"{new} does exactly as well as {old}, {paired}."
+    if worse_by > 0.0:
+        which = f"{old}, predicts better than {new}"
+    else:
+        which, low, high = f"{new} predicts better than {old}", -high, -low
+    by, least, most = (told_apart(gain, 0.0, _DIGITS) for gain in (abs(worse_by), low, high))
+    certain = "beyond chance" if low > 0.0 else "which may be chance"
+    return f"{which}: its log-loss is lower by {by} ({least} to {most}), {certain}, {paired}."
 
 
 def paired_log_loss(challenger: OnCohort, champion: OnCohort, seed: int) -> tuple[Estimate, int]:

@@ -40,8 +40,12 @@ def promote(
     version: str = CHALLENGER,
     signed_by: str | None = None,
     override: bool = False,
-) -> Promotion:
+) -> Promotion | None:
     """Let a registered version answer: verify it, install it, record it, move the alias.
+
+    A promotion that was cut off is completed by the next one of the same version. Of a version that
+    answers already nothing changes, neither the ledger nor what was overridden for it; None is
+    returned then.
 
     Parameters
     ----------
@@ -66,8 +70,13 @@ def promote(
     with ledger.alone(), tempfile.TemporaryDirectory() as fetched:
         ledger.lines()  # a broken ledger stops here, before anything changes
         challenger = load_artefact(registry.fetch(registered, Path(fetched)), registered.sha256)
+        pointed_at, named = load_current(store).get(outcome), ledger.current(outcome)
+        if pointed_at and pointed_at.version == named == challenger.version:
+            registry.set_alias(registered, CHAMPION)  # cut off before this, it was left undone
+            return None
         broken = _broken_limits(challenger)
-        compared, worse = _compared(load_current(store).get(outcome), challenger, beside)
+        champion = _champion(store, outcome, pointed_at, named, challenger)
+        compared, worse = _compared(champion, challenger, beside)
         against = (*broken, *([compared] if worse else []))
         if against and not override:
             raise PromotionRefused(_refusal(registered, against))
@@ -104,6 +113,18 @@ def rollback(registry: Registry, store: Path, outcome: str, *, reason: str) -> P
         promotion = ledger.append("rollback", registered, reason)
         registry.set_alias(registered, CHAMPION)
     return promotion
+
+
+def _champion(
+    store: Path, outcome: str, pointed_at: Artefact | None, named: str | None, challenger: Artefact
+) -> Artefact | None:
+    """Return what the challenger is to replace.
+
+    Where a promotion of this very version was cut off before it stood in the ledger, that is the
+    version which the ledger names: what spoke against the promotion still does.
+    """
+    cut_off = pointed_at is not None and pointed_at.version == challenger.version
+    return load_artefact(store / outcome / named) if cut_off and named else pointed_at
 
 
 def _signed(reason: str, signed_by: str | None, override: bool) -> None:

@@ -46,11 +46,16 @@ def promote_command(
             signed_by=who,
             override=override,
         )
+    if done is None:
+        _screen.print(f"{outcome}: this version answers already, nothing was changed")
+        return
     if done.compared:
-        _screen.print(done.compared, soft_wrap=True)
+        _screen.print(f"{outcome}: {done.compared}", soft_wrap=True, markup=False)
     for said in done.overridden:
-        _screen.print(f"overridden: {said}", soft_wrap=True, markup=False)
-    _screen.print(f"{done.outcome}: {done.version} answers now (before: {done.version_before})")
+        _screen.print(f"{outcome}: overridden: {said}", soft_wrap=True, markup=False)
+    _screen.print(f"{outcome}: {done.version} answers now (before: {done.version_before})")
+    if done.overridden:
+        _screen.print(f"every answer will carry the caution limits_not_kept because of {outcome}")
 
 
 def rollback_command(outcome: OutcomeArgument, reason: ReasonOption) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from tests.training.evaluation.conftest import Array, asked, drawn, scored
-from training.evaluation.evaluate import evaluate
+from training.evaluation.evaluate import NOT_CROSS_VALIDATED, evaluate
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
 
@@ -69,9 +69,15 @@ def test_without_cross_validation_nothing_leads(whole: ScoredCohort) -> None:
     assert found.leading is None
     assert found.headline is None
     assert (found.comparisons, found.subgroups) == ((), ())
-    why = "no cross-validation was made, so no view may lead"
     for part in ("leading", "cross_validated", "comparisons", "subgroups"):
-        assert found.absent[part] == why
+        assert found.absent[part] == NOT_CROSS_VALIDATED
+
+
+def test_why_there_is_no_cross_validation_is_said(whole: ScoredCohort) -> None:
+    few = with_(whole, left_out=np.empty((0, 0)), not_cross_validated="one patient had it")
+    for part in ("leading", "comparisons"):
+        said = evaluate(few, asked()).absent[part]
+        assert said == f"{NOT_CROSS_VALIDATED}: one patient had it"
 
 
 def test_every_missing_part_has_a_reason() -> None:

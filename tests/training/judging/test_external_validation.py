@@ -1,16 +1,23 @@
 """Another centre's patients judge a finished model, or are refused by name."""
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from data_schemas.cohort_table import CohortRefused, Purpose, read_cohort
+from data_schemas.evidence import load_evidence
 from data_schemas.outcomes import OUTCOMES
+from data_schemas.patient_request import read_patient
+from data_schemas.risk_assessment import Status
 from serving.answer.published_scores import PUBLISHED_SCORES
-from serving.model.artefact import Artefact
+from serving.assess import Assessor
+from serving.model.artefact import VERDICT_FILE, Artefact, canonical_json
 from training.judging.external_validation import (
     ExternalValidation,
     NotExternal,
@@ -18,8 +25,9 @@ from training.judging.external_validation import (
     external_cohort,
     outcome_of,
 )
+from training.judging.ruling import ruling_of
 from training.pipeline import Run, train
-from training.simulation.synthetic_cohort import simulate
+from training.simulation.synthetic_cohort import SimulatedCohort, simulate
 
 Write = Callable[[pd.DataFrame], Path]
 
@@ -150,7 +158,52 @@ def test_predictors_that_were_never_measured_are_said_to_be_missing(
     bare = table.drop(columns=["ferritin_ng_ml", "crp_mg_l", "ldh_u_l", "platelets_10e9_l"])
     bare = bare.drop(columns=[c for c in bare if c.endswith("_measured_at")])
     cohort = external_cohort(artefact, written(bare))
-    assert f"{len(cohort)} patients lack predictors" in cohort.notices[-1]
+    n = len(cohort)
+    assert f"{n} of {n} patients lack predictors that carry more than 40 %" in cohort.notices[-1]
+
+
+# ---- Whom the service would give no number -------------------------------------------------------
+
+
+def told_of(artefact: Artefact, path: Path, why: str) -> list[str]:
+    notices = external_cohort(artefact, path).notices
+    return [notice.partition(" of ")[0] for notice in notices if f" patients {why}" in notice]
+
+
+def test_whom_the_service_would_give_no_number_is_counted_as_the_service_decides(
+    artefact: Artefact, simulated: SimulatedCohort, bodies: list[dict[str, Any]], written: Write
+) -> None:
+    n, children = 400, 15
+    table = simulated.table[:n].assign(
+        age_years=simulated.table["age_years"].mask(simulated.table.index < children, 17.0)
+    )
+    minors = [{**body, "age": {"value": 17, "unit": "a"}} for body in bodies[:children]]
+    service = Assessor({artefact.model.outcome: artefact}, load_evidence())
+    known = table["icans_grade"].notna()
+    inside = artefact.model.cell_of(read_cohort(table, Purpose.SCORING).columns()) >= 0
+    given = Counter(
+        service.assess(read_patient(body)).status
+        for body, judged in zip([*minors, *bodies[children:n]], known & inside, strict=True)
+        if judged
+    )
+    counts = {
+        "have an age": given[Status.OUT_OF_SCOPE],
+        "lack predictors": given[Status.INSUFFICIENT_DATA],
+    }
+    assert counts["have an age"] >= 10
+    path = written(table)
+    for why, count in counts.items():
+        expected = [] if not count else [str(count) if count >= 10 else "fewer than 10"]
+        assert told_of(artefact, path, why) == expected
+
+
+def test_few_such_patients_are_not_counted(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    known = table.index[table["icans_grade"].notna() & (table["disease"] == "LBCL")]
+    minors = table.assign(age_years=table["age_years"].mask(table.index.isin(known[:3]), 17.0))
+    assert told_of(artefact, written(table), "have an age") == []
+    assert told_of(artefact, written(minors), "have an age") == ["fewer than 10"]
 
 
 # ---- Few events, few sites, unknown products, unknown outcomes -----------------------------------
@@ -215,6 +268,37 @@ def test_a_cohort_without_any_known_grade_is_refused(
     path = tmp_path / "cohort.parquet"
     table.iloc[:rows].assign(icans_grade=np.nan).to_parquet(path)
     assert refused(artefact, path) == {rule}
+
+
+# ---- As the experiment declares ------------------------------------------------------------------
+
+
+def declaring(artefact: Artefact, **validation: Any) -> Artefact:
+    """Return the same model of an experiment that is judged in another way."""
+    ruling = ruling_of(artefact)
+    assert ruling is not None
+    said = ruling.model_copy(update={"validation": ruling.validation.model_copy(update=validation)})
+    content = canonical_json(said.model_dump(mode="json"))
+    return replace(artefact, files={**artefact.files, VERDICT_FILE: content})
+
+
+def test_thresholds_and_range_are_those_of_the_models_experiment(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    own = declaring(artefact, thresholds=(0.1, 0.3), net_benefit_range=(0.08, 0.4))
+    asked = evaluated(own, written(table)).evaluation.asked
+    assert (asked.thresholds, asked.net_benefit_range) == ((0.1, 0.3), (0.08, 0.4))
+
+
+def test_too_few_events_to_recalibrate_a_score_are_said(
+    artefact: Artefact, table: pd.DataFrame, written: Write
+) -> None:
+    severe = table.index[table["icans_grade"] >= 3]
+    few = table.assign(icans_grade=table["icans_grade"].mask(table.index.isin(severe[3:]), 1.0))
+    said = "no published score is beside the model: fewer than 5 patients had the outcome"
+    of_five = external_cohort(declaring(artefact, folds=5), written(few))
+    assert any(notice.startswith(said) for notice in of_five.notices)
+    assert not any("score" in n for n in external_cohort(artefact, written(few)).notices)
 
 
 # ---- An outcome of one's own ---------------------------------------------------------------------

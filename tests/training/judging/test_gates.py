@@ -192,6 +192,17 @@ def test_without_cross_validation_nothing_was_reached() -> None:
     assert "nothing was predicted of patients whom the fit had not seen" in missing["ici"]
 
 
+def test_too_few_events_are_the_reason_that_is_given() -> None:
+    """Nothing is known of the product's rate then: it must not be said to be unpublished."""
+    few = "fewer than 5 patients had the outcome, and each of 5 folds needs one"
+    missing = broken(judged(scored(left_out=np.empty((0, 0)), not_cross_validated=few)))
+    held = {"calibration_slope", "scaled_brier", "ici", "auroc_apparent_over_cross_validated"}
+    assert held <= set(missing)
+    for name in held:
+        assert few in missing[name]
+    assert not any("published" in said for said in missing.values())
+
+
 def test_patients_of_one_outcome_carry_a_reason() -> None:
     found = judged(scored(outcome=np.zeros(PATIENTS)))
     assert "no patient had the outcome" in broken(found)["calibration_slope_few_events"]

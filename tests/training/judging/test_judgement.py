@@ -257,6 +257,8 @@ def test_fewer_events_than_folds_lead_nowhere(
     found = judged(read_experiment(experiment_file()), few, evidence)
     assert found.evaluation.leading is None
     assert found.measures == ()
+    said = found.evaluation.absent["leading"]
+    assert said.endswith("fewer than 2 patients had the outcome, and each of 2 folds needs one")
 
 
 def test_a_model_of_no_patient_is_rehearsed_on_simulated_centres(evidence_run: Run) -> None:

@@ -115,7 +115,13 @@ def test_folds_hold_their_share_of_events_and_repeats_differ(cohort: LearningCoh
 def test_fewer_events_than_folds_are_not_cross_validated(cohort_of: Build) -> None:
     few = cohort_of(np.arange(60) < 3)
     assert cross_validation_folds(few, 4, 2, 1) == []
-    assert resample(share_seen, few, VALIDATION, 1).left_out.shape == (0, 60)
+    found = resample(share_seen, few, VALIDATION, 1)
+    assert found.left_out.shape == (0, 60)
+    assert found.not_cross_validated.startswith("fewer than 4 patients had the outcome")
+
+
+def test_what_was_cross_validated_needs_no_excuse(cohort: LearningCohort) -> None:
+    assert resample(share_seen, cohort, VALIDATION, 1).not_cross_validated == ""
 
 
 # ---- What cannot be learnt from ------------------------------------------------------------------

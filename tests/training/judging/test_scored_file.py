@@ -1,5 +1,6 @@
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from training.judging.scored_file import SCORED_FILE, NoScoredCohort, load, save
 
 
 def assert_same(left: ScoredCohort, right: ScoredCohort) -> None:
-    assert (left.on, left.fitted_here) == (right.on, right.fitted_here)
+    for name in ("on", "fitted_here", "not_cross_validated"):
+        assert getattr(left, name) == getattr(right, name)
     for name in ("outcome", "model", "low", "high", "left_out", "refits", "drawn"):
         np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
     for name in ("without", "comparators", "groups"):
@@ -31,6 +33,12 @@ def test_what_is_saved_is_read_back_number_for_number(tmp_path: Path, fitted_her
     back = load(tmp_path)
     assert_same(cohort, back)
     assert evaluate(back, asked()) == evaluate(cohort, asked())
+
+
+def test_why_nothing_was_cross_validated_is_kept(tmp_path: Path) -> None:
+    cohort = replace(scored(), left_out=np.empty((0, 0)), not_cross_validated="too few had it")
+    save(cohort, tmp_path)
+    assert load(tmp_path).not_cross_validated == "too few had it"
 
 
 def test_repeats_and_refits_keep_their_order_beyond_ten(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold
 
-from training.learning.folds import patient_folds
+from training.learning.folds import patient_folds, why_no_folds
 
 
 @given(codes=st.lists(st.integers(0, 30), min_size=40, max_size=80), seed=st.integers(0, 1000))
@@ -31,6 +31,17 @@ def test_where_nobody_stands_twice_they_are_ordinary_stratified_folds() -> None:
 @pytest.mark.parametrize("events", [0, 4, 56, 60])
 def test_fewer_of_a_class_than_folds_are_not_split(events: int) -> None:
     assert patient_folds(np.arange(60), (np.arange(60) < events).astype(float), 5, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("events", "why"),
+    [(4, "fewer than 5 patients had the outcome"), (56, "fewer than 5 patients were without it")],
+)
+def test_why_they_are_not_split_is_said(events: int, why: str) -> None:
+    outcome = (np.arange(60) < events).astype(float)
+    said = why_no_folds(np.arange(60), outcome, 5)
+    assert said == f"{why}, and each of 5 folds needs one"
+    assert why_no_folds(np.arange(60), (np.arange(60) < 5).astype(float), 5) is None
 
 
 def test_a_second_infusion_without_the_event_does_not_hide_the_first() -> None:

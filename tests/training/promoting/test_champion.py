@@ -10,9 +10,16 @@ import pytest
 
 from data_schemas.model_manifest import UpdateStatement
 from serving.model.artefact import Artefact
+from training.evaluation.estimate import Estimate
 from training.judging.scored_file import load, save
 from training.pipeline import Run, train
-from training.promoting.champion import NotComparable, OnCohort, beside_champion, paired_log_loss
+from training.promoting.champion import (
+    NotComparable,
+    OnCohort,
+    beside_champion,
+    paired_log_loss,
+    which_is_better,
+)
 from training.recalibration import WITHOUT_UPDATE
 from training.simulation.synthetic_cohort import simulate, write
 
@@ -88,9 +95,40 @@ def test_a_challenger_that_is_worse_beyond_chance_is_refused(
     save(replace(scored, left_out=scored.left_out + noise), folder)
     limit = beside_champion(cohort_run.artefact, rival.artefact, evaluations, None)
     assert not limit.met
-    assert "the version in service is better beyond chance" in limit.in_words
+    assert limit.reached is not None
+    assert limit.reached > 0
+    old, new = cohort_run.artefact.version, rival.artefact.version
+    assert limit.in_words.startswith(f"{old}, which answers now, predicts better than {new}: ")
+    assert ", beyond chance, paired on" in limit.in_words
     back = beside_champion(rival.artefact, cohort_run.artefact, evaluations, None)
     assert back.met
+    assert back.in_words.startswith(f"{old} predicts better than {new}, which answers now: ")
+    by = [said.in_words.partition("log-loss is lower by ")[2].split()[0] for said in (limit, back)]
+    assert by[0] == by[1]
+
+
+@pytest.mark.parametrize(
+    ("difference", "said"),
+    [
+        ((0.0123, 0.0021, 0.023), "old, which answers now, predicts better than new: its log-loss "
+         "is lower by 0.0123 (0.0021 to 0.0230), beyond chance, paired on 290 patients."),
+        ((0.0123, -0.0021, 0.023), "old, which answers now, predicts better than new: its log-loss "
+         "is lower by 0.0123 (-0.0021 to 0.0230), which may be chance, paired on 290 patients."),
+        ((-0.0123, -0.023, 0.0021), "new predicts better than old, which answers now: its log-loss "
+         "is lower by 0.0123 (-0.0021 to 0.0230), which may be chance, paired on 290 patients."),
+        ((-0.0123, -0.023, -0.00002), "new predicts better than old, which answers now: its "
+         "log-loss is lower by 0.0123 (0.00002 to 0.0230), beyond chance, paired on 290 patients."),
+        ((0.0, -0.01, 0.01), "new does exactly as well as old, which answers now, paired on 290 "
+         "patients."),
+    ],
+)  # fmt: skip
+def test_the_sentence_names_the_better_one_and_by_how_much(
+    evidence_run: Run, difference: tuple[float, float, float], said: str
+) -> None:
+    value, low, high = difference
+    champion, challenger = (replace(evidence_run.artefact, version=v) for v in ("old", "new"))
+    estimate = Estimate(value=value, low=low, high=high, method="bootstrap")
+    assert which_is_better(champion, challenger, estimate, 290) == said
 
 
 def test_an_update_is_compared_with_its_parent_on_its_own_patients(

@@ -313,4 +313,60 @@ def test_what_answers_already_is_not_compared_with_itself(
     made: Make, let_answer: Promote, cohort_run: Run
 ) -> None:
     version = made(cohort_run, KEPT, real_patients=290)
-    assert [let_answer(version).compared for _ in range(2)] == ["", ""]
+    assert let_answer(version).compared == ""
+    assert let_answer(version) is None
+
+
+# ---- Twice, and cut off --------------------------------------------------------------------------
+
+
+def test_of_what_answers_already_nothing_changes_but_an_alias_that_was_left_behind(
+    made: Make, let_answer: Promote, evidence_run: Run, registry: Registry, tmp_path: Path
+) -> None:
+    """The alias moves last: a promotion may have been cut off before it."""
+    store = tmp_path / "store"
+    before, version = made(evidence_run, BROKEN), made(evidence_run, KEPT)
+    let_answer(version, "the first time")
+    registry.set_alias(before, CHAMPION)
+    kept = {path.name: path.read_bytes() for path in store.glob("**/*") if path.is_file()}
+    assert let_answer(version, "once more") is None
+    assert {p.name: p.read_bytes() for p in store.glob("**/*") if p.is_file()} == kept
+    assert [line.reason for line in Ledger(store).lines()] == ["the first time"]
+    assert registry.find(ICANS, CHAMPION).version == version.version
+
+
+def test_a_second_promotion_does_not_wash_an_override_off(
+    made: Make, let_answer: Promote, evidence_run: Run, cohort_run: Run, tmp_path: Path
+) -> None:
+    let_answer(made(cohort_run, KEPT, real_patients=290))
+    evidence = made(evidence_run, KEPT)
+    let_answer(evidence, override=True, signed_by="A")
+    assert let_answer(evidence) is None
+    assert load_current(tmp_path / "store")[ICANS].overridden
+
+
+def test_a_promotion_that_was_cut_off_before_the_ledger_is_completed(
+    made: Make, let_answer: Promote, evidence_run: Run, cohort_run: Run, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    first, second = made(evidence_run, KEPT), made(cohort_run, KEPT)
+    let_answer(first)
+    make_current(store, judged_as(cohort_run.artefact, tmp_path / "made", KEPT))
+    assert answers(tmp_path) == second.version
+    done = let_answer(second, "again")
+    assert (done.version_before, done.version) == (first.version, second.version)
+    assert [line.version for line in Ledger(store).lines()] == [first.version, second.version]
+    assert f"No paired comparison with {first.version}" in done.compared
+
+
+def test_what_was_overridden_by_a_promotion_that_was_cut_off_must_be_signed_again(
+    made: Make, let_answer: Promote, evidence_run: Run, cohort_run: Run, tmp_path: Path
+) -> None:
+    let_answer(made(cohort_run, KEPT, real_patients=290))
+    evidence = made(evidence_run, KEPT)
+    unsigned = judged_as(evidence_run.artefact, tmp_path / "made", KEPT)
+    make_current(tmp_path / "store", unsigned, overridden=True)
+    with pytest.raises(PromotionRefused, match="fitted to 290 real patients"):
+        let_answer(evidence)
+    let_answer(evidence, override=True, signed_by="A")
+    assert load_current(tmp_path / "store")[ICANS].overridden

@@ -1,0 +1,161 @@
+"""Assessed patients with reported outcomes, as a cohort file to learn from or to judge by.
+
+Values stand in the predictors' own units; a grade that is no event yet, because the patient was not
+observed to the end of its horizon, is left empty.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from data_schemas.cohort_table import (
+    MEASURED_AT,
+    SYNTHETIC,
+    CohortRefused,
+    Purpose,
+    Violation,
+    read_cohort,
+)
+from data_schemas.outcomes import OUTCOMES
+from data_schemas.predictors import PREDICTORS, Quantity
+from data_schemas.refusal import Refused
+from data_schemas.toxicity_grading import GradingScale
+from serving.assessed_patients import HASH_ONLY, AssessedPatient, AssessedPatients
+
+NUMBERED = "row-"
+"""How a patient is called of whom the log knows no pseudonym: by the row of the file."""
+BEFORE = "of patients infused before --since"
+COPY = "with the very values of another one, infused on the same day"
+_OWNER_ONLY = 0o600
+_KINDS = (".csv", ".parquet")
+_HOW_TO_KEEP_INPUTS = (
+    "the log keeps only a hash of what was sent (CART_RISK_LOG_INPUTS=hash), so that nothing can "
+    "be read back: what is assessed while it is set to encrypted can be"
+)
+
+
+class NothingToExport(Refused):
+    """The log holds no patient who could be a row of a cohort."""
+
+
+def expect_cohort_file(out: Path) -> None:
+    """Refuse a file that no cohort could be written to, or read from."""
+    if out.suffix not in _KINDS:
+        raise Refused("--out: a cohort is a .parquet or a .csv file")
+    if not out.parent.is_dir():
+        raise Refused("--out: there is no such directory: make it first")
+
+
+def reported_cohort(
+    found: AssessedPatients, site: str, *, since: date | None = None, simulated: bool = False
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the cohort, and how many assessments were left out, why.
+
+    Parameters
+    ----------
+    since
+        Only patients infused on this day or later: those before may have had a hand in the model.
+    simulated
+        Whether the patients were invented, which the log cannot know.
+
+    Raises
+    ------
+    NothingToExport
+        If no patient is left; it says why, and what to do about it.
+    """
+    patients = [p for p in found.patients if since is None or p.infused >= since]
+    left_out = dict(found.left_out)
+    if before := len(found.patients) - len(patients):
+        left_out[BEFORE] = before
+    if not patients:
+        raise NothingToExport(_why_nothing(left_out))
+    table = pd.DataFrame([_row(p) for p in patients]).dropna(axis="columns", how="all")
+    for outcome in OUTCOMES.values():  # a cohort must have them, known or not
+        if outcome.grade_column not in table:
+            table[outcome.grade_column] = float("nan")
+    table.insert(1, "site", site)
+    copies = _copies(table)
+    table = table[~copies].reset_index(drop=True)
+    number = pd.Series([f"{NUMBERED}{i + 1}" for i in table.index], index=table.index)
+    table["patient_id"] = table["patient_id"].where(table["patient_id"] != "", number)
+    if simulated:
+        table[SYNTHETIC] = "yes"
+    if copies.any():
+        left_out[COPY] = int(copies.sum())
+    return table, left_out
+
+
+def _why_nothing(left_out: Mapping[str, int]) -> str:
+    if not left_out:
+        return (
+            "no outcome was reported of an assessment that can still be read: report outcomes to "
+            "POST /v1/outcomes first"
+        )
+    if set(left_out) == {HASH_ONLY}:
+        return _HOW_TO_KEEP_INPUTS
+    reasons = "\n".join(f"  - {reason}" for reason in left_out)
+    return f"outcomes were reported only of assessments that cannot be a cohort:\n{reasons}"
+
+
+def _row(patient: AssessedPatient) -> dict[str, object]:
+    request, outcome = patient.request, patient.outcome
+    row: dict[str, object] = {
+        "patient_id": patient.pseudonym or "",
+        "infusion_date": patient.infused.isoformat(),
+    }
+    for name in PREDICTORS:
+        value = request.values.get(name)
+        row[_column(name)] = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+        measured = request.measurements.get(name)
+        if measured is not None and measured.measured_on is not None:
+            row[f"{name}{MEASURED_AT}"] = measured.measured_on.isoformat()
+    for name, declared_outcome in OUTCOMES.items():
+        known = outcome.severe[name] is not None
+        column = str(declared_outcome.grade_column)
+        row[column] = outcome.grades[column] if known else None
+    return row | {"grading_scale": GradingScale.ASTCT2019.value}
+
+
+def _column(name: str) -> str:
+    """Return the cohort column of a predictor in its own unit."""
+    declared = PREDICTORS[name]
+    return next(iter(declared.columns(name))) if isinstance(declared, Quantity) else name
+
+
+def _copies(table: pd.DataFrame) -> pd.Series:
+    """Return which rows the contract takes for copies of a later one: the last report counts."""
+    try:
+        read_cohort(table, Purpose.DEVELOPMENT, OUTCOMES.values())
+        violations: tuple[Violation, ...] = ()
+    except CohortRefused as refused:
+        violations = refused.violations  # whatever else is refused is told by write_cohort
+    copied = [row - 1 for v in violations if v.rule == "duplicated_row" for row in v.rows]
+    predictors = [_column(n) for n in PREDICTORS if _column(n) in table]
+    alike = table.duplicated([*predictors, "infusion_date"], keep="last")
+    return alike & table.index.isin(copied)
+
+
+def write_cohort(table: pd.DataFrame, out: Path) -> None:
+    """Write a cohort for its owner only, whole or not at all, once it was read as others read it.
+
+    Raises
+    ------
+    CohortRefused
+        If the contract refuses it; no file is left then.
+    """
+    draft = out.with_name(f".{out.stem}.{os.getpid()}.draft{out.suffix}")
+    try:
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "wb"
+        ) as sink:
+            if out.suffix == ".csv":
+                table.to_csv(sink, index=False, mode="wb")
+            else:
+                table.to_parquet(sink, index=False)
+        read_cohort(draft, Purpose.DEVELOPMENT, OUTCOMES.values())
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
