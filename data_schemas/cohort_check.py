@@ -1,13 +1,13 @@
 """One pass over a cohort table that finds everything wrong with it."""
 
 import difflib
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 
+from data_schemas.cohort_refusal import Violation
 from data_schemas.outcomes import Outcome
 from data_schemas.predictors import (
     DERIVED,
@@ -31,7 +31,7 @@ _ADMINISTRATIVE = ("patient_id", "site", "infusion_date", "grading_scale", SYNTH
 _GRADES = ("crs_grade", "icans_grade")
 _YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0}
 _YES_NO |= {"0.0": 0.0}
-_ROWS_NAMED = 20
+_COMMA = ": write a decimal point and no thousands separator, a comma may mean either"
 
 
 class Purpose(StrEnum):
@@ -39,24 +39,6 @@ class Purpose(StrEnum):
 
     DEVELOPMENT = "development"
     SCORING = "scoring"
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A rule of the contract that a column breaks, in the rows named (counted from 1)."""
-
-    column: str
-    rule: str
-    message: str
-    rows: tuple[int, ...] = ()
-
-    def __str__(self) -> str:
-        """Name the column, the rule and at most twenty rows."""
-        if not self.rows:
-            return f"{self.column}: {self.message} [{self.rule}]"
-        shown = ", ".join(map(str, self.rows[:_ROWS_NAMED]))
-        more = f" and {len(self.rows) - _ROWS_NAMED} more" if len(self.rows) > _ROWS_NAMED else ""
-        return f"{self.column}: {self.message} [{self.rule}; row {shown}{more}]"
 
 
 class CohortCheck:
@@ -164,7 +146,10 @@ class CohortCheck:
                 self.notices.append(
                     f"{column}: {int(censored.sum())} censored, half the limit used"
                 )
-            self.violate(column, "not_a_number", "must be numbers", given.notna() & values.isna())
+            bad = given.notna() & values.isna()
+            comma = text[bad].str.contains(",", regex=False).any()
+            message = f"must be numbers{_COMMA if comma else ''}"
+            self.violate(column, "not_a_number", message, bad)
         infinite = values.abs() >= LARGEST
         self.violate(column, "not_a_number", "must be finite", infinite)
         return values.where(~infinite)
@@ -204,6 +189,7 @@ class CohortCheck:
         for name in sorted(needed - set(self.table)):
             self.violate(name, "required", f"the column {name} is required")
         patient_id = self._text("patient_id", needed=True)
+        infused = self._dates("infusion_date", needed="infusion_date" in needed)
         if "patient_id" in self.table:
             message = "one row a patient: keep the first infusion only"
             who = patient_id.str.strip()
@@ -212,7 +198,7 @@ class CohortCheck:
         return {
             "patient_id": patient_id,
             "site": self._text("site", needed="site" in needed).str.strip(),
-            "infusion_date": self._dates("infusion_date", needed="infusion_date" in needed),
+            "infusion_date": infused,
         }
 
     def nobody_twice(self, predictors: pd.DataFrame, whereabouts: pd.DataFrame) -> None:
@@ -256,7 +242,8 @@ class CohortCheck:
         else:
             clock = [_clock_time(text) for text in given]
             dates = pd.Series(clock, index=given.index, dtype="datetime64[us]")
-        self.violate(name, "not_a_date", "must be ISO 8601 dates", given.notna() & dates.isna())
+        message = "must be ISO 8601 dates, such as 2024-03-31"
+        self.violate(name, "not_a_date", message, given.notna() & dates.isna())
         if needed:
             self.violate(name, "required", f"{name} must be known", given.isna())
         return dates

@@ -5,17 +5,18 @@ Every violation is reported at once, by row number and column; values and identi
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from data_schemas.cohort_check import MEASURED_AT, SYNTHETIC, CohortCheck, Purpose, Violation
+from data_schemas.cohort_check import MEASURED_AT, SYNTHETIC, CohortCheck, Purpose
+from data_schemas.cohort_file import read_file
+from data_schemas.cohort_refusal import CohortRefused, Violation
 from data_schemas.outcomes import Outcome
 from data_schemas.predictors import PREDICTORS, Category
-from data_schemas.refusal import Refused
 
 __all__ = [
     "MEASURED_AT",
@@ -27,20 +28,6 @@ __all__ = [
     "predictor_columns",
     "read_cohort",
 ]
-
-
-class CohortRefused(Refused):
-    """A table that breaks the contract; ``violations`` holds every one of them."""
-
-    def __init__(self, violations: Iterable[Violation]) -> None:
-        self.violations = tuple(violations)
-        lines = "\n".join(f"  - {violation}" for violation in self.violations)
-        super().__init__(f"the cohort was refused, nothing was read:\n{lines}")
-
-    @property
-    def rules(self) -> set[str]:
-        """The names of the rules that were broken."""
-        return {violation.rule for violation in self.violations}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +102,7 @@ def read_cohort(
     CohortRefused
         With every violation found.
     """
-    table = source if isinstance(source, pd.DataFrame) else _read_file(source)
+    table = source if isinstance(source, pd.DataFrame) else read_file(source)
     table = _with_single_columns(table.reset_index(drop=True))
     check, asked = CohortCheck(table, purpose), tuple(outcomes)
     predictors = check.predictors()
@@ -142,24 +129,6 @@ def read_cohort(
             predictors, outcome_columns[[o.name for o in asked]], administrative["site"]
         ),
     )
-
-
-def _read_file(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise CohortRefused([Violation("(file)", "no_such_file", "the cohort file does not exist")])
-    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
-        ".parquet": pd.read_parquet,
-        ".csv": pd.read_csv,
-    }
-    if path.suffix not in readers:
-        message = "a cohort is a .parquet or a .csv file"
-        raise CohortRefused([Violation("(file)", "unknown_format", message)])
-    try:
-        table = readers[path.suffix](path)
-    except (ValueError, OSError) as error:
-        message = f"the file cannot be read as {path.suffix[1:]} ({type(error).__name__})"
-        raise CohortRefused([Violation("(file)", "unreadable", message)]) from None
-    return table
 
 
 def _with_single_columns(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """A cohort is read whole or refused with every violation, by row and column, without a value."""
 
 import datetime as dt
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ HLH = Outcome(name="hlh", label="HLH", definition="-", horizon_days=60, referenc
 CANARY = "Xq7Canary"
 NUMBER = 48151623.42
 N = 13
+develop = partial(read_cohort, purpose=Purpose.DEVELOPMENT)
 
 
 def table(**columns: object) -> pd.DataFrame:
@@ -53,12 +55,12 @@ def first(value: object, others: object = None) -> list[object]:
 
 
 def read(given: Path | pd.DataFrame) -> Cohort:
-    return read_cohort(given, Purpose.DEVELOPMENT, [CRS])
+    return develop(given, outcomes=[CRS])
 
 
 def violations_of(given: Path | pd.DataFrame, *outcomes: Outcome) -> list[Violation]:
     with pytest.raises(CohortRefused) as caught:
-        read_cohort(given, Purpose.DEVELOPMENT, outcomes or [CRS])
+        develop(given, outcomes=outcomes or [CRS])
     assert caught.value.rules == {violation.rule for violation in caught.value.violations}
     return list(caught.value.violations)
 
@@ -174,7 +176,7 @@ def test_severe_is_grade_three_or_more_and_missing_stays_missing() -> None:
 
 def test_several_outcomes_are_read_together() -> None:
     given = table(icans_grade=first(4, 1), outcome_hlh=first("yes", "no"))
-    outcomes = read_cohort(given, Purpose.DEVELOPMENT, [CRS, ICANS, HLH]).outcomes
+    outcomes = develop(given, outcomes=[CRS, ICANS, HLH]).outcomes
     assert list(outcomes) == ["severe_crs", "severe_icans", "hlh"]
     assert outcomes.iloc[0].tolist() == [0, 1, 1]
     assert outcomes.iloc[1].tolist() == [0, 0, 0]
@@ -198,7 +200,7 @@ def test_yes_or_no_completes_a_missing_grade() -> None:
 
 def test_optional_outcomes_are_read_where_the_table_has_them() -> None:
     def outcomes(given: pd.DataFrame) -> pd.DataFrame:
-        return read_cohort(given, Purpose.DEVELOPMENT, [CRS], [ICANS]).outcomes
+        return develop(given, outcomes=[CRS], optional=[ICANS]).outcomes
 
     assert list(outcomes(table())) == ["severe_crs"]
     graded = outcomes(table(icans_grade=first(4, 0)))
@@ -210,7 +212,7 @@ def test_optional_outcomes_are_read_where_the_table_has_them() -> None:
 
 def test_an_optional_outcome_must_be_right_where_it_is_given() -> None:
     with pytest.raises(CohortRefused) as caught:
-        read_cohort(table(icans_grade=first(9, 0)), Purpose.DEVELOPMENT, [CRS], [ICANS])
+        develop(table(icans_grade=first(9, 0)), outcomes=[CRS], optional=[ICANS])
     assert only(list(caught.value.violations)) == ("icans_grade", "outside_limits", (1,))
 
 
@@ -358,16 +360,16 @@ def test_the_fingerprint_changes_with_any_value(column: str, value: object) -> N
 
 def test_the_fingerprint_does_not_depend_on_the_order_of_outcomes() -> None:
     given = table(icans_grade=first(4, 1))
-    one, other = (read_cohort(given, Purpose.DEVELOPMENT, o) for o in ([CRS, ICANS], [ICANS, CRS]))
+    one, other = (develop(given, outcomes=o) for o in ([CRS, ICANS], [ICANS, CRS]))
     assert one.fingerprint == other.fingerprint
 
 
 def test_an_outcome_that_was_only_read_along_is_no_part_of_the_fingerprint() -> None:
     """Else a model that was fitted with it would not know its own patients without it."""
     given = table(icans_grade=first(4, 1))
-    along = read_cohort(given, Purpose.DEVELOPMENT, [CRS], [ICANS])
+    along = develop(given, outcomes=[CRS], optional=[ICANS])
     assert "severe_icans" in along.outcomes
-    alone = read_cohort(given.drop(columns="icans_grade"), Purpose.DEVELOPMENT, [CRS])
+    alone = develop(given.drop(columns="icans_grade"), outcomes=[CRS])
     assert along.fingerprint == alone.fingerprint
 
 
@@ -599,7 +601,7 @@ def test_a_column_of_another_disease_may_be_empty() -> None:
         ("corrupt.parquet", b"PAR1 but no more", "unreadable"),
         ("empty.parquet", b"", "unreadable"),
         ("empty.csv", b"", "unreadable"),
-        ("binary.csv", b"\xff\xfe\x00\x81,\n", "unreadable"),
+        ("binary.csv", b"\xff\xfe\x00\x81,\n", "not_utf8"),
         ("ragged.csv", b"a,b\n1,2\n1,2,3,Xq7Canary\n", "unreadable"),
     ],
 )
