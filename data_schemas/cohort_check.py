@@ -1,12 +1,19 @@
 """One pass over a cohort table that finds everything wrong with it."""
 
-import difflib
 from datetime import datetime
 from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 
+from data_schemas.cohort_columns import (
+    ADMINISTRATIVE,
+    GRADES,
+    MEASURED_AT,
+    SYNTHETIC,
+    columns_of,
+    similar_columns,
+)
 from data_schemas.cohort_refusal import Violation
 from data_schemas.outcomes import Outcome
 from data_schemas.predictors import (
@@ -23,12 +30,8 @@ from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
 from data_schemas.units import IDENTITY, LARGEST
 
-SYNTHETIC = "synthetic"
-MEASURED_AT = "_measured_at"
 _ENOUGH_TO_KNOW_BY = 5
 """Two patients who were infused on one day rarely agree in so many measured quantities."""
-_ADMINISTRATIVE = ("patient_id", "site", "infusion_date", "grading_scale", SYNTHETIC)
-_GRADES = ("crs_grade", "icans_grade")
 _YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0}
 _YES_NO |= {"0.0": 0.0}
 _COMMA = ": write a decimal point and no thousands separator, a comma may mean either"
@@ -49,7 +52,7 @@ class CohortCheck:
         self.purpose = purpose
         self.violations: list[Violation] = []
         self.notices: list[str] = []
-        self.known = {*_ADMINISTRATIVE, *_GRADES, *NEVER_PREDICTORS, *DERIVED}
+        self.known = {*ADMINISTRATIVE, *GRADES, *NEVER_PREDICTORS, *DERIVED}
         self.known |= {name for name in map(str, table) if name.startswith("outcome_")}
 
     def violate(self, column: str, rule: str, message: str, bad: pd.Series | None = None) -> None:
@@ -82,22 +85,19 @@ class CohortCheck:
         return column
 
     def _require(self, name: str, declared: Declared) -> None:
-        present = [c for c in self._columns_of(name, declared) if c in self.table]
+        present = [c for c in columns_of(name, declared) if c in self.table]
         for column in present:
             self.violate(column, "required", f"{name} must be known", self.table[column].isna())
         if not present and name not in self.table:  # else its missing unit was refused already
             self.violate(name, "required", f"the column {name} is required")
 
     def _refuse_all_missing(self, name: str, declared: Declared, column: pd.Series) -> None:
-        present = [c for c in self._columns_of(name, declared) if c in self.table]
+        present = [c for c in columns_of(name, declared) if c in self.table]
         diseases = self.table.get("disease", pd.Series(dtype=object))
         meaningful = not declared.diseases or bool(diseases.isin(declared.diseases).any())
         if present and meaningful and name not in REQUIRED and self.table[present[0]].isna().all():
             message = "every value is missing: leave the column out if it was never measured"
             self.violate(present[0], "all_missing", message)
-
-    def _columns_of(self, name: str, declared: Declared) -> list[str]:
-        return list(declared.columns(name)) if isinstance(declared, Quantity) else [name]
 
     def _quantity(self, name: str, declared: Quantity) -> pd.Series:
         columns = declared.columns(name)
@@ -318,10 +318,9 @@ class CohortCheck:
         for column in self.table:
             name = str(column)
             if name not in self.known and not self._says_when_measured(name):
-                known = [c for n, d in PREDICTORS.items() for c in self._columns_of(n, d)]
-                near = difflib.get_close_matches(name, [*known, *_ADMINISTRATIVE], n=3)
-                hint = f"; did you mean {' or '.join(near)}?" if near else ""
-                self.violate(name, "unknown_column", f"not a column of the contract{hint}")
+                near = similar_columns(name)
+                remedy = f"did you mean {' or '.join(near)}?" if near else "leave it out"
+                self.violate(name, "unknown_column", f"not a column of the contract; {remedy}")
 
     def _says_when_measured(self, column: str) -> bool:
         return column.endswith(MEASURED_AT) and column.removesuffix(MEASURED_AT) in PREDICTORS

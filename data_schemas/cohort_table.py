@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data_schemas.cohort_check import MEASURED_AT, SYNTHETIC, CohortCheck, Purpose
+from data_schemas.cohort_check import CohortCheck, Purpose
+from data_schemas.cohort_columns import MEASURED_AT, SYNTHETIC
 from data_schemas.cohort_file import read_file
 from data_schemas.cohort_refusal import CohortRefused, Violation
 from data_schemas.outcomes import Outcome

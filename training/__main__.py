@@ -19,6 +19,7 @@ from serving.log_commands import log_app
 from serving.model.artefact import Artefact, load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
+from training.column_commands import columns_command
 from training.key_commands import development_key, keys_app
 from training.plain_refusals import said_plainly
 from training.promoting.promotion_commands import (
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.add_typer(keys_app, name="keys")
 app.add_typer(log_app)
 for _name, _command in (
+    ("columns", columns_command),
     ("promote", promote_command),
     ("rollback", rollback_command),
     ("history", history_command),

@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from data_schemas.cohort_columns import cohort_columns
 from data_schemas.evidence import load_evidence
 from serving.model.artefact import load_current
 from training.__main__ import app
@@ -358,6 +359,7 @@ def test_a_wrong_call_is_explained(invoke: Invoke, arguments: tuple[object, ...]
 def test_without_a_command_the_commands_are_listed(invoke: Invoke) -> None:
     said = words(invoke())
     for command in (
+        "columns",
         "simulate",
         "train",
         "evaluate",
@@ -418,6 +420,38 @@ def test_a_narrow_screen_cuts_no_identifier(
 def test_evidence_is_shown_of_no_outcome_that_has_none(invoke: Invoke) -> None:
     path = EXPERIMENTS / "tongji_in_hospital_death.toml"
     assert "own cohort" in refused(invoke("evidence", path), "ExperimentRefused")
+
+
+# ---- Columns -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", ["80", "200"])
+def test_the_columns_of_a_cohort_are_listed_whole(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    result = invoke("columns")
+    assert result.exit_code == 0, result.output
+    cells = [line.split("│")[1:-1] for line in result.output.splitlines() if "│" in line]
+    assert max(map(len, result.output.splitlines())) <= int(width)
+    told = {row[0].strip(): " ".join(row[1].split()) for row in cells if row[0].strip()}
+    assert list(told) == [c.name for c in cohort_columns()]
+    if width == "200":
+        assert told["crp_mg_l"] == "C-reactive protein; 0 to 1000 mg/L, usually 0 to 350"
+        assert told["crp_mg_dl"] == "0 to 100 mg/dL, usually 0 to 35"
+        assert told["mrd_status"] == "MRD before LD; neg, pos, unknown"
+
+
+def test_the_columns_of_a_cohort_are_written_for_a_program(invoke: Invoke, home: Path) -> None:
+    assert invoke("columns", "--out", "columns.csv").exit_code == 0
+    listed = pd.read_csv(home / "columns.csv", dtype=str, keep_default_na=False).set_index("column")
+    assert list(listed.index) == [c.name for c in cohort_columns()]
+    crp = listed.loc["crp_mg_dl"]
+    assert (crp["unit"], crp["lowest"], crp["highest"], crp["needed"]) == ("mg/dL", "0", "100", "")
+    assert listed.loc["product", "needed"] == "always"
+    assert "axicabtagene_ciloleucel" in listed.loc["product", "words"].split(" | ")
+    assert ".csv file" in refused(invoke("columns", "--out", "columns.xlsx"), "Refused")
+    assert not (home / "columns.xlsx").exists()
 
 
 # ---- Prepare -------------------------------------------------------------------------------------
