@@ -15,6 +15,7 @@ from data_schemas.cohort_columns import (
     similar_columns,
 )
 from data_schemas.cohort_refusal import Violation
+from data_schemas.likely_unit import Sent, hints
 from data_schemas.outcomes import Outcome
 from data_schemas.predictors import (
     DERIVED,
@@ -27,6 +28,7 @@ from data_schemas.predictors import (
     Quantity,
 )
 from data_schemas.products import PRODUCT_SPELLINGS
+from data_schemas.quantity_limits import limits_in_words
 from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
 from data_schemas.units import IDENTITY, LARGEST
 
@@ -52,6 +54,8 @@ class CohortCheck:
         self.purpose = purpose
         self.violations: list[Violation] = []
         self.notices: list[str] = []
+        self.sent: list[Sent] = []
+        """Every quantity in the table, as it came."""
         self.known = {*ADMINISTRATIVE, *GRADES, *NEVER_PREDICTORS, *DERIVED}
         self.known |= {name for name in map(str, table) if name.startswith("outcome_")}
 
@@ -116,11 +120,13 @@ class CohortCheck:
         values = self._numbers(column, given, has_detection_limit=not declared.whole)
         rule = declared.conversions[columns[column]]
         canonical = values if rule is IDENTITY else values.map(rule, na_action="ignore")
-        low, high = declared.hard
-        hint = f"; {declared.note}" if declared.note else ""
-        limits = f"must lie between {low:g} and {high:g} {declared.unit}{hint}"
-        outside = canonical.notna() & ~canonical.between(low, high)
-        self.violate(column, "outside_limits", limits, outside)
+        sent = Sent(name, declared, column, values, canonical)
+        self.sent.append(sent)
+        outside = canonical.notna() & ~canonical.between(*declared.hard)
+        if outside.any():
+            limits = limits_in_words(declared, sent.unit, declared.hard)
+            message = "; ".join([f"must lie between {limits}", *hints(sent)])
+            self.violate(column, "outside_limits", message, outside)
         if declared.whole:
             broken = canonical.notna() & (canonical != canonical.round())
             self.violate(column, "not_whole", "must be whole numbers", broken)

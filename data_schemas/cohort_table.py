@@ -16,6 +16,7 @@ from data_schemas.cohort_check import CohortCheck, Purpose
 from data_schemas.cohort_columns import MEASURED_AT, SYNTHETIC
 from data_schemas.cohort_file import read_file
 from data_schemas.cohort_refusal import CohortRefused, Violation
+from data_schemas.likely_unit import doubts
 from data_schemas.outcomes import Outcome
 from data_schemas.predictors import PREDICTORS, Category
 
@@ -117,6 +118,7 @@ def read_cohort(
     check.unknown_columns()
     if check.violations:
         raise CohortRefused(check.violations)
+    doubted = (doubts(sent, predictors) for sent in check.sent)
     return Cohort(
         patient_id=administrative["patient_id"],
         site=administrative["site"],
@@ -125,7 +127,7 @@ def read_cohort(
         outcomes=outcome_columns,
         days_before=days_before,
         synthetic=synthetic,
-        notices=tuple(check.notices),
+        notices=(*check.notices, *filter(None, doubted)),
         fingerprint=_fingerprint(
             predictors, outcome_columns[[o.name for o in asked]], administrative["site"]
         ),

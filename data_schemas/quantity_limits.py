@@ -1,4 +1,4 @@
-"""The limits of a quantity in any accepted unit."""
+"""The limits of a quantity in the unit in which it was sent, and in words."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -16,6 +16,16 @@ def limits_in(declared: Quantity, unit: str, limits: Limits) -> Limits:
     rule = declared.conversions[unit]
     low, high = (float((Fraction(str(x)) - rule.offset) / rule.factor) for x in limits)
     return low, high
+
+
+def limits_in_words(declared: Quantity, unit: str, limits: Limits) -> str:
+    """Tell limits in an accepted unit, and in the canonical one beside it if that is another."""
+    low, high = limits_in(declared, unit, limits)
+    told = f"{in_digits(low)} and {in_digits(high)} {unit}"
+    if unit == declared.unit:
+        return told
+    canonical = " and ".join(map(in_digits, limits))
+    return f"{told} ({canonical} {declared.unit})"
 
 
 def in_digits(number: float) -> str:

@@ -170,9 +170,11 @@ def score_command(
 ) -> None:
     """Score a cohort with the models in service, or with those of ``--models``."""
     from training.scoring import score_file
+    from training.terminal import show_notices
 
     with said_plainly():
-        scored = score_file(cohort, out, models or Settings.from_environment().store)
+        scored, notices = score_file(cohort, out, models or Settings.from_environment().store)
+    show_notices(_screen, notices)
     for column in [c for c in map(str, scored) if c.endswith("_status")]:
         counts = ", ".join(f"{k} {v}" for k, v in scored[column].value_counts().items())
         _screen.print(f"{column}: {counts}")

@@ -491,6 +491,55 @@ def test_limits_are_checked_after_conversion() -> None:
     assert only(violations) == ("creatinine_mg_dl", "outside_limits", tuple(range(1, N + 1)))
 
 
+def test_limits_are_told_in_the_unit_that_was_sent_and_in_the_canonical_one() -> None:
+    (violation,) = violations_of(table(creatinine_umol_l=first(3000, 80)))
+    assert "must lie between 8.84 and 2210 umol/L (0.1 and 25 mg/dL)" in violation.message
+    (violation,) = violations_of(table(temperature_degf=first(150, 98)))
+    assert "must lie between 86 and 111.2 [degF] (30 and 44 Cel)" in violation.message
+    (violation,) = violations_of(table(albumin_g_l=first(7, 38)))
+    assert violation.message == "must lie between 8 and 70 g/L"
+    (violation,) = violations_of(table(platelets_per_ul=first(-1, 80000)))
+    assert "between 0 and 3000000 /uL (0 and 3000 10*9/L)" in violation.message
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "side", "right"),
+    [
+        ("albumin_g_l", 3.8, "low", "albumin_g_dl"),
+        ("albumin_g_dl", 38, "high", "albumin_g_l"),
+        ("hemoglobin_g_l", 10, "low", "hemoglobin_g_dl or hemoglobin_mmol_l"),
+        ("hemoglobin_g_dl", 98, "high", "hemoglobin_g_l"),
+        ("creatinine_mg_dl", 80, "high", "creatinine_umol_l"),
+        ("creatinine_umol_l", 0.9, "low", "creatinine_mg_dl"),
+        ("ldh_u_l", 4, "low", "ldh_ukat_l or ldh_u_ml"),
+        ("platelets_10e9_l", 150000, "high", "platelets_per_ul"),
+        ("platelets_per_ul", 7e6, "high", None),
+        ("fibrinogen_g_l", 350, "high", "fibrinogen_mg_dl"),
+        ("temperature_c", 98.6, "high", "temperature_degf"),
+        ("albumin_g_l", 200, "high", None),
+        ("ldh_u_l", 0.01, "low", None),
+    ],
+)
+def test_the_unit_that_would_explain_a_refused_value_is_told_for_its_side(
+    column: str, value: float, side: str, right: str | None
+) -> None:
+    (violation,) = violations_of(table(**{column: first(value, np.nan)}))
+    assert violation.rule == "outside_limits"
+    other_side = {"low": "high", "high": "low"}[side]
+    assert f"too {other_side}" not in violation.message
+    assert "probably" not in violation.message
+    if right is None:
+        assert "name the column" not in violation.message
+    else:
+        assert f"what is too {side} would be usual in" in violation.message
+        assert f"name the column {right} if" in violation.message
+
+
+def test_what_a_note_says_of_neither_side_stays_in_the_refusal() -> None:
+    (violation,) = violations_of(table(ecog=first(90, 1)))
+    assert "Karnofsky 100-90 is 0" in violation.message
+
+
 @pytest.mark.parametrize("value", ["high", "", ">500", "<", "<<5", "1,5", "nan", True])
 def test_text_is_no_number(value: object) -> None:
     violations = violations_of(table(ferritin_ng_ml=first(value, "400")))

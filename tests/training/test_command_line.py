@@ -108,6 +108,19 @@ def test_score_writes_every_patient(invoke: Invoke, home: Path, cohort_file: Pat
 
 
 @pytest.mark.usefixtures("trained")
+def test_a_table_to_score_in_a_likely_wrong_unit_is_scored_with_a_note(
+    invoke: Invoke, home: Path, cohort_file: Path
+) -> None:
+    table = pd.read_parquet(cohort_file)
+    table.assign(ldh_u_l=table["ldh_u_l"] * 10).to_csv(home / "tenfold.csv", index=False)
+    asked = ("score", "--cohort", "tenfold.csv", "--out", "x.parquet", "--models", home / "models")
+    result = invoke(*asked)
+    assert result.exit_code == 0, result.output
+    assert "note: ldh_u_l: read in U/L, " in words(result)
+    (home / "x.parquet").unlink()
+
+
+@pytest.mark.usefixtures("trained")
 def test_a_challenger_is_promoted_listed_and_rolled_back(
     invoke: Invoke,
     home: Path,
@@ -245,6 +258,21 @@ def test_a_refused_cohort_names_its_rules(
     assert "[outside_limits; row 1, 2," in said
     assert "[unknown_column]" in said
     assert not (home / "m1").exists()
+
+
+def test_a_column_in_a_likely_wrong_unit_is_trained_on_with_a_note(
+    invoke: Invoke, home: Path, cohort_file: Path, experiment_file: Callable[..., Path]
+) -> None:
+    table = pd.read_parquet(cohort_file)
+    table.assign(crp_mg_l=table["crp_mg_l"] / 10).to_parquet(home / "decigrams.parquet")
+    result = invoke(
+        "train", experiment_file(), "--cohort", "decigrams.parquet", "--models", "doubted"
+    )
+    assert result.exit_code == 0, result.output
+    assert "note: crp_mg_l: read in mg/L, its median is nearer to 1/10 of the typical" in words(
+        result
+    )
+    assert "name it crp_mg_dl" in words(result)
 
 
 def test_twelve_patients_are_too_few_to_train(
