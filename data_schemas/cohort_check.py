@@ -1,6 +1,6 @@
 """One pass over a cohort table that finds everything wrong with it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 import numpy as np
@@ -32,6 +32,10 @@ from data_schemas.quantity_limits import limits_in_words
 from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
 from data_schemas.units import IDENTITY, LARGEST
 
+FIRST_INFUSIONS = date(2009, 1, 1)
+"""No infusion is older: the first patient whose lymphoma regressed after CAR-T cells against CD19
+was treated in a trial registered in 2009 (NCT00924326; Kochenderfer JN, Blood 2010;116:4099-4102).
+"""
 _ENOUGH_TO_KNOW_BY = 5
 """Two patients who were infused on one day rarely agree in so many measured quantities."""
 _YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0}
@@ -49,9 +53,10 @@ class Purpose(StrEnum):
 class CohortCheck:
     """One pass over a table, collecting violations."""
 
-    def __init__(self, table: pd.DataFrame, purpose: Purpose) -> None:
+    def __init__(self, table: pd.DataFrame, purpose: Purpose, today: date) -> None:
         self.table = table
         self.purpose = purpose
+        self.today = today
         self.violations: list[Violation] = []
         self.notices: list[str] = []
         self.sent: list[Sent] = []
@@ -196,6 +201,7 @@ class CohortCheck:
             self.violate(name, "required", f"the column {name} is required")
         patient_id = self._text("patient_id", needed=True)
         infused = self._dates("infusion_date", needed="infusion_date" in needed)
+        self._infused_in_time(infused)
         if "patient_id" in self.table:
             message = "one row a patient: keep the first infusion only"
             who = patient_id.str.strip()
@@ -206,6 +212,23 @@ class CohortCheck:
             "site": self._text("site", needed="site" in needed).str.strip(),
             "infusion_date": infused,
         }
+
+    def _infused_in_time(self, infused: pd.Series) -> None:
+        """Refuse infusions before there were any; and to learn from, those that are yet to be."""
+        early = infused < pd.Timestamp(FIRST_INFUSIONS)
+        message = (
+            f"must not lie before {FIRST_INFUSIONS}: the first patient who responded to CAR-T "
+            "cells against CD19 was treated in 2009; correct the year, or shift dates that were "
+            "disguised into this time, all by as much"
+        )
+        self.violate("infusion_date", "before_first_infusions", message, early)
+        if self.purpose is Purpose.DEVELOPMENT:
+            late = infused.dt.normalize() > pd.Timestamp(self.today)
+            message = (
+                f"must not lie after today, {self.today}: correct the date, or leave out who is "
+                "yet to be infused"
+            )
+            self.violate("infusion_date", "in_the_future", message, late)
 
     def nobody_twice(self, predictors: pd.DataFrame, whereabouts: pd.DataFrame) -> None:
         """Refuse rows that are alike in everything that was measured, whatever their identifiers.

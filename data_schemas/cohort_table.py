@@ -7,6 +7,7 @@ Every violation is reported at once, by row number and column; values and identi
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,7 @@ def read_cohort(
     purpose: Purpose,
     outcomes: Iterable[Outcome] = (),
     optional: Iterable[Outcome] = (),
+    today: date | None = None,
 ) -> Cohort:
     """Read a Parquet or CSV file, or a table in memory, against the contract.
 
@@ -98,6 +100,9 @@ def read_cohort(
         The outcomes that must be present; none for scoring.
     optional
         Outcomes that are read where the table has them; no part of the fingerprint.
+    today
+        The day after which nobody was infused yet; by default that of the clock. It decides only
+        whether a cohort is read: what is read does not depend on it.
 
     Raises
     ------
@@ -106,7 +111,7 @@ def read_cohort(
     """
     table = source if isinstance(source, pd.DataFrame) else read_file(source)
     table = _with_single_columns(table.reset_index(drop=True))
-    check, asked = CohortCheck(table, purpose), tuple(outcomes)
+    check, asked = CohortCheck(table, purpose, today or date.today()), tuple(outcomes)
     predictors = check.predictors()
     present = tuple(o for o in optional if {o.grade_column, o.flag_column} & set(table))
     outcome_columns = check.outcomes((*asked, *present))

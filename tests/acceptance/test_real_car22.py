@@ -25,7 +25,7 @@ from data_schemas.outcomes import OUTCOMES
 
 PATIENTS = 59
 SEVERE_BY_ASBMT = 12
-INFUSION_DAY = datetime(2001, 1, 1)
+INFUSION_DAY = datetime(2018, 1, 1)
 """Arbitrary: the source holds no date."""
 INFUSION = INFUSION_DAY + timedelta(days=0.5)
 LABORATORY = {

@@ -28,7 +28,8 @@ HLH = Outcome(name="hlh", label="HLH", definition="-", horizon_days=60, referenc
 CANARY = "Xq7Canary"
 NUMBER = 48151623.42
 N = 13
-develop = partial(read_cohort, purpose=Purpose.DEVELOPMENT)
+TODAY = dt.date(2026, 6, 1)
+develop = partial(read_cohort, purpose=Purpose.DEVELOPMENT, today=TODAY)
 
 
 def table(**columns: object) -> pd.DataFrame:
@@ -610,6 +611,40 @@ def test_dated_measurements_need_an_infusion_date() -> None:
     with pytest.raises(CohortRefused) as caught:
         read_cohort(given, Purpose.SCORING)
     assert only(list(caught.value.violations)) == ("crp_measured_at", "no_infusion_date", ())
+
+
+@pytest.mark.parametrize(
+    ("day", "rule"),
+    [
+        ("1921-03-12", "before_first_infusions"),
+        ("2008-12-31", "before_first_infusions"),
+        ("2026-06-02", "in_the_future"),
+        ("2062-03-12", "in_the_future"),
+    ],
+)
+def test_an_infusion_lies_between_the_first_ones_and_today(day: str, rule: str) -> None:
+    violations = violations_of(table(infusion_date=first(day, "2026-03-12")))
+    assert only(violations) == ("infusion_date", rule, (1,))
+    assert ("2009-01-01" if rule.startswith("before") else "2026-06-01") in violations[0].message
+    assert "correct the" in violations[0].message
+    assert day not in str(violations[0])
+
+
+@pytest.mark.parametrize("day", ["2009-01-01", "2026-06-01", "2026-06-01T23:30"])
+def test_infusions_of_the_first_and_of_this_day_are_read(day: str) -> None:
+    assert len(read(table(infusion_date=first(day, "2026-03-12")))) == N
+
+
+def test_patients_who_are_yet_to_be_infused_may_be_scored() -> None:
+    planned = table(infusion_date="2062-03-12")
+    assert len(read_cohort(planned, Purpose.SCORING, today=TODAY)) == N
+
+
+def test_the_day_on_which_a_cohort_is_read_changes_nothing_of_it() -> None:
+    now, later = read(table()), develop(table(), outcomes=[CRS], today=dt.date(2036, 1, 1))
+    assert now.fingerprint == later.fingerprint
+    assert now.notices == later.notices
+    pd.testing.assert_series_equal(now.infusion_date, later.infusion_date)
 
 
 def test_yes_or_no_may_not_contradict_the_grade() -> None:
