@@ -296,9 +296,24 @@ class CohortCheck:
     def outcomes(self, wanted: tuple[Outcome, ...]) -> pd.DataFrame:
         """Return the wanted outcomes as 1, 0 and NaN."""
         columns = {outcome.name: self._outcome(outcome) for outcome in wanted}
-        if any(o.grade_column in self.table for o in wanted if o.grade_column):
+        if any(self._needs_grades(outcome) for outcome in wanted):
             self._one_consensus_scale()
+        if self.purpose is Purpose.DEVELOPMENT:
+            self._name_unchecked(wanted)
         return pd.DataFrame(columns, index=self.table.index, dtype=float)
+
+    def _needs_grades(self, outcome: Outcome) -> bool:
+        """Tell whether an outcome is read from grades, or would be if they were there."""
+        if outcome.grade_column is None:
+            return False
+        return outcome.grade_column in self.table or outcome.flag_column not in self.table
+
+    def _name_unchecked(self, wanted: tuple[Outcome, ...]) -> None:
+        asked = {name for o in wanted for name in (o.grade_column, o.flag_column)}
+        for name in map(str, self.table):
+            if (name in GRADES or name.startswith("outcome_")) and name not in asked:
+                message = "its outcome is not asked for; the column is neither read nor checked"
+                self.notices.append(f"{name}: {message}")
 
     def _outcome(self, outcome: Outcome) -> pd.Series:
         grade_column = outcome.grade_column

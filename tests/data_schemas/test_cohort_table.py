@@ -245,10 +245,22 @@ def test_a_date_is_the_day_its_own_clock_showed(given: object) -> None:
 
 def test_known_columns_that_no_model_reads_are_passed_over_and_named() -> None:
     extra = dict.fromkeys((*DERIVED, *NEVER_PREDICTORS), "x")
-    cohort = read(table(**extra, outcome_unused="x"))
+    cohort = read(table(**extra))
     assert len(cohort.notices) == len(extra)
     assert all(any(text.startswith(name) for text in cohort.notices) for name in extra)
     assert cohort.fingerprint == read(table()).fingerprint
+
+
+def test_what_happened_but_is_not_asked_for_is_said_to_be_unchecked() -> None:
+    given = table(icans_grade=first(9, 0), outcome_hlh="perhaps", outcome_severe_crs="no")
+    given["crs_grade"] = 0
+    assert read(given).notices == (
+        "icans_grade: its outcome is not asked for; the column is neither read nor checked",
+        "outcome_hlh: its outcome is not asked for; the column is neither read nor checked",
+    )
+    assert read_cohort(given, Purpose.SCORING).notices == ()
+    asked = develop(given.drop(columns="icans_grade"), outcomes=[CRS], optional=[ICANS])
+    assert len(asked.notices) == 1
 
 
 def test_scoring_needs_neither_site_nor_date_nor_age_nor_outcome() -> None:
@@ -668,6 +680,23 @@ def test_grades_are_on_the_consensus_scale(
     scales: list[str], rule: str, rows: tuple[int, ...]
 ) -> None:
     assert only(violations_of(table(grading_scale=scales))) == ("grading_scale", rule, rows)
+
+
+def test_a_missing_scale_is_told_together_with_the_missing_grades() -> None:
+    given = table().drop(columns=["crs_grade", "grading_scale"])
+    found = {(v.column, v.rule) for v in violations_of(given)}
+    assert found == {("crs_grade", "required"), ("grading_scale", "required")}
+
+
+def test_a_wrong_scale_is_told_together_with_the_missing_grades() -> None:
+    given = table(grading_scale="Penn").drop(columns="crs_grade")
+    found = {(v.column, v.rule) for v in violations_of(given)}
+    assert found == {("crs_grade", "required"), ("grading_scale", "other_grading_scale")}
+
+
+def test_an_outcome_without_grades_needs_no_scale() -> None:
+    given = table(outcome_hlh="no").drop(columns=["crs_grade", "grading_scale"])
+    assert len(develop(given, outcomes=[HLH])) == N
 
 
 def test_a_column_without_any_value_is_refused() -> None:
