@@ -1,13 +1,21 @@
 """One pass over a cohort table that finds everything wrong with it."""
 
-import difflib
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 
+from data_schemas.cohort_columns import (
+    ADMINISTRATIVE,
+    GRADES,
+    MEASURED_AT,
+    SYNTHETIC,
+    columns_of,
+    similar_columns,
+)
+from data_schemas.cohort_refusal import Violation
+from data_schemas.likely_unit import Sent, hints
 from data_schemas.outcomes import Outcome
 from data_schemas.predictors import (
     DERIVED,
@@ -20,18 +28,19 @@ from data_schemas.predictors import (
     Quantity,
 )
 from data_schemas.products import PRODUCT_SPELLINGS
+from data_schemas.quantity_limits import limits_in_words
 from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
 from data_schemas.units import IDENTITY, LARGEST
 
-SYNTHETIC = "synthetic"
-MEASURED_AT = "_measured_at"
+FIRST_INFUSIONS = date(2009, 1, 1)
+"""No infusion is older: the first patient whose lymphoma regressed after CAR-T cells against CD19
+was treated in a trial registered in 2009 (NCT00924326; Kochenderfer JN, Blood 2010;116:4099-4102).
+"""
 _ENOUGH_TO_KNOW_BY = 5
 """Two patients who were infused on one day rarely agree in so many measured quantities."""
-_ADMINISTRATIVE = ("patient_id", "site", "infusion_date", "grading_scale", SYNTHETIC)
-_GRADES = ("crs_grade", "icans_grade")
 _YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0}
 _YES_NO |= {"0.0": 0.0}
-_ROWS_NAMED = 20
+_COMMA = ": write a decimal point and no thousands separator, a comma may mean either"
 
 
 class Purpose(StrEnum):
@@ -41,33 +50,18 @@ class Purpose(StrEnum):
     SCORING = "scoring"
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A rule of the contract that a column breaks, in the rows named (counted from 1)."""
-
-    column: str
-    rule: str
-    message: str
-    rows: tuple[int, ...] = ()
-
-    def __str__(self) -> str:
-        """Name the column, the rule and at most twenty rows."""
-        if not self.rows:
-            return f"{self.column}: {self.message} [{self.rule}]"
-        shown = ", ".join(map(str, self.rows[:_ROWS_NAMED]))
-        more = f" and {len(self.rows) - _ROWS_NAMED} more" if len(self.rows) > _ROWS_NAMED else ""
-        return f"{self.column}: {self.message} [{self.rule}; row {shown}{more}]"
-
-
 class CohortCheck:
     """One pass over a table, collecting violations."""
 
-    def __init__(self, table: pd.DataFrame, purpose: Purpose) -> None:
+    def __init__(self, table: pd.DataFrame, purpose: Purpose, today: date) -> None:
         self.table = table
         self.purpose = purpose
+        self.today = today
         self.violations: list[Violation] = []
         self.notices: list[str] = []
-        self.known = {*_ADMINISTRATIVE, *_GRADES, *NEVER_PREDICTORS, *DERIVED}
+        self.sent: list[Sent] = []
+        """Every quantity in the table, as it came."""
+        self.known = {*ADMINISTRATIVE, *GRADES, *NEVER_PREDICTORS, *DERIVED}
         self.known |= {name for name in map(str, table) if name.startswith("outcome_")}
 
     def violate(self, column: str, rule: str, message: str, bad: pd.Series | None = None) -> None:
@@ -100,22 +94,19 @@ class CohortCheck:
         return column
 
     def _require(self, name: str, declared: Declared) -> None:
-        present = [c for c in self._columns_of(name, declared) if c in self.table]
+        present = [c for c in columns_of(name, declared) if c in self.table]
         for column in present:
             self.violate(column, "required", f"{name} must be known", self.table[column].isna())
         if not present and name not in self.table:  # else its missing unit was refused already
             self.violate(name, "required", f"the column {name} is required")
 
     def _refuse_all_missing(self, name: str, declared: Declared, column: pd.Series) -> None:
-        present = [c for c in self._columns_of(name, declared) if c in self.table]
+        present = [c for c in columns_of(name, declared) if c in self.table]
         diseases = self.table.get("disease", pd.Series(dtype=object))
         meaningful = not declared.diseases or bool(diseases.isin(declared.diseases).any())
         if present and meaningful and name not in REQUIRED and self.table[present[0]].isna().all():
             message = "every value is missing: leave the column out if it was never measured"
             self.violate(present[0], "all_missing", message)
-
-    def _columns_of(self, name: str, declared: Declared) -> list[str]:
-        return list(declared.columns(name)) if isinstance(declared, Quantity) else [name]
 
     def _quantity(self, name: str, declared: Quantity) -> pd.Series:
         columns = declared.columns(name)
@@ -134,11 +125,13 @@ class CohortCheck:
         values = self._numbers(column, given, has_detection_limit=not declared.whole)
         rule = declared.conversions[columns[column]]
         canonical = values if rule is IDENTITY else values.map(rule, na_action="ignore")
-        low, high = declared.hard
-        hint = f"; {declared.note}" if declared.note else ""
-        limits = f"must lie between {low:g} and {high:g} {declared.unit}{hint}"
-        outside = canonical.notna() & ~canonical.between(low, high)
-        self.violate(column, "outside_limits", limits, outside)
+        sent = Sent(name, declared, column, values, canonical)
+        self.sent.append(sent)
+        outside = canonical.notna() & ~canonical.between(*declared.hard)
+        if outside.any():
+            limits = limits_in_words(declared, sent.unit, declared.hard)
+            message = "; ".join([f"must lie between {limits}", *hints(sent)])
+            self.violate(column, "outside_limits", message, outside)
         if declared.whole:
             broken = canonical.notna() & (canonical != canonical.round())
             self.violate(column, "not_whole", "must be whole numbers", broken)
@@ -164,7 +157,10 @@ class CohortCheck:
                 self.notices.append(
                     f"{column}: {int(censored.sum())} censored, half the limit used"
                 )
-            self.violate(column, "not_a_number", "must be numbers", given.notna() & values.isna())
+            bad = given.notna() & values.isna()
+            comma = text[bad].str.contains(",", regex=False).any()
+            message = f"must be numbers{_COMMA if comma else ''}"
+            self.violate(column, "not_a_number", message, bad)
         infinite = values.abs() >= LARGEST
         self.violate(column, "not_a_number", "must be finite", infinite)
         return values.where(~infinite)
@@ -204,6 +200,8 @@ class CohortCheck:
         for name in sorted(needed - set(self.table)):
             self.violate(name, "required", f"the column {name} is required")
         patient_id = self._text("patient_id", needed=True)
+        infused = self._dates("infusion_date", needed="infusion_date" in needed)
+        self._infused_in_time(infused)
         if "patient_id" in self.table:
             message = "one row a patient: keep the first infusion only"
             who = patient_id.str.strip()
@@ -212,8 +210,25 @@ class CohortCheck:
         return {
             "patient_id": patient_id,
             "site": self._text("site", needed="site" in needed).str.strip(),
-            "infusion_date": self._dates("infusion_date", needed="infusion_date" in needed),
+            "infusion_date": infused,
         }
+
+    def _infused_in_time(self, infused: pd.Series) -> None:
+        """Refuse infusions before there were any; and to learn from, those that are yet to be."""
+        early = infused < pd.Timestamp(FIRST_INFUSIONS)
+        message = (
+            f"must not lie before {FIRST_INFUSIONS}: the first patient who responded to CAR-T "
+            "cells against CD19 was treated in 2009; correct the year, or shift dates that were "
+            "disguised into this time, all by as much"
+        )
+        self.violate("infusion_date", "before_first_infusions", message, early)
+        if self.purpose is Purpose.DEVELOPMENT:
+            late = infused.dt.normalize() > pd.Timestamp(self.today)
+            message = (
+                f"must not lie after today, {self.today}: correct the date, or leave out who is "
+                "yet to be infused"
+            )
+            self.violate("infusion_date", "in_the_future", message, late)
 
     def nobody_twice(self, predictors: pd.DataFrame, whereabouts: pd.DataFrame) -> None:
         """Refuse rows that are alike in everything that was measured, whatever their identifiers.
@@ -256,7 +271,8 @@ class CohortCheck:
         else:
             clock = [_clock_time(text) for text in given]
             dates = pd.Series(clock, index=given.index, dtype="datetime64[us]")
-        self.violate(name, "not_a_date", "must be ISO 8601 dates", given.notna() & dates.isna())
+        message = "must be ISO 8601 dates, such as 2024-03-31"
+        self.violate(name, "not_a_date", message, given.notna() & dates.isna())
         if needed:
             self.violate(name, "required", f"{name} must be known", given.isna())
         return dates
@@ -280,9 +296,24 @@ class CohortCheck:
     def outcomes(self, wanted: tuple[Outcome, ...]) -> pd.DataFrame:
         """Return the wanted outcomes as 1, 0 and NaN."""
         columns = {outcome.name: self._outcome(outcome) for outcome in wanted}
-        if any(o.grade_column in self.table for o in wanted if o.grade_column):
+        if any(self._needs_grades(outcome) for outcome in wanted):
             self._one_consensus_scale()
+        if self.purpose is Purpose.DEVELOPMENT:
+            self._name_unchecked(wanted)
         return pd.DataFrame(columns, index=self.table.index, dtype=float)
+
+    def _needs_grades(self, outcome: Outcome) -> bool:
+        """Tell whether an outcome is read from grades, or would be if they were there."""
+        if outcome.grade_column is None:
+            return False
+        return outcome.grade_column in self.table or outcome.flag_column not in self.table
+
+    def _name_unchecked(self, wanted: tuple[Outcome, ...]) -> None:
+        asked = {name for o in wanted for name in (o.grade_column, o.flag_column)}
+        for name in map(str, self.table):
+            if (name in GRADES or name.startswith("outcome_")) and name not in asked:
+                message = "its outcome is not asked for; the column is neither read nor checked"
+                self.notices.append(f"{name}: {message}")
 
     def _outcome(self, outcome: Outcome) -> pd.Series:
         grade_column = outcome.grade_column
@@ -331,10 +362,9 @@ class CohortCheck:
         for column in self.table:
             name = str(column)
             if name not in self.known and not self._says_when_measured(name):
-                known = [c for n, d in PREDICTORS.items() for c in self._columns_of(n, d)]
-                near = difflib.get_close_matches(name, [*known, *_ADMINISTRATIVE], n=3)
-                hint = f"; did you mean {' or '.join(near)}?" if near else ""
-                self.violate(name, "unknown_column", f"not a column of the contract{hint}")
+                near = similar_columns(name)
+                remedy = f"did you mean {' or '.join(near)}?" if near else "leave it out"
+                self.violate(name, "unknown_column", f"not a column of the contract; {remedy}")
 
     def _says_when_measured(self, column: str) -> bool:
         return column.endswith(MEASURED_AT) and column.removesuffix(MEASURED_AT) in PREDICTORS

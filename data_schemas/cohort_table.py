@@ -5,17 +5,21 @@ Every violation is reported at once, by row number and column; values and identi
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from data_schemas.cohort_check import MEASURED_AT, SYNTHETIC, CohortCheck, Purpose, Violation
+from data_schemas.cohort_check import CohortCheck, Purpose
+from data_schemas.cohort_columns import MEASURED_AT, SYNTHETIC
+from data_schemas.cohort_file import read_file
+from data_schemas.cohort_refusal import CohortRefused, Violation
+from data_schemas.likely_unit import doubts
 from data_schemas.outcomes import Outcome
 from data_schemas.predictors import PREDICTORS, Category
-from data_schemas.refusal import Refused
 
 __all__ = [
     "MEASURED_AT",
@@ -27,20 +31,6 @@ __all__ = [
     "predictor_columns",
     "read_cohort",
 ]
-
-
-class CohortRefused(Refused):
-    """A table that breaks the contract; ``violations`` holds every one of them."""
-
-    def __init__(self, violations: Iterable[Violation]) -> None:
-        self.violations = tuple(violations)
-        lines = "\n".join(f"  - {violation}" for violation in self.violations)
-        super().__init__(f"the cohort was refused, nothing was read:\n{lines}")
-
-    @property
-    def rules(self) -> set[str]:
-        """The names of the rules that were broken."""
-        return {violation.rule for violation in self.violations}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +86,7 @@ def read_cohort(
     purpose: Purpose,
     outcomes: Iterable[Outcome] = (),
     optional: Iterable[Outcome] = (),
+    today: date | None = None,
 ) -> Cohort:
     """Read a Parquet or CSV file, or a table in memory, against the contract.
 
@@ -109,15 +100,18 @@ def read_cohort(
         The outcomes that must be present; none for scoring.
     optional
         Outcomes that are read where the table has them; no part of the fingerprint.
+    today
+        The day after which nobody was infused yet; by default that of the clock. It decides only
+        whether a cohort is read: what is read does not depend on it.
 
     Raises
     ------
     CohortRefused
         With every violation found.
     """
-    table = source if isinstance(source, pd.DataFrame) else _read_file(source)
+    table = source if isinstance(source, pd.DataFrame) else read_file(source)
     table = _with_single_columns(table.reset_index(drop=True))
-    check, asked = CohortCheck(table, purpose), tuple(outcomes)
+    check, asked = CohortCheck(table, purpose, today or date.today()), tuple(outcomes)
     predictors = check.predictors()
     present = tuple(o for o in optional if {o.grade_column, o.flag_column} & set(table))
     outcome_columns = check.outcomes((*asked, *present))
@@ -129,6 +123,7 @@ def read_cohort(
     check.unknown_columns()
     if check.violations:
         raise CohortRefused(check.violations)
+    doubted = (doubts(sent, predictors) for sent in check.sent)
     return Cohort(
         patient_id=administrative["patient_id"],
         site=administrative["site"],
@@ -137,29 +132,11 @@ def read_cohort(
         outcomes=outcome_columns,
         days_before=days_before,
         synthetic=synthetic,
-        notices=tuple(check.notices),
+        notices=(*check.notices, *filter(None, doubted)),
         fingerprint=_fingerprint(
             predictors, outcome_columns[[o.name for o in asked]], administrative["site"]
         ),
     )
-
-
-def _read_file(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise CohortRefused([Violation("(file)", "no_such_file", "the cohort file does not exist")])
-    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
-        ".parquet": pd.read_parquet,
-        ".csv": pd.read_csv,
-    }
-    if path.suffix not in readers:
-        message = "a cohort is a .parquet or a .csv file"
-        raise CohortRefused([Violation("(file)", "unknown_format", message)])
-    try:
-        table = readers[path.suffix](path)
-    except (ValueError, OSError) as error:
-        message = f"the file cannot be read as {path.suffix[1:]} ({type(error).__name__})"
-        raise CohortRefused([Violation("(file)", "unreadable", message)]) from None
-    return table
 
 
 def _with_single_columns(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from serving.log_commands import log_app
 from serving.model.artefact import Artefact, load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
+from training.column_commands import columns_command
 from training.key_commands import development_key, keys_app
 from training.log_cohort_command import log_cohort_command
 from training.plain_refusals import said_plainly
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.add_typer(keys_app, name="keys")
 app.add_typer(log_app)
 for _name, _command in (
+    ("columns", columns_command),
     ("promote", promote_command),
     ("rollback", rollback_command),
     ("history", history_command),
@@ -175,9 +177,11 @@ def score_command(
 ) -> None:
     """Score a cohort with the models in service, or with those of ``--models``."""
     from training.scoring import score_file
+    from training.terminal import show_notices
 
     with said_plainly():
-        scored = score_file(cohort, out, models or Settings.from_environment().store)
+        scored, notices = score_file(cohort, out, models or Settings.from_environment().store)
+    show_notices(_screen, notices)
     for column in [c for c in map(str, scored) if c.endswith("_status")]:
         counts = ", ".join(f"{k} {v}" for k, v in scored[column].value_counts().items())
         _screen.print(f"{column}: {counts}")

@@ -69,11 +69,17 @@ def _codes(raised: list[RaisedCaution], n: int) -> Array:
     return np.array(written, dtype=object)[kind.ravel()]
 
 
-def score_file(cohort_file: Path, out: Path, store: Path) -> pd.DataFrame:
-    """Score a cohort file into a Parquet or CSV file, which appears whole or not at all."""
+def score_file(cohort_file: Path, out: Path, store: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Score a cohort file into a Parquet or CSV file, which appears whole or not at all.
+
+    Returns
+    -------
+    The scores, and what was noticed of the cohort.
+    """
     if out.suffix not in (".parquet", ".csv"):
         raise Refused("scores are written to a .parquet or a .csv file")
-    scored = score_cohort(read_cohort(cohort_file, Purpose.SCORING), store)
+    cohort = read_cohort(cohort_file, Purpose.SCORING)
+    scored = score_cohort(cohort, store)
     draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
     try:
         if out.suffix == ".csv":
@@ -83,4 +89,4 @@ def score_file(cohort_file: Path, out: Path, store: Path) -> pd.DataFrame:
         draft.replace(out)
     finally:
         draft.unlink(missing_ok=True)
-    return scored
+    return scored, cohort.notices

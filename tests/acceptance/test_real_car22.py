@@ -25,7 +25,7 @@ from data_schemas.outcomes import OUTCOMES
 
 PATIENTS = 59
 SEVERE_BY_ASBMT = 12
-INFUSION_DAY = datetime(2001, 1, 1)
+INFUSION_DAY = datetime(2018, 1, 1)
 """Arbitrary: the source holds no date."""
 INFUSION = INFUSION_DAY + timedelta(days=0.5)
 LABORATORY = {
@@ -251,6 +251,7 @@ def test_asbmt_grades_are_the_consensus(real_data: Path) -> None:
     cohort = read(cohort_table(real_data, "Max Grade CRS_ASBMT", "ASBMT"))
     assert len(cohort) == PATIENTS
     assert int(cohort.outcomes["severe_crs"].sum()) == SEVERE_BY_ASBMT
+    assert cohort.notices == ()  # no unit of theirs is doubted
 
 
 def test_grades_under_the_name_of_the_workbook_are_not_guessed_at(real_data: Path) -> None:

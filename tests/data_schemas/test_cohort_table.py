@@ -1,6 +1,7 @@
 """A cohort is read whole or refused with every violation, by row and column, without a value."""
 
 import datetime as dt
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,8 @@ HLH = Outcome(name="hlh", label="HLH", definition="-", horizon_days=60, referenc
 CANARY = "Xq7Canary"
 NUMBER = 48151623.42
 N = 13
+TODAY = dt.date(2026, 6, 1)
+develop = partial(read_cohort, purpose=Purpose.DEVELOPMENT, today=TODAY)
 
 
 def table(**columns: object) -> pd.DataFrame:
@@ -53,12 +56,12 @@ def first(value: object, others: object = None) -> list[object]:
 
 
 def read(given: Path | pd.DataFrame) -> Cohort:
-    return read_cohort(given, Purpose.DEVELOPMENT, [CRS])
+    return develop(given, outcomes=[CRS])
 
 
 def violations_of(given: Path | pd.DataFrame, *outcomes: Outcome) -> list[Violation]:
     with pytest.raises(CohortRefused) as caught:
-        read_cohort(given, Purpose.DEVELOPMENT, outcomes or [CRS])
+        develop(given, outcomes=outcomes or [CRS])
     assert caught.value.rules == {violation.rule for violation in caught.value.violations}
     return list(caught.value.violations)
 
@@ -174,7 +177,7 @@ def test_severe_is_grade_three_or_more_and_missing_stays_missing() -> None:
 
 def test_several_outcomes_are_read_together() -> None:
     given = table(icans_grade=first(4, 1), outcome_hlh=first("yes", "no"))
-    outcomes = read_cohort(given, Purpose.DEVELOPMENT, [CRS, ICANS, HLH]).outcomes
+    outcomes = develop(given, outcomes=[CRS, ICANS, HLH]).outcomes
     assert list(outcomes) == ["severe_crs", "severe_icans", "hlh"]
     assert outcomes.iloc[0].tolist() == [0, 1, 1]
     assert outcomes.iloc[1].tolist() == [0, 0, 0]
@@ -198,7 +201,7 @@ def test_yes_or_no_completes_a_missing_grade() -> None:
 
 def test_optional_outcomes_are_read_where_the_table_has_them() -> None:
     def outcomes(given: pd.DataFrame) -> pd.DataFrame:
-        return read_cohort(given, Purpose.DEVELOPMENT, [CRS], [ICANS]).outcomes
+        return develop(given, outcomes=[CRS], optional=[ICANS]).outcomes
 
     assert list(outcomes(table())) == ["severe_crs"]
     graded = outcomes(table(icans_grade=first(4, 0)))
@@ -210,7 +213,7 @@ def test_optional_outcomes_are_read_where_the_table_has_them() -> None:
 
 def test_an_optional_outcome_must_be_right_where_it_is_given() -> None:
     with pytest.raises(CohortRefused) as caught:
-        read_cohort(table(icans_grade=first(9, 0)), Purpose.DEVELOPMENT, [CRS], [ICANS])
+        develop(table(icans_grade=first(9, 0)), outcomes=[CRS], optional=[ICANS])
     assert only(list(caught.value.violations)) == ("icans_grade", "outside_limits", (1,))
 
 
@@ -242,10 +245,22 @@ def test_a_date_is_the_day_its_own_clock_showed(given: object) -> None:
 
 def test_known_columns_that_no_model_reads_are_passed_over_and_named() -> None:
     extra = dict.fromkeys((*DERIVED, *NEVER_PREDICTORS), "x")
-    cohort = read(table(**extra, outcome_unused="x"))
+    cohort = read(table(**extra))
     assert len(cohort.notices) == len(extra)
     assert all(any(text.startswith(name) for text in cohort.notices) for name in extra)
     assert cohort.fingerprint == read(table()).fingerprint
+
+
+def test_what_happened_but_is_not_asked_for_is_said_to_be_unchecked() -> None:
+    given = table(icans_grade=first(9, 0), outcome_hlh="perhaps", outcome_severe_crs="no")
+    given["crs_grade"] = 0
+    assert read(given).notices == (
+        "icans_grade: its outcome is not asked for; the column is neither read nor checked",
+        "outcome_hlh: its outcome is not asked for; the column is neither read nor checked",
+    )
+    assert read_cohort(given, Purpose.SCORING).notices == ()
+    asked = develop(given.drop(columns="icans_grade"), outcomes=[CRS], optional=[ICANS])
+    assert len(asked.notices) == 1
 
 
 def test_scoring_needs_neither_site_nor_date_nor_age_nor_outcome() -> None:
@@ -358,16 +373,16 @@ def test_the_fingerprint_changes_with_any_value(column: str, value: object) -> N
 
 def test_the_fingerprint_does_not_depend_on_the_order_of_outcomes() -> None:
     given = table(icans_grade=first(4, 1))
-    one, other = (read_cohort(given, Purpose.DEVELOPMENT, o) for o in ([CRS, ICANS], [ICANS, CRS]))
+    one, other = (develop(given, outcomes=o) for o in ([CRS, ICANS], [ICANS, CRS]))
     assert one.fingerprint == other.fingerprint
 
 
 def test_an_outcome_that_was_only_read_along_is_no_part_of_the_fingerprint() -> None:
     """Else a model that was fitted with it would not know its own patients without it."""
     given = table(icans_grade=first(4, 1))
-    along = read_cohort(given, Purpose.DEVELOPMENT, [CRS], [ICANS])
+    along = develop(given, outcomes=[CRS], optional=[ICANS])
     assert "severe_icans" in along.outcomes
-    alone = read_cohort(given.drop(columns="icans_grade"), Purpose.DEVELOPMENT, [CRS])
+    alone = develop(given.drop(columns="icans_grade"), outcomes=[CRS])
     assert along.fingerprint == alone.fingerprint
 
 
@@ -407,7 +422,14 @@ def test_two_units_for_one_predictor_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("column", "suggestion"),
-    [("crp_mgl", "crp_mg_l"), ("patientid", "patient_id"), ("infusion_dat", "infusion_date")],
+    [
+        ("crp_mgl", "crp_mg_l"),
+        ("patientid", "patient_id"),
+        ("infusion_dat", "infusion_date"),
+        ("CRP", "crp_mg_l or crp_mg_dl"),
+        ("Ferritin", "ferritin_ng_ml"),
+        ("LDH_ULN", "ldh_uln_u_l"),
+    ],
 )
 def test_an_unknown_column_is_refused_with_a_suggestion(column: str, suggestion: str) -> None:
     violations = violations_of(table(**{column: 1}))
@@ -418,7 +440,7 @@ def test_an_unknown_column_is_refused_with_a_suggestion(column: str, suggestion:
 def test_a_column_like_no_other_is_refused_without_a_suggestion() -> None:
     violations = violations_of(table(zzz=1))
     assert only(violations) == ("zzz", "unknown_column", ())
-    assert "did you mean" not in violations[0].message
+    assert violations[0].message == "not a column of the contract; leave it out"
 
 
 def test_a_column_name_that_stands_twice_is_refused() -> None:
@@ -480,6 +502,55 @@ def test_limits_are_checked_after_conversion() -> None:
     assert read(table(creatinine_umol_l=8.84)).predictors["creatinine"][0] == 0.1
     violations = violations_of(table(creatinine_mg_dl=88.4))
     assert only(violations) == ("creatinine_mg_dl", "outside_limits", tuple(range(1, N + 1)))
+
+
+def test_limits_are_told_in_the_unit_that_was_sent_and_in_the_canonical_one() -> None:
+    (violation,) = violations_of(table(creatinine_umol_l=first(3000, 80)))
+    assert "must lie between 8.84 and 2210 umol/L (0.1 and 25 mg/dL)" in violation.message
+    (violation,) = violations_of(table(temperature_degf=first(150, 98)))
+    assert "must lie between 86 and 111.2 [degF] (30 and 44 Cel)" in violation.message
+    (violation,) = violations_of(table(albumin_g_l=first(7, 38)))
+    assert violation.message == "must lie between 8 and 70 g/L"
+    (violation,) = violations_of(table(platelets_per_ul=first(-1, 80000)))
+    assert "between 0 and 3000000 /uL (0 and 3000 10*9/L)" in violation.message
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "side", "right"),
+    [
+        ("albumin_g_l", 3.8, "low", "albumin_g_dl"),
+        ("albumin_g_dl", 38, "high", "albumin_g_l"),
+        ("hemoglobin_g_l", 10, "low", "hemoglobin_g_dl or hemoglobin_mmol_l"),
+        ("hemoglobin_g_dl", 98, "high", "hemoglobin_g_l"),
+        ("creatinine_mg_dl", 80, "high", "creatinine_umol_l"),
+        ("creatinine_umol_l", 0.9, "low", "creatinine_mg_dl"),
+        ("ldh_u_l", 4, "low", "ldh_ukat_l or ldh_u_ml"),
+        ("platelets_10e9_l", 150000, "high", "platelets_per_ul"),
+        ("platelets_per_ul", 7e6, "high", None),
+        ("fibrinogen_g_l", 350, "high", "fibrinogen_mg_dl"),
+        ("temperature_c", 98.6, "high", "temperature_degf"),
+        ("albumin_g_l", 200, "high", None),
+        ("ldh_u_l", 0.01, "low", None),
+    ],
+)
+def test_the_unit_that_would_explain_a_refused_value_is_told_for_its_side(
+    column: str, value: float, side: str, right: str | None
+) -> None:
+    (violation,) = violations_of(table(**{column: first(value, np.nan)}))
+    assert violation.rule == "outside_limits"
+    other_side = {"low": "high", "high": "low"}[side]
+    assert f"too {other_side}" not in violation.message
+    assert "probably" not in violation.message
+    if right is None:
+        assert "name the column" not in violation.message
+    else:
+        assert f"what is too {side} would be usual in" in violation.message
+        assert f"name the column {right} if" in violation.message
+
+
+def test_what_a_note_says_of_neither_side_stays_in_the_refusal() -> None:
+    (violation,) = violations_of(table(ecog=first(90, 1)))
+    assert "Karnofsky 100-90 is 0" in violation.message
 
 
 @pytest.mark.parametrize("value", ["high", "", ">500", "<", "<<5", "1,5", "nan", True])
@@ -554,6 +625,40 @@ def test_dated_measurements_need_an_infusion_date() -> None:
     assert only(list(caught.value.violations)) == ("crp_measured_at", "no_infusion_date", ())
 
 
+@pytest.mark.parametrize(
+    ("day", "rule"),
+    [
+        ("1921-03-12", "before_first_infusions"),
+        ("2008-12-31", "before_first_infusions"),
+        ("2026-06-02", "in_the_future"),
+        ("2062-03-12", "in_the_future"),
+    ],
+)
+def test_an_infusion_lies_between_the_first_ones_and_today(day: str, rule: str) -> None:
+    violations = violations_of(table(infusion_date=first(day, "2026-03-12")))
+    assert only(violations) == ("infusion_date", rule, (1,))
+    assert ("2009-01-01" if rule.startswith("before") else "2026-06-01") in violations[0].message
+    assert "correct the" in violations[0].message
+    assert day not in str(violations[0])
+
+
+@pytest.mark.parametrize("day", ["2009-01-01", "2026-06-01", "2026-06-01T23:30"])
+def test_infusions_of_the_first_and_of_this_day_are_read(day: str) -> None:
+    assert len(read(table(infusion_date=first(day, "2026-03-12")))) == N
+
+
+def test_patients_who_are_yet_to_be_infused_may_be_scored() -> None:
+    planned = table(infusion_date="2062-03-12")
+    assert len(read_cohort(planned, Purpose.SCORING, today=TODAY)) == N
+
+
+def test_the_day_on_which_a_cohort_is_read_changes_nothing_of_it() -> None:
+    now, later = read(table()), develop(table(), outcomes=[CRS], today=dt.date(2036, 1, 1))
+    assert now.fingerprint == later.fingerprint
+    assert now.notices == later.notices
+    pd.testing.assert_series_equal(now.infusion_date, later.infusion_date)
+
+
 def test_yes_or_no_may_not_contradict_the_grade() -> None:
     """Grades 2 and 3 lie on either side of severe; the message repeats neither."""
     said = ["no", "no", "yes", "no", "yes", "yes", "yes"] + [None] * 6
@@ -575,6 +680,23 @@ def test_grades_are_on_the_consensus_scale(
     scales: list[str], rule: str, rows: tuple[int, ...]
 ) -> None:
     assert only(violations_of(table(grading_scale=scales))) == ("grading_scale", rule, rows)
+
+
+def test_a_missing_scale_is_told_together_with_the_missing_grades() -> None:
+    given = table().drop(columns=["crs_grade", "grading_scale"])
+    found = {(v.column, v.rule) for v in violations_of(given)}
+    assert found == {("crs_grade", "required"), ("grading_scale", "required")}
+
+
+def test_a_wrong_scale_is_told_together_with_the_missing_grades() -> None:
+    given = table(grading_scale="Penn").drop(columns="crs_grade")
+    found = {(v.column, v.rule) for v in violations_of(given)}
+    assert found == {("crs_grade", "required"), ("grading_scale", "other_grading_scale")}
+
+
+def test_an_outcome_without_grades_needs_no_scale() -> None:
+    given = table(outcome_hlh="no").drop(columns=["crs_grade", "grading_scale"])
+    assert len(develop(given, outcomes=[HLH])) == N
 
 
 def test_a_column_without_any_value_is_refused() -> None:
@@ -599,7 +721,7 @@ def test_a_column_of_another_disease_may_be_empty() -> None:
         ("corrupt.parquet", b"PAR1 but no more", "unreadable"),
         ("empty.parquet", b"", "unreadable"),
         ("empty.csv", b"", "unreadable"),
-        ("binary.csv", b"\xff\xfe\x00\x81,\n", "unreadable"),
+        ("binary.csv", b"\xff\xfe\x00\x81,\n", "not_utf8"),
         ("ragged.csv", b"a,b\n1,2\n1,2,3,Xq7Canary\n", "unreadable"),
     ],
 )
@@ -667,7 +789,7 @@ def test_the_message_names_column_rule_and_rows() -> None:
     assert first_line == "the cohort was refused, nothing was read:"
     assert age.startswith("  - age_years: must lie between 0 and 110 a")
     assert age.endswith("[outside_limits; row 1]")
-    assert zzz == "  - zzz: not a column of the contract [unknown_column]"
+    assert zzz == "  - zzz: not a column of the contract; leave it out [unknown_column]"
 
 
 def test_at_most_twenty_rows_are_named() -> None:

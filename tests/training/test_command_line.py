@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from data_schemas.cohort_columns import cohort_columns
 from data_schemas.evidence import load_evidence
 from serving.model.artefact import load_current
 from training.__main__ import app
@@ -106,6 +107,19 @@ def test_score_writes_every_patient(invoke: Invoke, home: Path, cohort_file: Pat
     scored = pd.read_csv(home / "scored.csv")
     assert len(scored) == 300
     assert list(scored)[:2] == ["patient_id", "severe_icans"]
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_table_to_score_in_a_likely_wrong_unit_is_scored_with_a_note(
+    invoke: Invoke, home: Path, cohort_file: Path
+) -> None:
+    table = pd.read_parquet(cohort_file)
+    table.assign(ldh_u_l=table["ldh_u_l"] * 10).to_csv(home / "tenfold.csv", index=False)
+    asked = ("score", "--cohort", "tenfold.csv", "--out", "x.parquet", "--models", home / "models")
+    result = invoke(*asked)
+    assert result.exit_code == 0, result.output
+    assert "note: ldh_u_l: read in U/L, " in words(result)
+    (home / "x.parquet").unlink()
 
 
 @pytest.mark.usefixtures("trained")
@@ -260,6 +274,21 @@ def test_a_refused_cohort_names_its_rules(
     assert not (home / "m1").exists()
 
 
+def test_a_column_in_a_likely_wrong_unit_is_trained_on_with_a_note(
+    invoke: Invoke, home: Path, cohort_file: Path, experiment_file: Callable[..., Path]
+) -> None:
+    table = pd.read_parquet(cohort_file)
+    table.assign(crp_mg_l=table["crp_mg_l"] / 10).to_parquet(home / "decigrams.parquet")
+    result = invoke(
+        "train", experiment_file(), "--cohort", "decigrams.parquet", "--models", "doubted"
+    )
+    assert result.exit_code == 0, result.output
+    assert "note: crp_mg_l: read in mg/L, its median is nearer to 1/10 of the typical" in words(
+        result
+    )
+    assert "name it crp_mg_dl" in words(result)
+
+
 def test_twelve_patients_are_too_few_to_train(
     invoke: Invoke, home: Path, cohort_file: Path, experiment_file: Callable[..., Path]
 ) -> None:
@@ -395,6 +424,7 @@ def test_a_wrong_call_is_explained(invoke: Invoke, arguments: tuple[object, ...]
 def test_without_a_command_the_commands_are_listed(invoke: Invoke) -> None:
     said = words(invoke())
     for command in (
+        "columns",
         "simulate",
         "train",
         "evaluate",
@@ -455,6 +485,38 @@ def test_a_narrow_screen_cuts_no_identifier(
 def test_evidence_is_shown_of_no_outcome_that_has_none(invoke: Invoke) -> None:
     path = EXPERIMENTS / "tongji_in_hospital_death.toml"
     assert "own cohort" in refused(invoke("evidence", path), "ExperimentRefused")
+
+
+# ---- Columns -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", ["80", "200"])
+def test_the_columns_of_a_cohort_are_listed_whole(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    result = invoke("columns")
+    assert result.exit_code == 0, result.output
+    cells = [line.split("│")[1:-1] for line in result.output.splitlines() if "│" in line]
+    assert max(map(len, result.output.splitlines())) <= int(width)
+    told = {row[0].strip(): " ".join(row[1].split()) for row in cells if row[0].strip()}
+    assert list(told) == [c.name for c in cohort_columns()]
+    if width == "200":
+        assert told["crp_mg_l"] == "C-reactive protein; 0 to 1000 mg/L, usually 0 to 350"
+        assert told["crp_mg_dl"] == "0 to 100 mg/dL, usually 0 to 35"
+        assert told["mrd_status"] == "MRD before LD; neg, pos, unknown"
+
+
+def test_the_columns_of_a_cohort_are_written_for_a_program(invoke: Invoke, home: Path) -> None:
+    assert invoke("columns", "--out", "columns.csv").exit_code == 0
+    listed = pd.read_csv(home / "columns.csv", dtype=str, keep_default_na=False).set_index("column")
+    assert list(listed.index) == [c.name for c in cohort_columns()]
+    crp = listed.loc["crp_mg_dl"]
+    assert (crp["unit"], crp["lowest"], crp["highest"], crp["needed"]) == ("mg/dL", "0", "100", "")
+    assert listed.loc["product", "needed"] == "always"
+    assert "axicabtagene_ciloleucel" in listed.loc["product", "words"].split(" | ")
+    assert ".csv file" in refused(invoke("columns", "--out", "columns.xlsx"), "Refused")
+    assert not (home / "columns.xlsx").exists()
 
 
 # ---- Prepare -------------------------------------------------------------------------------------

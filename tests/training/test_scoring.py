@@ -152,7 +152,8 @@ def test_a_file_holds_what_was_returned(
 ) -> None:
     table.to_parquet(tmp_path / "cohort.parquet")
     out = tmp_path / f"scored{suffix}"
-    scored = score_file(tmp_path / "cohort.parquet", out, store)
+    scored, notices = score_file(tmp_path / "cohort.parquet", out, store)
+    assert notices == ()
     read = pd.read_parquet(out) if suffix == ".parquet" else pd.read_csv(out)
     pd.testing.assert_frame_equal(read, scored, check_dtype=False)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cohort.parquet", out.name]
