@@ -21,6 +21,7 @@ from data_schemas.predictors import (
     Quantity,
 )
 from data_schemas.products import PRODUCT_SPELLINGS
+from data_schemas.quantity_limits import limits_in_words
 from data_schemas.refusal import Refused
 from data_schemas.units import IDENTITY, LARGEST, normalise_unit
 
@@ -181,10 +182,9 @@ class _Reader:
         canonical = float(value) + 0.0 if rule is IDENTITY else rule(value)
         low, high = declared.hard
         if not low <= canonical <= high:
-            hint = f"; {declared.note}" if declared.note else ""
-            limits = f"must lie between {low:g} and {high:g} {declared.unit}"
-            units = tuple(declared.conversions)
-            self.refuse(name, "outside_limits", limits + hint, units)
+            limits = f"must lie between {limits_in_words(declared, unit, declared.hard)}"
+            said = "; ".join([limits, *_hints(declared, is_low=canonical < low)])
+            self.refuse(name, "outside_limits", said, tuple(declared.conversions))
         elif declared.whole and canonical != int(canonical):
             self.refuse(name, "not_whole", "must be a whole number")
         else:
@@ -218,6 +218,13 @@ class _Reader:
         elif self.infusion and is_after(measured, self.infusion):
             self.refuse(name, "measured_after_infusion", "must be measured before the infusion")
         return measured.date()
+
+
+def _hints(declared: Quantity, *, is_low: bool) -> list[str]:
+    """Return what the contract notes, but what it notes of the other side."""
+    other = "above" if is_low else "below"
+    parts = declared.note.split("; ") if declared.note else []
+    return [part for part in parts if other not in part.split()]
 
 
 def read_patient(body: object) -> PatientRequest:

@@ -1,6 +1,6 @@
 """Scope, missing weight and cautions of one patient: :mod:`serving.model.applicability` for one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -48,6 +48,11 @@ def raised(code: CautionCode, predictor: str | None) -> Raised:
     return Raised(code, predictor, f"{declared.label}: {text}" if declared else text)
 
 
+def of_outcome(code: CautionCode, label: str) -> Raised:
+    """Return a caution that concerns one outcome and not the other, by its label."""
+    return Raised(code, None, f"{label}: {CAUTION_TEXTS[code]}")
+
+
 def of_values(values: Values, days_before: Mapping[str, int]) -> list[Raised]:
     """Return the cautions about values themselves, whichever model reads them."""
     found = []
@@ -70,11 +75,11 @@ def of_values(values: Values, days_before: Mapping[str, int]) -> list[Raised]:
 class CompiledCautions:
     """What a model is careful about, one patient at a time."""
 
-    def __init__(self, model: RiskModel, always: tuple[CautionCode, ...] = ()) -> None:
+    def __init__(self, model: RiskModel, always: Sequence[Raised] = ()) -> None:
         """Settle what depends on cell or disease alone; ``always``: those of the model itself."""
         self._asks_burden = any(term.predictor == BURDEN for term in model.terms)
         self._borrowed = [cell.origin == "borrowed" for cell in model.cells]
-        self._always = [raised(code, None) for code in always]
+        self._always = list(always)
         main = {n: s > MAIN_PREDICTOR_WEIGHT for n, s in model.share_by_predictor().items()}
         codes = dict(zip(DISEASES, range(len(DISEASES)), strict=True))
         self._main = {

@@ -9,7 +9,6 @@ from data_schemas.evidence import Evidence, Incidence
 from data_schemas.model_manifest import ModelManifest
 from data_schemas.products import DISEASES
 from data_schemas.risk_assessment import (
-    CAUTION_TEXTS,
     BaseRate,
     CautionCode,
     Interval,
@@ -17,7 +16,7 @@ from data_schemas.risk_assessment import (
     PublishedCohort,
     Status,
 )
-from serving.answer.compiled_cautions import CompiledCautions, Raised, status_of
+from serving.answer.compiled_cautions import CompiledCautions, Raised, of_outcome, raised, status_of
 from serving.answer.compiled_model import CompiledModel, Said
 from serving.answer.compiled_terms import PatientTerms, Values
 from serving.answer.explanation import Explainer
@@ -66,12 +65,8 @@ class CompiledOutcome:
         self._model = CompiledModel(model)
         self._explainer = Explainer(model)
         self._ranges = {disease: OpenRanges(model.terms, disease) for disease in DISEASES}
-        self._cautions = CompiledCautions(model, of_the_model(artefact))
-        self._wide = Raised(
-            CautionCode.WIDE_INTERVAL,
-            None,
-            f"{manifest.outcome.label}: {CAUTION_TEXTS[CautionCode.WIDE_INTERVAL]}",
-        )
+        self._cautions = CompiledCautions(model, _of_the_model(artefact))
+        self._wide = of_outcome(CautionCode.WIDE_INTERVAL, manifest.outcome.label)
         self._has_own_level = manifest.cohort.patients > 0
         self._log_odds_of_rates = [
             log(cell.base_rate / (1 - cell.base_rate)) for cell in model.cells
@@ -151,6 +146,14 @@ class CompiledOutcome:
         if ends := self._model.open_ends(disease, said, told.measured.missing):
             explained["range_if_measured"] = self._ranges[disease].of(ends)
         return explained
+
+
+def _of_the_model(artefact: Artefact) -> list[Raised]:
+    label = artefact.manifest.outcome.label
+    return [
+        of_outcome(code, label) if code is CautionCode.LIMITS_NOT_KEPT else raised(code, None)
+        for code in of_the_model(artefact)
+    ]
 
 
 def _risk(said: Said) -> Risk:

@@ -194,7 +194,9 @@ def test_values_beyond_hard_limits_are_refused(name: str, side: int) -> None:
     assert (problem.field, problem.code) == (name, "outside_limits")
     assert problem.accepted == tuple(declared.conversions)
     assert all(f"{limit:g}" in problem.message for limit in declared.hard)
-    assert declared.note in problem.message
+    other = "above" if side == 0 else "below"
+    for part in filter(None, declared.note.split("; ")):
+        assert (part in problem.message) == (other not in part.split())
 
 
 def test_limits_are_checked_after_conversion() -> None:
@@ -202,6 +204,9 @@ def test_limits_are_checked_after_conversion() -> None:
     assert read_patient(MINIMAL | {"creatinine": {"value": 88.4, "unit": "umol/L"}})
     problems = problems_of(creatinine={"value": 88.4, "unit": "mg/dL"})
     assert only(problems) == ("creatinine", "outside_limits")
+    (problem,) = problems_of(creatinine={"value": 0.9, "unit": "umol/L"})
+    assert problem.message.startswith("must lie between 8.84 and 2210 umol/L (0.1 and 25 mg/dL)")
+    assert "above 25" not in problem.message
 
 
 @pytest.mark.parametrize("name", [n for n, d in QUANTITIES.items() if d.whole])

@@ -10,6 +10,7 @@ from data_schemas.cohort_table import Cohort
 from data_schemas.outcomes import OUTCOMES
 from data_schemas.risk_assessment import CautionCode, Status
 from serving.answer.compiled_cautions import CompiledCautions, of_values, status_of
+from serving.answer.compiled_cautions import raised as caution_of
 from serving.answer.compiled_model import CompiledModel, Said
 from serving.answer.compiled_terms import CompiledTerms, PatientTerms
 from serving.model.applicability import WIDEST_INTERVAL, cautions, statuses
@@ -147,7 +148,7 @@ def test_cautions_and_statuses_are_those_of_the_table(
 ) -> None:
     raised = cautions(patients.columns, {}, model, prediction, always)
     found, reasons = statuses(patients.columns, prediction, raised)
-    compiled = CompiledCautions(model, always)
+    compiled = CompiledCautions(model, [caution_of(code, None) for code in always])
     for i, request in enumerate(patients.requests):
         own = compiled.raised(of_values(request.values, {}), request.values, cells[i], read[i])
         expected = [(c.code, c.predictor) for c in raised if c.concerns[i]]

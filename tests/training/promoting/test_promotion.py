@@ -138,7 +138,9 @@ def test_every_answer_of_a_model_that_breaks_a_limit_says_so(
     assert (CautionCode.LIMITS_NOT_KEPT in said) == marked
     assert answer.status == Status.CAUTION or not marked
     if marked:
-        assert said[CautionCode.LIMITS_NOT_KEPT] in answer.outcomes[0].reasons
+        outcome, text = answer.outcomes[0], said[CautionCode.LIMITS_NOT_KEPT]
+        assert text in outcome.reasons
+        assert text.startswith(f"{outcome.label}: the model did not pass")
     statuses = set(score_cohort(cohort, store)[f"{ICANS}_status"])
     assert (Status.OK in statuses) != marked
 
