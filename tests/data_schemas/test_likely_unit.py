@@ -77,8 +77,8 @@ def test_the_typical_patient_is_one_of_the_same_disease() -> None:
 
 
 def test_the_typical_patient_is_one_of_the_same_product() -> None:
-    """A leukaemia patient of 4 years is a third as old as is typical of tisagenlecleucel."""
-    young = spread_around(4.0, 1.5) * 12
+    """A leukaemia patient of 5 years is half as old as is typical of tisagenlecleucel."""
+    young = spread_around(5.0, 1.2) * 12
     assert notices("B_ALL", "tisagenlecleucel", age_months=young) == ()
     grown = "brexucabtagene_autoleucel"
     assert "name it age_years" in notices("B_ALL", grown, age_months=young)[0]

@@ -146,8 +146,14 @@ def _grid(model: RiskModel, term: Term, cell: Cell) -> Array:
         low = max(low, high / 1000)
     values = values[np.isfinite(values)].clip(low, high)
     if _is_age(term):
-        values = np.array([v for v in values if not scope_problem(cell.product, cell.disease, v)])
+        values = np.array([age for age in values if _is_answered(cell, age)])
     return np.unique(values.round() if declared.whole else values)
+
+
+def _is_answered(cell: Cell, age_years: float) -> bool:
+    """Tell whether patients of a cell are answered at this age, if they are at any."""
+    product, disease = cell.product, cell.disease
+    return scope_problem(product, disease, age_years) == scope_problem(product, disease, None)
 
 
 def _predicted(model: RiskModel, cell: Cell, changed: dict[str, Array], n: int) -> Prediction:

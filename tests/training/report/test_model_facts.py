@@ -131,6 +131,14 @@ def test_children_are_shown_as_children(evidence_store: Store) -> None:
     assert risks == pytest.approx(np.full(len(risks), found.typical_risk))  # no effect is published
 
 
+def test_a_product_of_which_nothing_is_known_has_its_age_curve(evidence_store: Store) -> None:
+    """No rule of age is known of it, so none cuts the curve."""
+    model = evidence_store.models["severe_icans"]
+    cells = tuple(replace(cell, product="other") for cell in model.cells)
+    found = drawn_from(replace(model, cells=cells), None)
+    assert len(next(c for c in found.curves if c.predictor == "age").values) > 20
+
+
 def _commonest_in(model: RiskModel, place: int) -> RiskModel:
     """The same model, most of whose published patients are in one cell."""
     cells = list(model.cells)
