@@ -324,8 +324,7 @@ function estimate(outcome) {
     make("p", outcome.natural_frequency),
     make("p.compared", make("b", COMPARED[outcome.comparison]),
       ` the base rate of ${named(baseRate.product)} in ${spaced(baseRate.disease)}: `,
-      `${risk(baseRate.risk)} (${range(baseRate.interval)}). `
-      + "Above and below are said where the two are surely apart."),
+      `${risk(baseRate.risk)} (${range(baseRate.interval)})`),
   ];
 }
 
@@ -345,7 +344,7 @@ function comparison(rated) {
     rated.flatMap((outcome) => [make("p", outcome.label), ownRisk(outcome, end)]),
     draw("svg.ticks", { height: 20, "aria-hidden": true }, ticks),
     make("figcaption", "Dot and line: this patient. Upright mark and band: the base rate. "
-      + "Each with its interval.")));
+      + "Each with its interval. Above or below is said only where the two are surely apart.")));
 }
 
 function ownRisk(outcome, end) {
