@@ -25,8 +25,7 @@ DISEASES: dict[str, str] = {
 
 LYMPHOMAS = ("LBCL", "PMBCL", "FL", "MCL", "MZL", "CLL_SLL")
 
-DAYS_PER_YEAR = 365.25
-ADULT_YEARS = 6574 / DAYS_PER_YEAR
+ADULT_YEARS = 6574 / 365.25
 """The 18th birthday in years, as an age in days gives it: 18 years have 6,574 or 6,575 days."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from data_schemas.cohort_columns import columns_of
 from data_schemas.cohort_table import (
     MEASURED_AT,
     SYNTHETIC,
@@ -20,7 +21,7 @@ from data_schemas.cohort_table import (
     read_cohort,
 )
 from data_schemas.outcomes import OUTCOMES
-from data_schemas.predictors import PREDICTORS, Quantity
+from data_schemas.predictors import PREDICTORS
 from data_schemas.refusal import Refused
 from data_schemas.toxicity_grading import GradingScale
 from serving.assessed_patients import HASH_ONLY, AssessedPatient, AssessedPatients
@@ -121,8 +122,7 @@ def _row(patient: AssessedPatient) -> dict[str, object]:
 
 def _column(name: str) -> str:
     """Return the cohort column of a predictor in its own unit."""
-    declared = PREDICTORS[name]
-    return next(iter(declared.columns(name))) if isinstance(declared, Quantity) else name
+    return columns_of(name, PREDICTORS[name])[0]
 
 
 def _copies(table: pd.DataFrame) -> pd.Series:

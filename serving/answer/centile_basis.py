@@ -6,8 +6,7 @@ from math import isclose
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.products import DISEASES
 from data_schemas.typical_values import TypicalValue, typical_values
-from serving.answer.compiled_terms import ONE_FUNCTIONS
-from serving.model.terms import ADULT_CREATININE_MG_DL, ASSUMED_LDH_LIMIT_U_L, DEFAULT_DISEASE, Term
+from serving.model.terms import DEFAULT_DISEASE, Term, transformed_typical
 
 
 def typical_patients(terms: tuple[Term, ...], disease: str, product: str = "") -> dict[str, str]:
@@ -28,21 +27,13 @@ def typical_patients(terms: tuple[Term, ...], disease: str, product: str = "") -
 
 def _whose(term: Term, disease: str, row: TypicalValue | None) -> str:
     if row is None or not isclose(
-        _transformed(row, term.transform), term.centre_in(disease), abs_tol=1e-9
+        transformed_typical(row.centre, term.transform), term.centre_in(disease), abs_tol=1e-9
     ):
         return "of the model's own cohort"
     whom = f"with {DISEASES[disease]} " if disease in term.centre else ""
     if term.transform == "creatinine_ratio":
         whom = f"{whom}of the same age "
     return f"{whom}({'assumed' if row.assumed else 'published'} distribution)"
-
-
-def _transformed(row: TypicalValue, transform: str) -> float:
-    """Return a typical value on the scale of a model, which an older table may have chosen."""
-    return ONE_FUNCTIONS[transform](row.centre / _USUAL.get(transform, 1.0))
-
-
-_USUAL = {"ldh_ratio": ASSUMED_LDH_LIMIT_U_L, "creatinine_ratio": ADULT_CREATININE_MG_DL}
 
 
 def _row(predictor: str, disease: str, product: str) -> TypicalValue | None:

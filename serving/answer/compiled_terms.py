@@ -5,7 +5,6 @@ What :func:`serving.model.terms.design` does for a table, for one.
 What depends on a disease alone is settled beforehand: which terms apply, around which centre.
 """
 
-import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -14,7 +13,14 @@ import numpy as np
 
 from data_schemas.predictors import PREDICTORS, Category
 from data_schemas.products import DISEASES
-from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, FARTHEST, USUAL_CREATININE_MG_DL, Term
+from serving.model.terms import (
+    ASSUMED_LDH_LIMIT_U_L,
+    FARTHEST,
+    ONE_FUNCTIONS,
+    USUAL_CREATININE_MG_DL,
+    Term,
+    cells_of_their_own,
+)
 from serving.model.tumour_burden import MUCH_HIGHER, SOURCES, BurdenScale
 
 Array = np.ndarray
@@ -23,16 +29,6 @@ BURDEN = "tumour_burden"
 UNKNOWN = "unknown"
 
 Values = Mapping[str, float | str | bool]
-ONE_FUNCTIONS: dict[str, Callable[[float], float]] = {
-    "identity": float,
-    "log": math.log,
-    "log1p": math.log1p,
-    "sqrt": math.sqrt,
-    "ldh_ratio": math.log,
-    "creatinine_ratio": math.log,
-    "burden": float,
-}
-"""The transforms of :mod:`serving.model.terms` for one number."""
 
 
 class PatientTerms(NamedTuple):
@@ -76,8 +72,8 @@ class CompiledTerms:
         self.burden_scale = burden_scale
         self.predictors = tuple(dict.fromkeys(term.predictor for term in terms))
         self._diseases = {disease: self._in_disease(disease) for disease in DISEASES}
-        own = {cell for term in terms for cell in term.cells_of_their_own()}
-        self._cells = {cell: self._in_disease(cell[1], product=cell[0]) for cell in sorted(own)}
+        own = cells_of_their_own(terms)
+        self._cells = {cell: self._in_disease(cell[1], product=cell[0]) for cell in own}
 
     def read(self, given: Values, disease: str) -> PatientTerms:
         """Return a patient of a disease, from values in canonical units."""

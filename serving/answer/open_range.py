@@ -11,10 +11,10 @@ from types import NoneType
 import numpy as np
 
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
-from serving.answer.compiled_terms import ONE_FUNCTIONS, UNKNOWN, term_value
+from serving.answer.compiled_terms import UNKNOWN, term_value
 from serving.answer.words import UNITS, label_of, percent_in_words
 from serving.model.risk_model import STANDARD_NORMAL_95, expit_of_one
-from serving.model.terms import Term
+from serving.model.terms import ONE_FUNCTIONS, Term
 
 Array = np.ndarray
 

@@ -13,7 +13,7 @@ from data_schemas.products import DISEASES
 from serving.answer.centile_basis import typical_patients
 from serving.answer.compiled_terms import BURDEN, PatientTerms, Values
 from serving.answer.words import UNITS, four_digits, label_of, value_in_words
-from serving.model.terms import Term
+from serving.model.terms import Term, cells_of_their_own
 
 NOT_MEASURED = "not measured"
 GROUPS = (
@@ -99,10 +99,9 @@ class Teller:
         """Settle what depends on the terms alone."""
         self._names = sorted({term.predictor for term in terms})
         self._typical = {disease: typical_patients(terms, disease) for disease in DISEASES}
-        own = {cell for term in terms for cell in term.cells_of_their_own()}
         self._typical_of_cell = {
             (product, disease): typical_patients(terms, disease, product)
-            for product, disease in sorted(own)
+            for product, disease in cells_of_their_own(terms)
         }
         # A hospital sends the same predictors again and again; only their names are kept.
         self._known = lru_cache(_MOST_PATTERNS)(self._pattern)

@@ -29,7 +29,7 @@ MAIN_PREDICTOR_WEIGHT = 0.10
 """A missing predictor that carries more of the weight than this raises a caution."""
 
 WIDEST_INTERVAL = 0.75
-"""An interval that spans more of all risks than this raises a caution."""
+"""An interval that spans more of all risks than this raises a caution: our choice."""
 
 BURDEN = "tumour_burden"
 AGE_UNKNOWN = "age is unknown"

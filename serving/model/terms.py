@@ -5,6 +5,7 @@ typical patient of its disease, divided by its spread.
 A typical value is 0, and so is a missing one: nothing is blamed on what was not measured.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -82,6 +83,11 @@ class Term:
 def of_cell(product: str, disease: str) -> str:
     """Return the key under which a centre of one product's patients in a disease stands."""
     return f"{product}{_IN}{disease}"
+
+
+def cells_of_their_own(terms: tuple[Term, ...]) -> list[tuple[str, str]]:
+    """Return each product and disease of which any term has a centre of its own, in their order."""
+    return sorted({cell for term in terms for cell in term.cells_of_their_own()})
 
 
 def are_read_alike(one: tuple[Term, ...], other: tuple[Term, ...]) -> bool:
@@ -213,3 +219,24 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "log1p": np.log1p,
     "sqrt": np.sqrt,
 }
+
+ONE_FUNCTIONS: dict[str, Callable[[float], float]] = {
+    "identity": float,
+    "log": math.log,
+    "log1p": math.log1p,
+    "sqrt": math.sqrt,
+    "ldh_ratio": math.log,
+    "creatinine_ratio": math.log,
+    "burden": float,
+}
+"""The transforms of a quantity for one number, which is a multiple where they read it as one."""
+
+_TYPICALLY_A_MULTIPLE_OF = {
+    "ldh_ratio": ASSUMED_LDH_LIMIT_U_L,
+    "creatinine_ratio": ADULT_CREATININE_MG_DL,
+}
+
+
+def transformed_typical(value: float, transform: str) -> float:
+    """Return a typical value in its own unit on the scale of a model."""
+    return ONE_FUNCTIONS[transform](value / _TYPICALLY_A_MULTIPLE_OF.get(transform, 1.0))

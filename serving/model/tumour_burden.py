@@ -29,7 +29,8 @@ measure of burden was taken.
 MUCH_HIGHER = 0.5
 """How far above the percentile used another measure's may stand before the two disagree.
 
-Only higher ones: leukaemia that fills the marrow may well leave the blood free of blasts.
+Half of all patients, which is our choice. Only higher ones: leukaemia that fills the marrow may
+well leave the blood free of blasts.
 """
 
 NO_SOURCE = "none"

@@ -15,7 +15,7 @@ from typing import Literal
 from data_schemas.evidence import Association, Evidence, Incidence
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.typical_values import TypicalValue, typical_values
-from serving.model.terms import ADULT_CREATININE_MG_DL, ASSUMED_LDH_LIMIT_U_L
+from serving.model.terms import transformed_typical
 from training.synthesis import effect_conversions as convert
 from training.synthesis.effect_conversions import Effect
 
@@ -330,11 +330,7 @@ _CONVERSIONS = {
 
 def transformed_centre(value: TypicalValue) -> float:
     """Return the centre of a typical value on its transformed scale."""
-    if value.transform == "ldh_ratio":
-        return log(value.centre / ASSUMED_LDH_LIMIT_U_L)
-    if value.transform == "creatinine_ratio":
-        return log(value.centre / ADULT_CREATININE_MG_DL)
-    return {"log": log, "log1p": log1p, "identity": float}[value.transform](value.centre)
+    return transformed_typical(value.centre, value.transform)
 
 
 def spread_of_linear_predictor(priors: Mapping[TermKey, EffectPrior], disease: str) -> float:
