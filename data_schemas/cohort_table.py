@@ -5,7 +5,7 @@ Every violation is reported at once, by row number and column; values and identi
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,7 @@ from data_schemas.cohort_refusal import CohortRefused, Violation
 from data_schemas.likely_unit import doubts
 from data_schemas.outcomes import Outcome
 from data_schemas.predictors import PREDICTORS, Category
+from data_schemas.sites_apart import sites_apart
 
 __all__ = [
     "MEASURED_AT",
@@ -123,7 +124,6 @@ def read_cohort(
     check.unknown_columns()
     if check.violations:
         raise CohortRefused(check.violations)
-    doubted = (doubts(sent, predictors) for sent in check.sent)
     return Cohort(
         patient_id=administrative["patient_id"],
         site=administrative["site"],
@@ -132,7 +132,7 @@ def read_cohort(
         outcomes=outcome_columns,
         days_before=days_before,
         synthetic=synthetic,
-        notices=(*check.notices, *filter(None, doubted)),
+        notices=(*check.notices, *_unit_doubts(check, predictors, administrative["site"])),
         fingerprint=_fingerprint(
             predictors, outcome_columns[[o.name for o in asked]], administrative["site"]
         ),
@@ -145,6 +145,15 @@ def _with_single_columns(table: pd.DataFrame) -> pd.DataFrame:
         message = "the table has several columns of this name"
         raise CohortRefused(Violation(str(c), "duplicated_column", message) for c in twice)
     return table
+
+
+def _unit_doubts(check: CohortCheck, predictors: pd.DataFrame, site: pd.Series) -> Iterator[str]:
+    """Yield doubts about sites; about a whole column only where no site explains them."""
+    for sent in check.sent:
+        if apart := sites_apart(sent, predictors, site):
+            yield from apart
+        elif doubt := doubts(sent, predictors):
+            yield doubt
 
 
 def _fingerprint(predictors: pd.DataFrame, outcomes: pd.DataFrame, site: pd.Series) -> str:

@@ -152,29 +152,35 @@ def _explanation(sent: Sent, patients: pd.DataFrame) -> _Explanation | None:
     It must leave less than half of the distance on the log scale, and every value within the hard
     limits once it is undone.
     """
-    if sent.declared.whole or sent.name not in _centres():
+    if not has_typical_value(sent):
         return None
-    typical = _typical(sent.name, patients)
+    typical = typical_medians(sent.name, patients)
     values = sent.canonical[patients.index].to_numpy(dtype=float)
     ratio = float(np.median(values / typical))
     low, high = sent.declared.hard
     fitting = [
         (factor, columns)
-        for factor, columns in _factors(sent)
-        if ratio > 0.0
+        for factor, columns in factors(sent)
+        if max(factor, 1 / factor) >= LEAST_FACTOR
+        and ratio > 0.0
         and abs(math.log(ratio / factor)) < abs(math.log(ratio)) / 2
         and np.all((values / factor >= low) & (values / factor <= high))
     ]
     if not fitting:
         return None
     factor, columns = min(fitting, key=lambda found: abs(math.log(ratio / found[0])))
-    times = f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.3g} of"
+    times = times_in_words(factor)
     centre = limits_in(sent.declared, sent.unit, (float(np.median(typical)),) * 2)[0]
     words = f"its median is nearer to {times} the typical {centre:.3g} {sent.unit} than to it"
     return _Explanation(words, columns)
 
 
-def _factors(sent: Sent) -> Iterator[tuple[float, dict[str, str]]]:
+def times_in_words(factor: float) -> str:
+    """Say by how much something is larger or smaller."""
+    return f"{factor:.3g} times" if factor > 1 else f"1/{1 / factor:.3g} of"
+
+
+def factors(sent: Sent) -> Iterator[tuple[float, dict[str, str]]]:
     """Yield how many times too large a column is that stands in another unit, and its right name.
 
     Results that vary by factors are tried for a power of ten, too: for a decimal point that was
@@ -183,16 +189,19 @@ def _factors(sent: Sent) -> Iterator[tuple[float, dict[str, str]]]:
     """
     conversions = sent.declared.conversions
     for column, unit in sent.other_columns().items():
-        factor = float(conversions[sent.unit].factor / conversions[unit].factor)
-        if max(factor, 1 / factor) >= LEAST_FACTOR:
-            yield factor, {column: unit}
+        yield float(conversions[sent.unit].factor / conversions[unit].factor), {column: unit}
     spreads = [row.spread for row in typical_values() if row.predictor == sent.name]
     multiplicative = sent.declared.transform != "identity"
     if multiplicative and spreads and _SPREADS_IN_TEN * max(spreads) < math.log(10):
         yield from ((factor, {}) for factor in _POWERS_OF_TEN)
 
 
-def _typical(name: str, patients: pd.DataFrame) -> np.ndarray:
+def has_typical_value(sent: Sent) -> bool:
+    """Tell whether a quantity has a unit to be wrong and a typical value to be held against."""
+    return not sent.declared.whole and sent.name in _centres()
+
+
+def typical_medians(name: str, patients: pd.DataFrame) -> np.ndarray:
     """Return the median that is typical of each patient's disease and product, of shape (n,)."""
     centres = _centres()[name]
     pair, pairs = pd.MultiIndex.from_frame(patients[["disease", "product"]]).factorize()
