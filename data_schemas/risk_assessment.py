@@ -216,9 +216,11 @@ class OutcomeRisk(Record):
     natural_frequency: str | None = None
     comparison: Literal["above", "near", "below"] | None = Field(
         None,
-        description="whether this patient's risk is surely apart from the base rate: by the 90 % "
-        "interval; for a model of published evidence alone by that of the difference, in which "
-        "what is not known of the rate itself has no part",
+        description="on which side of the base rate all of the interval lies; `near` where the "
+        "interval holds the rate, however far from it the risk may be",
+    )
+    comparison_text: str | None = Field(
+        None, description="how many times the base rate the risk is, and what the interval allows"
     )
     base_rate: BaseRate | None = None
     explanation: Explanation | None = None

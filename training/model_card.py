@@ -140,7 +140,8 @@ def _lineage(manifest: ModelManifest) -> str:
 
 def _effects(table: dict[str, Any]) -> str:
     lines = [
-        "Log-odds per spread of the term; published figures are shrunk for transport.",
+        "Log-odds per spread of the term; published figures are shrunk for their own error and for "
+        "transport.",
         "",
         "| term | mean | sd | as published | sources |",
         "|---|---|---|---|---|",

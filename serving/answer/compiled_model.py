@@ -27,8 +27,6 @@ class Said(NamedTuple):
 
     See :class:`serving.model.risk_model.Prediction`.
 
-    ``half_width_apart`` is that of the interval for how far the patient lies from others of the
-    product.
     ``contributions`` holds each predictor that adds something; ``cells`` is the patient's place in
     the trees.
     """
@@ -36,7 +34,6 @@ class Said(NamedTuple):
     logit: float
     low: float
     high: float
-    half_width_apart: float
     base: float
     contributions: dict[str, float]
     missing_weight: float
@@ -64,7 +61,6 @@ class CompiledModel:
         self._trees = (
             CompiledTrees(model.trees.effects, len(model.terms)) if len(model.trees) else None
         )
-        self._misfit_variance = model.misfit_sd**2
         self._variance_of_cell = model.variance.of_cell.tolist()
         self._variance = model.variance.of_terms
         self._variance_with_cell = list(model.variance.with_cell)
@@ -92,20 +88,12 @@ class CompiledModel:
             contributions[name] = contributions.get(name, 0.0) + each[place]
         base = self._base[cell]
         logit = base + sum(each)
-        weight, apart = self._if_missing(disease, missing)
-        apart += float(self._variance @ values @ values)
-        variance = apart + self._variance_of_cell[cell]
-        variance += float(self._variance_with_cell[cell] @ values)
+        weight, variance = self._if_missing(disease, missing)
+        variance += float(self._variance @ values @ values)
+        variance += self._variance_of_cell[cell] + float(self._variance_with_cell[cell] @ values)
         half_width = self._half_width * math.sqrt(variance)
         return Said(
-            logit,
-            logit - half_width,
-            logit + half_width,
-            self._half_width * math.sqrt(apart + self._misfit_variance),
-            base,
-            contributions,
-            weight,
-            cells,
+            logit, logit - half_width, logit + half_width, base, contributions, weight, cells
         )
 
     def open_ends(

@@ -1,6 +1,5 @@
 """One outcome's part of an answer, one patient at a time; what the model fixes is JSON already."""
 
-from math import log
 from typing import NamedTuple
 
 from orjson import Fragment
@@ -23,7 +22,7 @@ from serving.answer.explanation import Explainer
 from serving.answer.open_range import OpenRanges
 from serving.answer.together import Risk, interval
 from serving.answer.told import Measured, Told, fragment
-from serving.answer.words import natural_frequency
+from serving.answer.words import natural_frequency, percent_in_words
 from serving.model.applicability import WIDEST_INTERVAL, of_the_model
 from serving.model.artefact import Artefact
 from serving.model.risk_model import Cell, Origin, expit_of_one
@@ -67,10 +66,7 @@ class CompiledOutcome:
         self._ranges = {disease: OpenRanges(model.terms, disease) for disease in DISEASES}
         self._cautions = CompiledCautions(model, _of_the_model(artefact))
         self._wide = of_outcome(CautionCode.WIDE_INTERVAL, manifest.outcome.label)
-        self._has_own_level = manifest.cohort.patients > 0
-        self._log_odds_of_rates = [
-            log(cell.base_rate / (1 - cell.base_rate)) for cell in model.cells
-        ]
+        self._rates = [cell.base_rate for cell in model.cells]
         self._head: dict[str, object] = {
             "outcome": model.outcome,
             "label": manifest.outcome.label,
@@ -105,7 +101,7 @@ class CompiledOutcome:
                 "risk": risk.risk,
                 "interval": interval(risk.low, risk.high),
                 "natural_frequency": natural_frequency(risk.risk),
-                "comparison": self._comparison(said, cell),
+                **self._compared(risk, cell),
                 "base_rate": self._base_rates[cell],
                 "explanation": self._explanation(said, risk, cell, disease, told),
             }
@@ -127,17 +123,16 @@ class CompiledOutcome:
         fields["model"] = self._reference
         return fields
 
-    def _comparison(self, said: Said, cell: int) -> str:
-        """Compare a patient with the published rate of the product.
-
-        What is not known of that rate, a model of published evidence alone shares with it. One
-        that was fitted or updated has a level of its own, which is not known by itself either.
-        """
-        apart = said.logit - self._log_odds_of_rates[cell]
-        half_width = said.high - said.logit if self._has_own_level else said.half_width_apart
-        if abs(apart) <= half_width:
-            return "near"
-        return "above" if apart > 0 else "below"
+    def _compared(self, risk: Risk, cell: int) -> dict[str, object]:
+        """Compare a patient with the base rate: by the interval, and how often it is in words."""
+        rate = self._rates[cell]
+        side, ruled_out = "near", "the interval does not rule that rate out"
+        if risk.low > rate:
+            side, ruled_out = "above", "all of the interval lies above that rate"
+        elif risk.high < rate:
+            side, ruled_out = "below", "all of the interval lies below that rate"
+        times = f"{risk.risk / rate:.2g} times the base rate of {percent_in_words(rate)} %"
+        return {"comparison": side, "comparison_text": f"{times}; {ruled_out}"}
 
     def _explanation(
         self, said: Said, risk: Risk, cell: int, disease: str, told: Told

@@ -5,11 +5,13 @@ disease: the linear part in closed form, the trees from tables.
 They say what goes with the risk, never what causes it, and nothing of what was not measured.
 """
 
+import numpy as np
+
 from data_schemas.products import DISEASES
 from data_schemas.risk_assessment import Explanation
 from serving.answer.compiled_model import Said
 from serving.answer.points import points_per_log_odds, whole_points
-from serving.answer.told import ABOUT, GROUPS, NO_DIFFERENCE, Told
+from serving.answer.told import ABOUT, GROUPS, NO_DIFFERENCE, NOT_COUNTED, Told
 from serving.model.risk_model import RiskModel
 
 _NEGLIGIBLE = 5e-13
@@ -37,6 +39,8 @@ class Explainer:
 
     def __init__(self, model: RiskModel) -> None:
         """Settle what depends on the cell alone."""
+        counted = {disease: _counted(model, disease) for disease in DISEASES}
+        self._counted = [counted[cell.disease] for cell in model.cells]
         self._reference = [
             f"the typical patient with {DISEASES[cell.disease]} given {cell.product}"
             for cell in model.cells
@@ -50,7 +54,7 @@ class Explainer:
         per_log_odds = points_per_log_odds(said.base, risk_at_base, said.logit, risk)
         added = sorted(said.contributions.items(), key=_size)
         reasons, other = _reasons(added, told, per_log_odds, percent - at_base)
-        contributions, groups = _contributions(added, told)
+        contributions, groups = _contributions(added, told, self._counted[cell])
         return {
             "scale": _SCALE,
             "reference": self._reference[cell],
@@ -68,18 +72,32 @@ class Explainer:
         }
 
 
+def _counted(model: RiskModel, disease: str) -> frozenset[str]:
+    """Return the predictors by which the model tells patients of a disease apart."""
+    acting = {*np.flatnonzero(model.coefficients).tolist(), *model.trees.effects.thresholds}
+    terms = [model.terms[place] for place in acting]
+    return frozenset(term.predictor for term in terms if term.applies_in(disease))
+
+
 def _size(one: tuple[str, float]) -> float:
     return -abs(one[1])
 
 
-def _contributions(added: Added, told: Told) -> tuple[list[object], dict[str, float]]:
-    """Return one contribution a predictor, those not measured last, and the sum of each group."""
+def _contributions(
+    added: Added, told: Told, counted: frozenset[str]
+) -> tuple[list[object], dict[str, float]]:
+    """Return one contribution a predictor, those not measured last, and the sum of each group.
+
+    What is as in the typical patient makes no difference. What is otherwise and yet adds nothing,
+    a word without an effect of its own too, is not counted.
+    """
     words, measured = told.words, told.measured
     made: list[object] = []
     sums: dict[str, float] = {}
-    moved = set()
+    moved, otherwise = set(), set()
     for name, log_odds in added:
         if not log_odds:
+            otherwise.add(name)
             continue
         label, group = ABOUT[name]
         says = _HIGHER if log_odds > _NEGLIGIBLE else _LOWER
@@ -96,7 +114,12 @@ def _contributions(added: Added, told: Told) -> tuple[list[object], dict[str, fl
             }
         )
     if len(moved) < len(measured.known):
-        made += [told.without_effect(name) for name in measured.known if name not in moved]
+        as_typical = counted - otherwise
+        made += [
+            told.without_effect(name, NO_DIFFERENCE if name in as_typical else NOT_COUNTED)
+            for name in measured.known
+            if name not in moved
+        ]
     made += measured.nothing
     return made, sums
 

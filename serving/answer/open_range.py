@@ -12,7 +12,7 @@ import numpy as np
 
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from serving.answer.compiled_terms import UNKNOWN, term_value
-from serving.answer.words import UNITS, label_of, percent_in_words
+from serving.answer.words import UNITS, absence_of, label_of, percent_in_words
 from serving.model.risk_model import STANDARD_NORMAL_95, expit_of_one
 from serving.model.terms import ONE_FUNCTIONS, Term
 
@@ -97,7 +97,7 @@ class OpenRanges:
             declared = PREDICTORS.get(name)
             if own and (declared is None or declared.applies_to(disease)):
                 label = label_of(name)
-                self._said[name] = label, f"{label} not measured: {_between(own[0], disease)}"
+                self._said[name] = label, f"{absence_of(name)}: {_between(own[0], disease)}"
 
     def of(self, ends: Iterable[tuple[str, float, float]]) -> list[dict[str, object]]:
         """Return the fields of a :class:`RangeIfMeasured` by predictor, widest first.
@@ -121,7 +121,7 @@ class OpenRanges:
                     "label": label,
                     "low": low,
                     "high": high,
-                    "text": f"{between} the risk would be {risk} %",
+                    "text": f"{between} the estimate would be {risk} %",
                 }
             )
         return made

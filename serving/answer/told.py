@@ -12,7 +12,7 @@ from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from data_schemas.products import DISEASES
 from serving.answer.centile_basis import typical_patients
 from serving.answer.compiled_terms import BURDEN, PatientTerms, Values
-from serving.answer.words import UNITS, four_digits, label_of, value_in_words
+from serving.answer.words import UNITS, absence_of, four_digits, label_of, value_in_words
 from serving.model.terms import Term, cells_of_their_own
 
 NOT_MEASURED = "not measured"
@@ -24,6 +24,7 @@ GROUP_OF: Mapping[str, str] = {n: d.group for n, d in PREDICTORS.items()} | {BUR
 """The group of each predictor, and of tumour burden."""
 
 NO_DIFFERENCE = ": makes no difference to the risk"
+NOT_COUNTED = ": not counted; how much it matters for this outcome is not known"
 _MOST_PATTERNS = 512
 
 
@@ -54,22 +55,28 @@ class Told:
         self._terms = terms
         self._typical = typical
         self._standing: dict[str, tuple[int | None, str]] = {}
-        self._idle_ones: dict[str, dict[str, object]] = {}
+        self._idle_ones: dict[tuple[str, str], dict[str, object]] = {}
         self.measured = measured
         self.words = _words(values, terms)
 
-    def without_effect(self, name: str) -> dict[str, object]:
-        """Return the contribution of a measured predictor that adds nothing."""
-        known = self._idle_ones.get(name)
+    def without_effect(self, name: str, why: str) -> dict[str, object]:
+        """Return the contribution of a measured predictor that adds nothing, and why it does not.
+
+        Parameters
+        ----------
+        why
+            ``NO_DIFFERENCE`` or ``NOT_COUNTED``.
+        """
+        known = self._idle_ones.get((name, why))
         if known is None:
             label, group = ABOUT[name]
-            known = self._idle_ones[name] = {
+            known = self._idle_ones[name, why] = {
                 "predictor": name,
                 "label": label,
                 "group": group,
                 "log_odds": 0.0,
                 "measured": True,
-                "text": self.words[name] + NO_DIFFERENCE,
+                "text": self.words[name] + why,
             }
         return known
 
@@ -162,6 +169,15 @@ _OF_WORD: dict[tuple[str, float | str | bool], str] = {
 ABOUT: Mapping[str, tuple[str, str]] = {n: (label_of(n), group) for n, group in GROUP_OF.items()}
 """Label and group of each predictor, and of tumour burden."""
 
+
+def _assumed(name: str) -> str:
+    """Return what stands for a predictor that is missing: its first word, or the typical value."""
+    declared = PREDICTORS.get(name)
+    if isinstance(declared, Category):
+        return str(value_in_words(name, declared.choices[0]))
+    return str(value_in_words(name, False)) if isinstance(declared, Flag) else "typical"
+
+
 _NOT_MEASURED = {
     name: fragment(
         {
@@ -170,7 +186,7 @@ _NOT_MEASURED = {
             "group": group,
             "log_odds": 0.0,
             "measured": False,
-            "text": f"{label} not measured; typical assumed",
+            "text": f"{absence_of(name)}; {_assumed(name)} assumed",
         }
     )
     for name, (label, group) in ABOUT.items()

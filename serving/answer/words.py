@@ -21,6 +21,12 @@ def label_of(predictor: str) -> str:
     return declared.label if declared else "Tumour burden"
 
 
+def absence_of(predictor: str) -> str:
+    """Say that a predictor is missing: a quantity is measured, a plan or a diagnosis is known."""
+    is_word = isinstance(PREDICTORS.get(predictor), Category | Flag)
+    return f"{label_of(predictor)} not {'known' if is_word else 'measured'}"
+
+
 def value_in_words(name: str, value: float | str | bool | None) -> str | None:
     """Return a predictor's value as a clinician writes it, None where it is missing."""
     declared = PREDICTORS[name]

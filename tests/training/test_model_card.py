@@ -99,7 +99,7 @@ def test_every_base_rate_and_effect_is_shown_with_its_sources_and_marks(
         line = next(x for x in card.splitlines() if x.startswith(f"| {term.name} |"))
         for row_id in effect.sources:
             assert f"{row_id} ({evidence.row(row_id).verified})" in line
-        assert effect.sources or "no usable published figure" in line
+        assert effect.sources or effect.how in line
 
 
 def test_rows_that_nobody_read_are_listed(evidence_run: Run, evidence: Evidence) -> None:

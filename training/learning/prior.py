@@ -227,7 +227,7 @@ def _keys(predictor: str, *, split: bool) -> list[tuple[TermKey, tuple[str, ...]
     declared = PREDICTORS.get(predictor)
     if isinstance(declared, Category):
         # The first word is the reference; what is not known is missing, not a word.
-        words = [w for w in declared.choices[1:] if w not in ("unknown", "other")]
+        words = [w for w in declared.choices[1:] if w != "unknown"]
         return [((predictor, EVERYWHERE, word), declared.diseases) for word in words]
     own = DISEASE_SPECIFIC.get(predictor) if split else None
     if own is None:

@@ -78,7 +78,7 @@ _REFERENCE_SEED = 5
 class Scenario:
     """How a truth differs: whether it is redrawn, the sign of its effects, a shift in log-odds.
 
-    ``shrunk`` is false where published figures act whole, as if nothing were lost in transport.
+    ``shrunk`` is false where published figures act as if nothing were lost in transport.
     """
 
     redrawn: bool = True
@@ -143,10 +143,10 @@ def term_keys() -> tuple[TermKey, ...]:
 
 @cache
 def published_effects(outcome: str, *, shrunk: bool) -> Array:
-    """Return the effects as the evidence prior has them, or whole, shape (n_terms,)."""
+    """Return the effects as the evidence prior has them, or before transport, (n_terms,)."""
     evidence = load_evidence()
     priors = [effect_prior(evidence, outcome, key) for key in term_keys()]
-    return np.array([prior.mean if shrunk else prior.as_published or 0.0 for prior in priors])
+    return np.array([prior.mean if shrunk else prior.before_transport or 0.0 for prior in priors])
 
 
 @cache

@@ -13,7 +13,7 @@ from math import log, log1p, sqrt
 from typing import Literal
 
 from data_schemas.evidence import Association, Evidence, Incidence
-from data_schemas.predictors import PREDICTORS, Quantity
+from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from data_schemas.typical_values import TypicalValue, typical_values
 from serving.model.terms import transformed_typical
 from training.synthesis import effect_conversions as convert
@@ -44,7 +44,11 @@ PLAUSIBLE = 1.0
 
 LEAST_SPREAD = 0.12
 UNKNOWN_SPREAD = 0.15
-"""Prior sd of an effect that nobody has published."""
+"""Prior sd of a quantity's effect that nobody has published, in log-odds per spread."""
+
+UNKNOWN_WORD_SPREAD = 0.3
+"""Prior sd of what a yes or a word adds where nobody has published it: ``UNKNOWN_SPREAD`` per
+standard deviation of a word that half the patients have, an odds ratio of 0.6 to 1.6 (90 %)."""
 
 CONTESTED_SPREAD = 0.25
 """Prior sd where a predictor matters elsewhere but a disease's own literature says it does not."""
@@ -128,18 +132,45 @@ STEPS: dict[str, dict[TermKey, tuple[Step, ...]]] = {
     },
 }
 
+_RATES_SAY_IT = "what differs between products is in their base rates"
+_NO_PREDICTOR = "no predictor of the models"
+_SAME_PATIENTS = "another cut through the patients of a figure that is used"
+NOT_USED: dict[str, str] = {
+    "age-over-64-icans-any-cibmtr": _SAME_PATIENTS,
+    "age-65-icans-any-jacobson": "any grade; age has a figure per year of more patients",
+    "ldh-uln-crs-severe-univariate-snmmi": "unadjusted; the adjusted figure of its cohort is used",
+    "bridging-neurologic-severe-wudhikarn": (
+        "unadjusted, and bridging is given for the burden that stands beside it"
+    ),
+    "prior-lines-3-crs-severe-brexu-mcl": "unadjusted, of one product, and within chance",
+    "tisa-vs-axi-neurologic-severe-wudhikarn": _RATES_SAY_IT,
+    "axi-vs-tisa-crs-any-cart-sie": _RATES_SAY_IT,
+    "axi-vs-tisa-icans-any-cart-sie": _RATES_SAY_IT,
+    "axi-vs-tisa-crs-severe-descar-t": _RATES_SAY_IT,
+    "axi-vs-tisa-icans-severe-descar-t": _RATES_SAY_IT,
+    "prior-sct-neurologic-severe-wudhikarn": _NO_PREDICTOR,
+    "vein-to-vein-day-neurologic-severe-wudhikarn": _NO_PREDICTOR,
+    "bendamustine-icans-severe-brexu-mcl": _NO_PREDICTOR,
+    "bendamustine-crs-severe-brexu-mcl": _NO_PREDICTOR,
+    "btki-icans-severe-brexu-mcl": _NO_PREDICTOR,
+    "car-hematotox-2-icans-severe-rejeski": "a score of predictors that stand in the models",
+}
+"""Usable rows of the evidence that no effect is read from, and why."""
+
 
 @dataclass(frozen=True, slots=True)
 class EffectPrior:
     """What the literature says of one effect, in log-odds per spread of its term.
 
-    ``as_published`` is the pooled figure before it was shrunk for transport.
+    ``as_published`` is the pooled figure as it stands in the literature, ``before_transport`` what
+    its own error leaves of it; neither where there is none.
     """
 
     key: TermKey
     mean: float
     sd: float
     as_published: float | None
+    before_transport: float | None
     sources: tuple[str, ...]
     unread: bool
     how: str
@@ -184,24 +215,54 @@ def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
         general = effect_prior(evidence, outcome, (key[0], EVERYWHERE, key[2]))
         return replace(general, key=key, how=f"no figure in {key[1]}: borrowed; {general.how}")
     if not steps:
-        spread = UNKNOWN_SPREAD if key[1] == EVERYWHERE else CONTESTED_SPREAD
-        return EffectPrior(key, 0.0, spread, None, (), False, "no usable published figure")
+        how = _why_none(evidence, outcome, key[0])
+        return EffectPrior(key, 0.0, _unknown_spread(key), None, None, (), False, how)
     effects = [_effect(evidence, outcome, key, step) for step in steps]
     published = convert.pooled(effects, BETWEEN_STUDIES)
-    published = _plausible(published)
+    plausible = _plausible(published)
     share = transport(evidence)
-    mean = _kept_in_direction(share * published.estimate, key, outcome)
-    spread = sqrt((share * published.error) ** 2 + (BETWEEN_CENTRES * mean) ** 2 + LEAST_SPREAD**2)
+    mean = _kept_in_direction(share * plausible.estimate, key, outcome)
+    spread = sqrt((share * plausible.error) ** 2 + (BETWEEN_CENTRES * mean) ** 2 + LEAST_SPREAD**2)
     rows = [evidence.row(row_id) for _, row_id, _ in steps]
     return EffectPrior(
         key=key,
         mean=mean,
         sd=spread,
         as_published=published.estimate,
+        before_transport=plausible.estimate,
         sources=tuple(row.id for row in rows),
         unread=any(_rests_on_unread(row, outcome) for row in rows),
-        how=f"{', '.join(kind for kind, _, _ in steps)}; times {share:.2f} for transport",
+        how=f"{', '.join(kind for kind, _, _ in steps)}; {_kept(published, plausible)}"
+        f"times {share:.2f} for transport",
     )
+
+
+def _unknown_spread(key: TermKey) -> float:
+    if key[1] != EVERYWHERE:
+        return CONTESTED_SPREAD
+    declared = PREDICTORS.get(key[0])
+    return UNKNOWN_WORD_SPREAD if isinstance(declared, Category | Flag) else UNKNOWN_SPREAD
+
+
+def _why_none(evidence: Evidence, outcome: str, predictor: str) -> str:
+    """Say why a predictor has no figure: none is usable, or which one is not used."""
+    known = {
+        row.id: NOT_USED[row.id]
+        for row in evidence.associations
+        if row.id in NOT_USED and row.predictor == predictor and _is_about(row, outcome)
+    }
+    if not known:
+        return "no usable published figure"
+    return "; ".join(f"{row_id} is not used: {why}" for row_id, why in known.items())
+
+
+def _is_about(row: Association, outcome: str) -> bool:
+    toxicity = "crs" if outcome == "severe_crs" else "icans"
+    return toxicity in row.outcome or ("neurologic" in row.outcome and toxicity == "icans")
+
+
+def _kept(published: Effect, plausible: Effect) -> str:
+    return f"times {(plausible.error / published.error) ** 2:.2f} for its own error, "
 
 
 def _rests_on_unread(row: Association | Incidence, outcome: str) -> bool:

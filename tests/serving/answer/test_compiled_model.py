@@ -4,7 +4,6 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from data_schemas.cohort_table import Cohort
 from data_schemas.outcomes import OUTCOMES
@@ -103,24 +102,6 @@ def test_numbers_are_those_of_the_table(prediction: Prediction, said: list[Said]
     for name in ("logit", "low", "high", "base", "missing_weight"):
         alone = np.array([getattr(one, name) for one in said])
         np.testing.assert_allclose(alone, getattr(prediction, name), rtol=0, atol=MOST)
-
-
-def test_how_far_a_patient_lies_from_the_product_leaves_out_what_both_share(
-    model: RiskModel, patients: Patients, said: list[Said], read: list[PatientTerms]
-) -> None:
-    """The spread of ``t @ beta`` over the posterior, with what is missing and what no model says.
-
-    Nothing of the cell and of the intercept: they are the same for all of the product's patients.
-    """
-    table = design(patients.columns, model.terms, model.burden_scale)
-    first = 1 + len(model.cells)
-    covariance = model.posterior.covariance[first:, first:]
-    spreads = np.array([term.spread for term in model.terms])
-    open_ = (model.coefficients**2 + np.diag(covariance)) * spreads**2
-    for one, values, missing in zip(said, table.values, table.missing, strict=True):
-        variance = values @ covariance @ values + open_ @ missing + model.misfit_sd**2
-        expected = norm.ppf(0.95) * model.recalibration.slope * np.sqrt(variance)
-        assert one.half_width_apart == pytest.approx(expected, rel=1e-9)
 
 
 def test_contributions_are_those_of_the_table(

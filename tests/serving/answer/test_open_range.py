@@ -129,8 +129,10 @@ def test_the_sentence_says_the_ends_and_that_it_was_not_measured(answers: Answer
             for one in outcome["explanation"]["range_if_measured"]:
                 low, high = percent_in_words(one["low"]), percent_in_words(one["high"])
                 risk = low if low == high else f"{low} to {high}"
-                assert one["text"].startswith(f"{one['label']} not measured: ")
-                assert one["text"].endswith(f"the risk would be {risk} %")
+                is_word = isinstance(PREDICTORS.get(one["predictor"]), Category | Flag)
+                absent = f"{one['label']} not {'known' if is_word else 'measured'}: "
+                assert one["text"].startswith(absent)
+                assert one["text"].endswith(f"the estimate would be {risk} %")
 
 
 def test_the_worked_example(ward: Ward, patient: Body) -> None:
@@ -141,7 +143,7 @@ def test_the_worked_example(ward: Ward, patient: Body) -> None:
     one = answer["outcomes"][0]["explanation"]["range_if_measured"][0]
     between = "between its 5th and 95th centile (30 and 3902 ng/mL)"
     assert one["predictor"] == "ferritin"
-    assert one["text"].startswith(f"Ferritin not measured: {between} the risk would be ")
+    assert one["text"].startswith(f"Ferritin not measured: {between} the estimate would be ")
 
 
 @pytest.mark.parametrize("name", [n for n, d in PREDICTORS.items() if isinstance(d, Quantity)])

@@ -7,10 +7,12 @@ import pytest
 
 from data_schemas.evidence import Association, Evidence
 from serving.model.terms import FUNCTIONS
+from training.learning.association import published_association
 from training.synthesis import effect_conversions as convert
 from training.synthesis.published_effects import (
     DISEASE_SPECIFIC,
     EVERYWHERE,
+    NOT_USED,
     STEPS,
     TUMOUR_BURDEN,
     UNKNOWN_SPREAD,
@@ -156,6 +158,27 @@ def test_a_wider_interval_gives_a_smaller_effect_and_a_wider_prior(evidence: Evi
     assert after.sd > before.sd
 
 
+@pytest.mark.parametrize("outcome", STEPS)
+def test_the_figure_as_published_is_the_one_in_the_source(evidence: Evidence, outcome: str) -> None:
+    base = evidence.row("axi-cel-zuma1-label2017")
+    row = evidence.row("axi-cel-zuma1-cohort3-tocilizumab")
+    field = "crs_severe_pct" if outcome == "severe_crs" else "icans_severe_pct"
+    odds = []
+    for one in (row, base):
+        events = getattr(one, field) * one.n_treated / 100
+        odds.append((events + 0.5) / (one.n_treated - events + 0.5))
+    prior = effect_prior(evidence, outcome, ("crs_prophylaxis", EVERYWHERE, "tocilizumab"))
+    assert prior.as_published == pytest.approx(log(odds[0] / odds[1]), rel=1e-12)
+    assert abs(prior.mean) < abs(prior.before_transport) < abs(prior.as_published)
+
+
+def test_every_usable_row_is_read_or_its_reason_stands_there(evidence: Evidence) -> None:
+    read = {row_id for steps in STEPS.values() for each in steps.values() for _, row_id, _ in each}
+    read.add(*published_association(evidence, "severe_crs").sources)
+    usable = {row.id for row in evidence.associations if row.usable}
+    assert usable - read == set(NOT_USED)
+
+
 # ---- What nobody has published ---------------------------------------------------------
 
 
@@ -214,7 +237,7 @@ def test_transport_follows_the_rows(evidence: Evidence) -> None:
 
 
 def _prior(predictor: str, mean: float, scope: str = EVERYWHERE, word: str = "") -> EffectPrior:
-    return EffectPrior((predictor, scope, word), mean, 0.2, mean, (), False, "")
+    return EffectPrior((predictor, scope, word), mean, 0.2, mean, mean, (), False, "")
 
 
 def _by_key(*priors: EffectPrior) -> dict[TermKey, EffectPrior]:
@@ -287,3 +310,18 @@ def test_a_hazard_that_is_the_same_in_both_groups_has_an_error_too(evidence: Evi
 
     assert prior(1.0).sd == pytest.approx(prior(1.0001).sd, abs=1e-3)
     assert prior(1.0).mean == pytest.approx(prior(1.0001).mean, abs=1e-2)
+
+
+def test_what_is_published_and_not_used_is_said(evidence: Evidence) -> None:
+    prior = effect_prior(evidence, "severe_icans", ("bridging", EVERYWHERE, "chemo"))
+    assert prior.how.startswith("bridging-neurologic-severe-wudhikarn is not used: unadjusted")
+    other = effect_prior(evidence, "severe_crs", ("bridging", EVERYWHERE, "chemo"))
+    assert other.how == "no usable published figure"
+
+
+def test_a_word_that_nobody_published_may_add_more_than_a_quantity(evidence: Evidence) -> None:
+    """A spread of a quantity is one standard deviation, a word is two of them or more."""
+    word = effect_prior(evidence, "severe_icans", ("cns_involvement", EVERYWHERE, "active"))
+    quantity = effect_prior(evidence, "severe_icans", ("albumin", EVERYWHERE, ""))
+    assert (word.mean, quantity.mean) == (0.0, 0.0)
+    assert word.sd == 2 * quantity.sd
