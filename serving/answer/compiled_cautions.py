@@ -13,7 +13,6 @@ from serving.model.applicability import (
     BURDEN,
     MAIN_PREDICTOR_WEIGHT,
     MOST_MISSING_WEIGHT,
-    NOT_FOR_SOFT_LIMITS,
     beginning_of_age,
     missing_weight_in_words,
     scope_reason,
@@ -22,9 +21,7 @@ from serving.model.risk_model import RiskModel
 from serving.model.terms import ADULT_CREATININE_MG_DL
 
 _SOFT_LIMITS = {
-    name: declared.soft
-    for name, declared in PREDICTORS.items()
-    if isinstance(declared, Quantity) and name not in NOT_FOR_SOFT_LIMITS
+    name: declared.soft for name, declared in PREDICTORS.items() if isinstance(declared, Quantity)
 }
 
 

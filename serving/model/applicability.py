@@ -36,7 +36,6 @@ AGE_UNKNOWN = "age is unknown"
 
 _STATUSES = np.array(list(Status), dtype=object)
 _OK, _CAUTION, _INSUFFICIENT_DATA, _OUT_OF_SCOPE = range(len(_STATUSES))
-NOT_FOR_SOFT_LIMITS = frozenset({"ldh_uln"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +171,7 @@ _PERCENTAGES = np.array([missing_weight_in_words(i) for i in range(101)], dtype=
 def _soft_limits(columns: Mapping[str, Array]) -> Iterator[RaisedCaution]:
     """Judge every value by its usual range, which for creatinine moves with the age."""
     for name, declared in PREDICTORS.items():
-        if isinstance(declared, Quantity) and name not in NOT_FOR_SOFT_LIMITS:
+        if isinstance(declared, Quantity):
             values = np.asarray(columns[name], dtype=float)
             if name == "creatinine":
                 ages = np.asarray(columns["age"], dtype=float)

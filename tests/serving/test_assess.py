@@ -335,6 +335,12 @@ def test_product_disease_and_age_alone_never_give_a_low_number(ask: Asked, produ
             "ferritin",
             "Ferritin: measured longer before infusion than",
         ),
+        (
+            {"ldh_uln": {"value": 790, "unit": "U/L"}},
+            "soft_limit",
+            "ldh_uln",
+            "LDH upper limit of normal: outside its",
+        ),
         ({"ldh_uln": None}, "ldh_limit_assumed", "ldh_uln", "250 U/L was assumed"),
         ({"mtv": None}, "burden_not_measured", "tumour_burden", "no measure of tumour burden"),
         (
