@@ -6,6 +6,7 @@ was observed: before, nobody knows.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 from uuid import UUID
 
 from data_schemas.outcomes import OUTCOMES
@@ -14,6 +15,7 @@ from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
 
 HIGHEST_GRADE = 5
 LONGEST_FOLLOW_UP_DAYS = 3_660
+_LONGEST_SCALE = 64
 _GRADES = tuple(o.grade_column for o in OUTCOMES.values() if o.grade_column is not None)
 FIELDS = ("assessment_id", *_GRADES, "grading_scale", "follow_up_days")
 
@@ -98,7 +100,7 @@ def _expect_consensus_scale(given: object, problems: list[Problem]) -> None:
     accepted = (GradingScale.ASTCT2019.value,)
     field = "grading_scale"
     try:
-        scale = parse_grading_scale(given) if isinstance(given, str) else None
+        scale = parse_grading_scale(given) if _is_short_text(given) else None
     except ValueError:
         scale = None
     if scale is None:
@@ -110,6 +112,11 @@ def _expect_consensus_scale(given: object, problems: list[Problem]) -> None:
             "regrade from the components"
         )
         problems.append(Problem(field, "other_grading_scale", message, accepted))
+
+
+def _is_short_text(given: object) -> TypeGuard[str]:
+    """Tell whether it is a text that can be kept and read again: no half characters, not long."""
+    return isinstance(given, str) and len(given) <= _LONGEST_SCALE and given.isprintable()
 
 
 def _is_whole(given: object, highest: int) -> bool:

@@ -19,10 +19,11 @@ from data_schemas.patient_request import read_patient
 from data_schemas.refusal import Refused
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.opening import LogHome
+from serving.doors.connection import limit_connections
 from serving.doors.gate import DEADLINE_SECONDS
 from serving.doors.guard import Guard
-from serving.doors.head_limit import limit_heads
 from serving.doors.logs import log_as_json
+from serving.doors.metrics_folder import count_apart
 from serving.doors.settings import DoorSettings
 from serving.doors.supervision import look_after_workers_often
 from serving.doors.web_socket import as_plain_request
@@ -32,8 +33,9 @@ from serving.settings import LogSettings, Settings
 from serving.ward import Ward
 
 log_as_json()
-limit_heads()
+limit_connections()
 look_after_workers_often()
+count_apart()
 _settings = Settings.from_environment()
 try:
     _doors = DoorSettings.from_environment()

@@ -6,7 +6,9 @@ of refusals, one set of security headers, and no status that was not decided her
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from time import perf_counter
 from traceback import extract_tb
@@ -25,6 +27,8 @@ from serving.doors.visit import Visit, too_slow
 
 DEADLINE_SECONDS = 4.0
 MOST_IN_FLIGHT = 512
+"""Requests that are answered at a time; one that is being sent, or has no key, takes no place."""
+MOST_OF_A_CALLER = 128
 NOWHERE = "(unknown)"
 ROUTE = "cart_risk.route"
 """Where the route's template stands in a request's ASGI scope once its door is found."""
@@ -55,6 +59,7 @@ class Gate:
         guard: Guard,
         deadline_seconds: float = DEADLINE_SECONDS,
         most_in_flight: int = MOST_IN_FLIGHT,
+        most_of_a_caller: int = MOST_OF_A_CALLER,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         """Stand before the doors."""
@@ -62,7 +67,8 @@ class Gate:
         self._guard = guard
         self._deadline_seconds = deadline_seconds
         self._most_in_flight = most_in_flight
-        self._in_flight = 0
+        self._most_of_a_caller = most_of_a_caller
+        self._in_flight: Counter[str] = Counter()
         self._clock = clock
         self._lines = RequestLines()
 
@@ -71,30 +77,38 @@ class Gate:
         started = self._clock()
         visit = Visit(scope, receive)
         route = NOWHERE
-        self._in_flight += 1
         try:
-            try:
-                refuse_unread_body(visit)
-                door, visit.parameter = self._doors.find(scope["method"], scope["path"])
-                route = scope[ROUTE] = door.path
-                response = await self._answer(door, visit)
-            except RequestRefused as refusal:
-                response = refused(refusal, scope["path"])
-            except Exception as error:
-                response = _failure(error, visit)
-            response.raw_headers += _RAW_SECURITY_HEADERS
-            response.raw_headers.append((b"x-request-id", visit.request_id.encode()))
+            refuse_unread_body(visit)
+            door, visit.parameter = self._doors.find(scope["method"], scope["path"])
+            route = scope[ROUTE] = door.path
+            response = await self._answer(door, visit)
+        except RequestRefused as refusal:
+            response = refused(refusal, scope["path"])
+        except Exception as error:
+            response = _failure(error, visit)
+        response.raw_headers += _RAW_SECURITY_HEADERS
+        response.raw_headers.append((b"x-request-id", visit.request_id.encode()))
+        told = "broken off"
+        try:
             await response(scope, receive, send)
+            told = "answered"
+        except RequestRefused:
+            # A caller who left, or sent no more, while answers to a batch were being sent: what
+            # is not complete when this returns, uvicorn ends with its connection.
+            pass
         finally:
-            self._in_flight -= 1
-        method = scope["method"] if scope["method"] in METHODS else "other"
-        seconds = self._clock() - started
-        count_answer(route, method, response.status_code, seconds)
+            self._tell(told, route, visit, response.status_code, self._clock() - started)
+
+    def _tell(self, told: str, route: str, visit: Visit, status: int, seconds: float) -> None:
+        sent = visit.scope["method"]
+        method = sent if sent in METHODS else "other"
+        count_answer(route, method, status, seconds)
         self._lines.add(
             {
+                "message": told,
                 "route": route,
                 "method": method,
-                "status": response.status_code,
+                "status": status,
                 "milliseconds": round(1000 * seconds, 3),
                 "request_id": visit.request_id,
                 "caller": visit.caller,
@@ -102,11 +116,31 @@ class Gate:
         )
 
     async def _answer(self, door: Door, visit: Visit) -> Response:
-        if door.scope is not None:
-            authorization = visit.only(b"authorization")
-            visit.caller = self._guard.let_pass(authorization, door.scope).id
-            if self._in_flight > self._most_in_flight:
-                raise busy("too many requests at a time")
+        if door.scope is None:
+            return await self._in_time(door, visit)
+        authorization = visit.only(b"authorization")
+        visit.caller = self._guard.let_pass(authorization, door.scope).id
+        with self._place(visit.caller):
+            return await self._in_time(door, visit)
+
+    @contextmanager
+    def _place(self, caller: str) -> Iterator[None]:
+        """Take a place among those who are answered, of which a caller has only some."""
+        if self._in_flight[caller] >= self._most_of_a_caller:
+            detail = f"{self._most_of_a_caller} requests of this key or token are being answered"
+            retry = {"retry-after": "1"}
+            raise RequestRefused(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=retry)
+        if self._in_flight.total() >= self._most_in_flight:
+            raise busy("too many requests at a time")
+        self._in_flight[caller] += 1
+        try:
+            yield
+        finally:
+            self._in_flight[caller] -= 1
+            if not self._in_flight[caller]:
+                del self._in_flight[caller]
+
+    async def _in_time(self, door: Door, visit: Visit) -> Response:
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 return await door.handler(visit)

@@ -62,7 +62,6 @@ class RequestLines:
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "level": "info",
             "logger": f"{OURS}.requests",
-            "message": "answered",
             **fields,
         }
         self._lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

@@ -12,7 +12,12 @@ from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.reported_outcome import read_reported_outcome
 from serving.assess import Detail
 from serving.assessment_log.log import AssessmentLog
-from serving.assessment_log.refusals import ErasedAssessment, LogUnavailable, UnknownAssessment
+from serving.assessment_log.refusals import (
+    ErasedAssessment,
+    LogRefused,
+    LogUnavailable,
+    UnknownAssessment,
+)
 from serving.doors.assessor import Assessor, Sent, without_reference
 from serving.doors.gate import busy
 from serving.doors.json_answer import json_answer
@@ -22,6 +27,8 @@ from serving.doors.visit import BRIEF_JSON, JSON, Visit
 from serving.doors.what_if import read_what_if
 
 MOST_BODY_BYTES = 64 * 1024
+_KEY_SECONDS = 60
+"""Until then an operator may have put a former site key back."""
 
 
 class Patients:
@@ -83,13 +90,18 @@ class Patients:
         """
         try:
             assessment_id = UUID(visit.parameter)
+        except ValueError:
+            raise _not_found() from None
+        try:
             stored = await self._log.read(assessment_id)
-        except (ValueError, UnknownAssessment):
+        except UnknownAssessment:
             raise _not_found() from None
         except ErasedAssessment:
             raise _erased() from None
         except LogUnavailable as unavailable:
             raise busy("the log cannot be read", unavailable.retry_after) from None
+        except LogRefused:
+            raise busy("the site key of this assessment is not at hand", _KEY_SECONDS) from None
         outcomes = [
             {"outcome_id": str(o.id), "recorded_at": o.when.isoformat(), **orjson.loads(o.report)}
             for o in stored.outcomes

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from serving.api_keys import KeyFile, Scope
 from serving.doors.door import Door, Doors
 from serving.doors.gate import Gate
 from serving.doors.guard import Guard
+from serving.doors.json_answer import StreamedAnswer
 from serving.doors.logs import JsonLines
+from serving.doors.problem import RequestRefused
 from serving.doors.rate_limit import RateLimit
 from serving.doors.strict_json import read_json
 from serving.doors.visit import JSON, Visit
@@ -36,6 +39,14 @@ async def sleep(_visit: Visit) -> Response:
     return Response()
 
 
+async def stream(_visit: Visit) -> Response:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"{"
+        raise RequestRefused(HTTPStatus.BAD_REQUEST, "the body broke off")
+
+    return StreamedAnswer(chunks(), JSON, lambda: None)
+
+
 async def fail(_visit: Visit) -> Response:
     raise RuntimeError(CANARY)
 
@@ -51,6 +62,8 @@ def client(tmp_path: Path, key: str) -> Iterator[httpx.AsyncClient]:
         [
             Door("POST", "/echo", echo_length, Scope.ASSESS),
             Door("POST", "/sleep", sleep, Scope.ASSESS),
+            Door("GET", "/doze", sleep),
+            Door("GET", "/stream", stream),
             Door("GET", "/fail", fail),
             Door("GET", "/things/{id}", fail),
             Door("GET", "/admin", fail, Scope.ADMIN),
@@ -118,6 +131,77 @@ def test_too_many_at_a_time_are_asked_to_come_again(client: httpx.AsyncClient) -
     for response in responses:
         problem(response, response.status_code)
     assert {r.headers["retry-after"] for r in responses if r.status_code == 503} == {"1"}
+
+
+def test_one_caller_has_only_some_of_the_places(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    greedy, modest = (keys.add(name, [Scope.ASSESS]) for name in ("greedy", "modest"))
+    doors = Doors([Door("POST", "/sleep", sleep, Scope.ASSESS)])
+    gate = Gate(doors, Guard(keys, RateLimit(1000)), 0.2, most_in_flight=4, most_of_a_caller=3)
+
+    async def crowd() -> list[httpx.Response]:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(gate), base_url="http://t"
+        ) as asking:
+            by = [greedy] * 6 + [modest]
+            asked = [
+                asking.post("/sleep", headers={"authorization": f"Bearer {key}"}) for key in by
+            ]
+            return await asyncio.gather(*asked)
+
+    *of_greedy, of_modest = run(crowd())
+    problem(of_modest, 504)
+    assert sorted(r.status_code for r in of_greedy) == [429, 429, 429, 504, 504, 504]
+    refused = next(r for r in of_greedy if r.status_code == 429)
+    assert problem(refused, 429)["detail"].startswith("3 requests of this key or token are being")
+    assert refused.headers["retry-after"] == "1"
+
+
+def test_who_has_no_key_takes_nobodys_place(client: httpx.AsyncClient) -> None:
+    async def crowd() -> list[httpx.Response]:
+        nobody = [client.get("/doze", headers={"authorization": ""}) for _ in range(10)]
+        return await asyncio.gather(*nobody, client.post("/sleep"))
+
+    assert {response.status_code for response in run(crowd())} == {504}
+
+
+def test_an_answer_that_nobody_takes_takes_nobodys_place(
+    client: httpx.AsyncClient, key: str
+) -> None:
+    gate = client._transport.app
+    headers = [(b"authorization", f"Bearer {key}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/echo", "headers": headers}
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def never(_message: object) -> None:
+        await asyncio.sleep(30)
+
+    async def crowd() -> httpx.Response:
+        untaken = [asyncio.create_task(gate(dict(scope), receive, never)) for _ in range(10)]
+        await asyncio.sleep(0.01)
+        response = await client.post("/echo", content="{}")
+        for one in untaken:
+            one.cancel()
+        return response
+
+    assert run(crowd()).status_code == 200
+
+
+def test_an_answer_that_breaks_off_has_its_line(
+    client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: object) -> None:
+        pass
+
+    scope = {"type": "http", "method": "GET", "path": "/stream", "headers": []}
+    run(client._transport.app(scope, receive, send))
+    line = json.loads(capsys.readouterr().out)
+    assert (line["message"], line["route"], line["status"]) == ("broken off", "/stream", 200)
 
 
 def test_a_body_that_the_parser_skips_is_refused_and_nothing_else(
@@ -245,8 +329,6 @@ def test_there_is_nothing_elsewhere(client: httpx.AsyncClient, path: str) -> Non
 
 
 def test_json_that_two_readers_could_read_differently_is_refused() -> None:
-    from serving.doors.problem import RequestRefused
-
     for content in (b'{"a":1,"a":1}', b'\xef\xbb\xbf{}', '{"a":1}'.encode("utf-16"), b"{'a':1}",
                     b'{"a":1,}', b'{"a":01}', b"[1] 2", b'"\x00"'):  # fmt: skip
         with pytest.raises(RequestRefused):

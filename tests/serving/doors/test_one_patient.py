@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from data_schemas.predictors import PREDICTORS
 from serving.api_keys import Scope
 from serving.assessment_log.log import AssessmentLog
-from serving.assessment_log.refusals import LogUnavailable
+from serving.assessment_log.refusals import ErasedAssessment, LogRefused, LogUnavailable
 from serving.doors.what_if import (
     EDITABLE,
     MEASURED,
@@ -168,6 +168,33 @@ def test_an_unknown_assessment_is_not_found(client: TestClient, unknown: str) ->
 
 def test_an_outcome_of_nobody_is_not_kept(client: TestClient) -> None:
     assert client.post("/v1/outcomes", json=report(NOBODY)).status_code == 404
+
+
+@pytest.mark.parametrize("scale", ["ASTCT\ud8002019", " " * 60 + "ASTCT2019", "ASTCT\n2019"])
+def test_a_scale_that_cannot_be_kept_is_refused(
+    client: TestClient, patient: Body, scale: str
+) -> None:
+    """Half a character was kept, and what it stood with could never be read again."""
+    answer = client.post("/v1/assess", json=patient).json()
+    sent = json.dumps(report(answer["assessment_id"], grading_scale=scale))
+    response = client.post(
+        "/v1/outcomes", content=sent, headers={"content-type": "application/json"}
+    )
+    assert fields(response) == [("grading_scale", "unknown_scale")]
+    assert client.get(f"/v1/assessments/{answer['assessment_id']}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("raised", "status"), [(ErasedAssessment(), 410), (LogRefused("another site key"), 503)]
+)
+def test_what_cannot_be_read_any_more_is_not_called_unknown(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, raised: Exception, status: int
+) -> None:
+    async def read(_log: AssessmentLog, _id: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(AssessmentLog, "read", read)
+    assert client.get(f"/v1/assessments/{NOBODY}").status_code == status
 
 
 def test_every_problem_of_a_report_is_listed(client: TestClient) -> None:

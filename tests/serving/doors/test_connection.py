@@ -1,13 +1,18 @@
-"""The head of a request is limited, and only because uvicorn does not limit it."""
+"""What a connection may do is limited, and only because uvicorn does not limit it."""
 
+import asyncio
 import inspect
 import re
 import socket
+from contextlib import ExitStack
 
+import orjson
 import pytest
 import uvicorn
 
-from serving.doors.head_limit import MOST_HEAD_BYTES
+from serving.doors import connection as limits
+from serving.doors.connection import MOST_HEAD_BYTES, limit_connections
+from serving.doors.gate import MOST_IN_FLIGHT
 from serving.openapi import EXAMPLE_PATIENT
 from tests.running_service import Running
 
@@ -68,6 +73,88 @@ def test_trailers_within_the_limit_are_taken(running: Running) -> None:
         for _ in range(3):
             connection.sendall(head + b"1\r\na\r\n0\r\nx: a\r\n\r\n")
             assert whole_answer(connection).startswith(b"HTTP/1.1 404")
+
+
+def test_a_trailer_is_no_header(running: Running) -> None:
+    """A key in a trailer passed by whoever looked at the head alone."""
+    body = orjson.dumps(EXAMPLE_PATIENT)
+    head = b"POST /v1/assess HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n"
+    chunks = b"%x\r\n%b\r\n0\r\n" % (len(body), body)
+    key = b"authorization: Bearer " + running.key.encode() + b"\r\n"
+    other_type = b"content-type: text/plain\r\n"
+    with connected(running) as connection:
+        connection.sendall(head + b"\r\n" + chunks + key + b"\r\n")
+        assert whole_answer(connection).startswith(b"HTTP/1.1 401")
+    with connected(running) as connection:
+        connection.sendall(head + key + b"\r\n" + chunks + other_type + b"\r\n")
+        assert connection.recv(10_000).startswith(b"HTTP/1.1 200")
+
+
+class Transport:
+    """Takes what is written, and remembers how it was treated."""
+
+    def __init__(self) -> None:
+        self.high, self.cut_off = 0, False
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        self.high = high
+
+    def abort(self) -> None:
+        self.cut_off = True
+
+
+class Protocol:
+    """What is used of uvicorn's, without a parser."""
+
+    def connection_made(self, transport: Transport) -> None:
+        self.transport = transport
+
+    def _nothing(self, *_given: object) -> None:
+        pass
+
+    on_message_begin = on_headers_complete = on_body = on_message_complete = on_header = _nothing
+    data_received = connection_lost = pause_writing = resume_writing = _nothing
+
+
+@pytest.mark.parametrize(
+    ("then", "cut_off"), [([], True), (["resume_writing"], False), (["connection_lost"], False)]
+)
+def test_who_takes_nothing_is_left_and_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, then: list[str], cut_off: bool
+) -> None:
+    monkeypatch.setattr(limits, "UNTAKEN_SECONDS", 0.01)
+
+    class Limited(Protocol):
+        pass
+
+    limit_connections(Limited)
+    transport = Transport()
+
+    async def use() -> None:
+        protocol = Limited()
+        protocol.connection_made(transport)
+        protocol.pause_writing()
+        for name in then:
+            getattr(protocol, name)()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(use())
+    assert (transport.high, transport.cut_off) == (limits.MOST_UNTAKEN_BYTES, cut_off)
+
+
+def test_callers_without_a_key_who_take_nothing_hold_up_nobody(running: Running) -> None:
+    """More than there are places; once they held all of them as long as they liked."""
+    asked = b"GET /v1/model HTTP/1.1\r\nhost: a\r\n\r\n" * 30
+    with ExitStack() as held:
+        for _ in range(MOST_IN_FLIGHT + 20):
+            one = held.enter_context(socket.socket())
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            host, port = running.url.removeprefix("http://").split(":")
+            one.connect((host, int(port)))
+            one.sendall(asked)
+        for _ in range(5):
+            response = running.client.post("/v1/assess", json=EXAMPLE_PATIENT, timeout=60)
+            assert response.status_code == 200
 
 
 def test_a_head_within_the_limit_is_answered_again_and_again(running: Running) -> None:

@@ -1,0 +1,29 @@
+"""Where the workers of one service count together, apart from those of any other.
+
+BentoML lets all services of a user count in one folder, and empties it whenever one is started,
+even one that then finds its port taken: the metrics of the others are gone for good. So each
+supervisor hands its workers a folder of its own.
+``tests/serving/doors/test_metrics_folder.py`` notices a BentoML that does so by itself.
+"""
+
+import atexit
+import os
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from bentoml._internal.configuration.containers import BentoMLContainer
+
+OF_WORKERS = "PROMETHEUS_MULTIPROC_DIR"
+"""Set by a supervisor for its workers, or by an operator who wants the folder elsewhere."""
+
+
+def count_apart() -> None:
+    """Let the workers that are started from now on count in a folder that ends with this process.
+
+    Nothing in a worker, whose supervisor has told it.
+    """
+    if OF_WORKERS in os.environ:
+        return
+    folder = mkdtemp(prefix="cart-risk-metrics-")
+    atexit.register(rmtree, folder, ignore_errors=True)
+    BentoMLContainer.prometheus_multiproc_dir.set(folder)

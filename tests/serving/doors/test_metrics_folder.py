@@ -1,0 +1,25 @@
+"""The metrics of one service are its own, whatever else is started on the machine."""
+
+from pathlib import Path
+
+import psutil
+from bentoml._internal.configuration.containers import BentoMLContainer
+
+from serving.doors.metrics_folder import OF_WORKERS
+from tests.running_service import Running
+
+
+def test_workers_count_in_a_folder_that_no_other_service_empties(running: Running) -> None:
+    workers = psutil.Process(running.process.pid).children(recursive=True)
+    folders = {worker.environ()[OF_WORKERS] for worker in workers}
+    (folder,) = map(Path, folders)
+    assert folder.name.startswith("cart-risk-metrics-")
+    assert any(folder.glob("*.db"))
+    assert "cart_risk_requests_total" in running.client.get("/metrics").text
+
+
+def test_bentoml_still_lets_all_services_of_a_user_count_in_one_folder() -> None:
+    """With a release that keeps them apart, ``metrics_folder`` can go."""
+    BentoMLContainer.prometheus_multiproc_dir.reset()
+    shared = Path(BentoMLContainer.bentoml_home.get()) / "prometheus_multiproc_dir"
+    assert BentoMLContainer.prometheus_multiproc_dir.get() == str(shared)
