@@ -22,9 +22,18 @@ LEAST_EFFECT_SPREAD = 0.1
 """Sd between centres, in log-odds per spread, of an effect that is nil on average."""
 
 
+LEAST_PATIENTS = 10
+"""Fewer patients are no centre by which centres could be told apart: a referral, or a slip."""
+
+
 def site_columns(site: Array) -> Array:
-    """Return one column a centre, shape (n, k); no column for a cohort of one centre."""
-    names = sorted(set(site.tolist()))
+    """Return one column a centre, shape (n, k); no column for a cohort of one centre.
+
+    Patients of a site with fewer than ``LEAST_PATIENTS`` have no column, and count as patients of
+    the average centre.
+    """
+    found, patients = np.unique(site.astype(str), return_counts=True)
+    names = found[patients >= LEAST_PATIENTS].tolist()
     if len(names) < 2:
         return np.zeros((len(site), 0))
     return (site[:, None] == np.array(names, dtype=object)[None, :]).astype(float)

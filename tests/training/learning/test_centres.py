@@ -47,9 +47,21 @@ def test_one_centre_needs_no_column_and_adds_nothing() -> None:
     assert not of_a_new_centre(np.array([0.3, 1.0]), 1, 0).any()
 
 
-def test_every_patient_stands_in_one_column() -> None:
-    columns = site_columns(np.array(["b", "a", "b", "c"], dtype=object))
-    assert columns.tolist() == [[0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+def test_every_patient_of_a_centre_stands_in_its_column() -> None:
+    site = np.repeat(np.array(["b", "a", "c"], dtype=object), [20, 10, 30])
+    columns = site_columns(site)
+    assert columns.sum(axis=0).tolist() == [10, 20, 30]
+    np.testing.assert_array_equal(columns.sum(axis=1), 1.0)
+
+
+def test_one_stray_patient_is_no_second_centre() -> None:
+    """By 199 patients of one site and 1 of another nobody learns what centres differ by."""
+    stray = np.array(["here"] * 199 + ["there"], dtype=object)
+    assert site_columns(stray).shape == (200, 0)
+    several = np.array(["here"] * 99 + ["there"] * 100 + ["elsewhere"], dtype=object)
+    columns = site_columns(several)
+    assert columns.sum(axis=0).tolist() == [99, 100]
+    assert columns[-1].tolist() == [0, 0]
 
 
 def test_centres_come_last_and_are_neither_scaled_nor_effects() -> None:
