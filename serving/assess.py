@@ -22,6 +22,7 @@ from serving.answer.together import TwoOutcomes
 from serving.answer.told import Teller
 from serving.answer.values_used import MissingPredictors, ValuesUsed
 from serving.model.artefact import Artefact
+from serving.model.inputs import inputs_of
 from serving.model.risk_model import RiskModel
 from serving.model.terms import are_read_alike
 
@@ -84,7 +85,8 @@ class Assessor:
             for artefact in artefacts.values()
         ]
         used = {term.predictor for a in artefacts.values() for term in a.model.terms}
-        self._values_used = ValuesUsed(used)
+        self.inputs = inputs_of(artefact.model.terms for artefact in artefacts.values())
+        self._values_used = ValuesUsed(self.inputs.always)
         self._missing = MissingPredictors(used)
         self._two = next(_two_outcomes(artefacts), None)
         manifests = {a.manifest.outcome.label: a.manifest for a in artefacts.values()}

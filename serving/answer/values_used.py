@@ -12,15 +12,13 @@ from serving.answer.compiled_terms import BURDEN, UNKNOWN
 from serving.answer.told import fragment
 from serving.answer.words import label_of
 
-_ALWAYS_USED = ("product", "disease", "ldh_uln")
-
 
 class ValuesUsed:
     """Shows the values of one patient at a time."""
 
-    def __init__(self, used: Iterable[str]) -> None:
-        """Settle what depends on the models' predictors alone."""
-        self._used = {*used, *_ALWAYS_USED}
+    def __init__(self, used: Collection[str]) -> None:
+        """Settle what depends on the models alone, from what they read wherever it is given."""
+        self._used = used
         self._words: dict[tuple[str, float | str | bool, bool], Fragment] = {
             (name, value, used): _word(name, value, used=used and value != UNKNOWN)
             for name, declared in PREDICTORS.items()

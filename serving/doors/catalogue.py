@@ -14,6 +14,7 @@ from serving.doors.json_answer import json_answer
 from serving.doors.metrics import MEDIA_TYPE, count_up, exposition
 from serving.doors.visit import Visit
 from serving.model.artefact import CARD_FILE, PRIOR_FILE, Artefact
+from serving.model.inputs import NOTHING
 from serving.openapi import openapi_document
 from serving.ward import Ward
 
@@ -28,8 +29,9 @@ class Catalogue:
 
     async def predictors(self, _visit: Visit) -> Response:
         """Return the data contract."""
-        used = {t.predictor for a in self._ward.artefacts.values() for t in a.model.terms}
-        described = [_describe(name, PREDICTORS[name], name in used) for name in PREDICTORS]
+        ready = self._ward.assessor
+        read = NOTHING if ready is None else ready.inputs
+        described = [_describe(name, PREDICTORS[name], name in read) for name in PREDICTORS]
         return json_answer({"predictors": described})
 
     async def model(self, _visit: Visit) -> Response:

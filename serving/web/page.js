@@ -108,8 +108,7 @@ function unitWords(unit) {
 
 function drawForm() {
   const others = [...predictors.values()].filter(({ name }) => !FIRST.includes(name));
-  const isShown = ({ name, used_by_model: isUsed }) =>
-    isUsed || name === "ldh_uln" || MEASURES.includes(name);
+  const isShown = ({ used_by_model: isUsed }) => isUsed;
   byId("fields").replaceChildren(
     fieldset("Product, disease and age", FIRST.map((name) => field(predictors.get(name)))),
     ...groups(others.filter(isShown)),

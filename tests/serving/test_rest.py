@@ -27,12 +27,14 @@ from serving.model.artefact import (
     load_current,
     make_current,
 )
+from serving.model.tumour_burden import SOURCES
 from serving.openapi import openapi_document
 from serving.ward import Ward
 from tests.conftest import Body, Store
 from tests.serving.at_the_door import SECURITY, client_of
 
 ROUNDING = 1e-12
+BEST_MEASURES = {names[0] for names in SOURCES.values()}
 CANARY = "MRN-4711-Kowalski"
 
 
@@ -143,6 +145,7 @@ def test_every_predictor_of_the_contract_is_served(client: TestClient, ward: War
     assert list(served) == list(PREDICTORS)
     assert {name for name in served if served[name]["required"]} == {*REQUIRED}
     used = {t.predictor for a in ward.artefacts.values() for t in a.model.terms}
+    used = {*used, *REQUIRED, "ldh_uln", *(n for names in SOURCES.values() for n in names)}
     for name, declared in PREDICTORS.items():
         one = served[name]
         assert (one["label"], one["group"], one["tier"]) == (
@@ -341,6 +344,23 @@ def test_another_method_is_not_allowed(
     response = client.request(method, path)
     problem(response, 405)
     assert allowed in response.headers["allow"]
+
+
+def test_the_list_of_predictors_says_used_of_what_any_answer_says_used(
+    client: TestClient, bodies: list[Body]
+) -> None:
+    """Of many answers together, for measures of tumour burden are used one at a time."""
+    served = client.get("/v1/predictors").json()["predictors"]
+    listed = {one["name"] for one in served if one["used_by_model"]}
+    found, given = set[str](), set[str]()
+    for body in bodies[:250]:
+        lesser = {n: v for n, v in body.items() if n not in BEST_MEASURES}
+        for sent in (body, lesser):
+            shown = client.post("/v1/assess", json=sent).json()["values_used"]
+            found |= {one["predictor"] for one in shown if one["used_by_model"]}
+            given |= {one["predictor"] for one in shown}
+    assert found == listed & given
+    assert given >= {"mtv", "spd", "marrow_blast", "marrow_plasma_cell", "ldh_uln", "product"}
 
 
 @pytest.mark.parametrize("path", ["/nowhere", f"/v1/{CANARY}", "/web/index.html", "/../pyproject"])
