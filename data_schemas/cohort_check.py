@@ -174,7 +174,10 @@ class CohortCheck:
             spelt = given.map(lambda w: PRODUCT_SPELLINGS.get(str(w).casefold(), w))
             given = spelt.astype(object).where(given.notna(), None)
         bad = given.notna() & ~given.isin(declared.choices)
-        self.violate(name, "not_a_choice", f"must be one of {', '.join(declared.choices)}", bad)
+        is_unknown = given[bad].eq("unknown").any() and name not in REQUIRED
+        hint = "; leave the cell empty where it is not known" if is_unknown else ""
+        message = f"must be one of {', '.join(declared.choices)}{hint}"
+        self.violate(name, "not_a_choice", message, bad)
         return given.where(~bad, None)
 
     def _flag(self, name: str) -> pd.Series:

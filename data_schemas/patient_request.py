@@ -24,6 +24,7 @@ from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.quantity_limits import limits_in_words
 from data_schemas.refusal import Refused
 from data_schemas.units import IDENTITY, LARGEST, normalise_unit
+from data_schemas.unread_values import what_is_no_choice, what_is_no_number, what_is_no_quantity
 
 UNKNOWN = "unknown"
 _QUANTITY_KEYS = frozenset({"value", "unit", "measured_at"})
@@ -155,7 +156,7 @@ class _Reader:
     def quantity(self, name: str, declared: Quantity, given: object) -> None:
         if not isinstance(given, Mapping):
             units = tuple(declared.conversions)
-            self.refuse(name, "not_a_quantity", "send an object with value and unit", units)
+            self.refuse(name, "not_a_quantity", what_is_no_quantity(given), units)
             return
         if not given.keys() <= _QUANTITY_KEYS:
             self.refuse(name, "unknown_key", "a quantity has value, unit and measured_at only")
@@ -165,7 +166,7 @@ class _Reader:
             units = tuple(declared.conversions)
             self.refuse(name, "unknown_unit", "give one of the accepted units", units)
         if not is_finite_number(value):
-            self.refuse(name, "not_a_number", "the value must be a finite number")
+            self.refuse(name, "not_a_number", what_is_no_number(value, declared))
             value = None
         measured_at = given.get("measured_at")
         measured_on = None if measured_at is None else self._measured_on(name, measured_at)
@@ -198,7 +199,8 @@ class _Reader:
         if isinstance(word, str) and word in declared.choices:
             self.values[name] = word
         else:
-            self.refuse(name, "not_a_choice", "must be one of the accepted words", declared.choices)
+            message = what_is_no_choice(name, given, declared)
+            self.refuse(name, "not_a_choice", message, declared.choices)
 
     def flag(self, name: str, given: object) -> None:
         if isinstance(given, bool):

@@ -590,6 +590,16 @@ def test_a_word_that_is_no_choice_is_named_by_row(name: str) -> None:
     assert known in violations[0].message
 
 
+def test_unknown_where_it_is_no_word_of_the_contract_is_an_empty_cell() -> None:
+    (violation,) = violations_of(table(ld_regimen=first("unknown", "flu_cy")))
+    assert violation.message.endswith("leave the cell empty where it is not known")
+    (violation,) = violations_of(table(ld_regimen=first("perhaps", "flu_cy")))
+    assert "leave the cell empty" not in violation.message
+    (violation,) = violations_of(table(disease=first("unknown", "LBCL")))
+    assert "leave the cell empty" not in violation.message
+    assert read_cohort(table(sex=first("unknown", "female")), Purpose.SCORING)
+
+
 @pytest.mark.parametrize("column", ["synthetic", "outcome_hlh"])
 def test_yes_or_no_is_not_guessed(column: str) -> None:
     given = table(**({"outcome_hlh": "no"} | {column: first("perhaps", "no")}))

@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_schemas.patient_request import Problem, RequestProblems, read_patient
-from data_schemas.predictors import DERIVED, NEVER_PREDICTORS, PREDICTORS, Category, Flag, Quantity
+from data_schemas.predictors import (
+    DERIVED,
+    NEVER_PREDICTORS,
+    PREDICTORS,
+    REQUIRED,
+    Category,
+    Flag,
+    Quantity,
+)
 from data_schemas.products import PRODUCT_SPELLINGS
 
 QUANTITIES = {name: d for name, d in PREDICTORS.items() if isinstance(d, Quantity)}
@@ -185,6 +193,33 @@ def test_only_finite_numbers_are_numbers(value: object) -> None:
     assert only(problems_of(crp={"unit": "mg/L"})) == ("crp", "not_a_number")
 
 
+@pytest.mark.parametrize("value", ["<5", " < 0.6", "<0,6", "<"])
+@pytest.mark.parametrize("name", sorted(QUANTITIES))
+def test_below_the_detection_limit_half_of_it_is_asked_for(name: str, value: str) -> None:
+    declared = QUANTITIES[name]
+    (problem,) = problems_of(**{name: {"value": value, "unit": declared.unit}})
+    assert (problem.field, problem.code) == (name, "not_a_number")
+    assert ("send half of the limit" in problem.message) == (not declared.whole)
+    assert not any(digit in problem.message for digit in "0123456789")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("0,35", "write a decimal point"),
+        ("1.234,5", "write a decimal point"),
+        ("8.4", "without quotation marks"),
+        ("unknown", "leave the field out"),
+    ],
+)
+def test_a_number_that_is_written_otherwise_is_told_how_to_be_sent(value: str, said: str) -> None:
+    (problem,) = problems_of(crp={"value": value, "unit": "mg/L"})
+    assert said in problem.message
+    for other in (None, True, "", "five", "nan", "a,b"):
+        (problem,) = problems_of(crp={"value": other, "unit": "mg/L"})
+        assert problem.message == "the value must be a finite number"
+
+
 @pytest.mark.parametrize("name", sorted(QUANTITIES))
 @pytest.mark.parametrize("side", [0, 1])
 def test_values_beyond_hard_limits_are_refused(name: str, side: int) -> None:
@@ -227,6 +262,18 @@ def test_a_word_that_is_no_choice_is_answered_with_the_choices(name: str, given:
     assert problem.accepted == CATEGORIES[name].choices
 
 
+@pytest.mark.parametrize("name", sorted(CATEGORIES))
+def test_unknown_is_a_word_of_the_contract_or_is_left_out(name: str) -> None:
+    if "unknown" in CATEGORIES[name].choices:
+        assert read_patient(MINIMAL | {name: "unknown"}).values[name] == "unknown"
+        return
+    (problem,) = problems_of(**{name: "unknown"})
+    assert (problem.field, problem.code) == (name, "not_a_choice")
+    assert ("leave the field out" in problem.message) == (name not in REQUIRED)
+    (other,) = problems_of(**{name: "no such word"})
+    assert "leave the field out" not in other.message
+
+
 @pytest.mark.parametrize("name", FLAGS)
 @pytest.mark.parametrize("given", [1, 0, "true", "Yes", "", [], {}])
 def test_a_flag_is_not_guessed(name: str, given: object) -> None:
@@ -236,7 +283,9 @@ def test_a_flag_is_not_guessed(name: str, given: object) -> None:
 
 
 def test_unknown_is_not_a_value_of_a_quantity_other_than_age() -> None:
-    assert only(problems_of(crp="unknown")) == ("crp", "not_a_quantity")
+    (problem,) = problems_of(crp="unknown")
+    assert (problem.field, problem.code) == ("crp", "not_a_quantity")
+    assert "leave the field out" in problem.message
 
 
 def test_a_quantity_has_no_other_keys() -> None:

@@ -1,0 +1,59 @@
+"""What to send instead of a value that cannot be read; the value itself is never repeated."""
+
+import re
+from math import isfinite
+
+from data_schemas.predictors import REQUIRED, Category, Quantity
+
+BELOW_DETECTION = (
+    "of a result below the detection limit, which a laboratory writes with <, send half of the "
+    "limit as the number"
+)
+"""What a cohort's "<5" counts as; of one patient the sender decides so, and knows it."""
+
+DECIMAL_POINT = "write a decimal point and no thousands separator, a comma may mean either"
+LEAVE_OUT = "leave the field out where it is not known"
+
+_NUMBER = "the value must be a finite number"
+_COMMA = re.compile(r"\d,\d")
+_LONGEST_LOOKED_AT = 40
+_UNKNOWN = "unknown"
+
+
+def what_is_no_quantity(given: object) -> str:
+    """Return why something cannot be read as a quantity, and what to do instead."""
+    message = "send an object with value and unit"
+    return f"{message}; {LEAVE_OUT}" if given == _UNKNOWN else message
+
+
+def what_is_no_number(value: object, declared: Quantity) -> str:
+    """Return why a quantity's value cannot be read, and what can.
+
+    Scores and counts have no detection limit: of "<4" half of 4 would say nothing.
+    """
+    if not isinstance(value, str):
+        return _NUMBER
+    text, said = value[:_LONGEST_LOOKED_AT].strip(), [_NUMBER]
+    if text.startswith("<") and not declared.whole:
+        said.append(BELOW_DETECTION)
+    if _COMMA.search(text):
+        said.append(DECIMAL_POINT)
+    if text == _UNKNOWN:
+        said.append(LEAVE_OUT)
+    if _is_written_number(text):
+        said.append("send it without quotation marks")
+    return "; ".join(said)
+
+
+def what_is_no_choice(name: str, given: object, declared: Category) -> str:
+    """Return why a category's word cannot be read, and what to do instead."""
+    message = "must be one of the accepted words"
+    can_be_left_out = name not in REQUIRED and _UNKNOWN not in declared.choices
+    return f"{message}; {LEAVE_OUT}" if given == _UNKNOWN and can_be_left_out else message
+
+
+def _is_written_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
