@@ -1,7 +1,7 @@
 """From what a caller sent to an answer that is on disk."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
@@ -20,6 +20,7 @@ from serving.doors.gate import busy
 from serving.doors.metrics import LOG_SECONDS, LOG_UNAVAILABLE, count_assessment
 from serving.doors.problem import RequestRefused, unreadable
 from serving.doors.visit import Visit
+from serving.model.inputs import Inputs
 from serving.ward import Ward
 
 REFERENCE = "reference"
@@ -34,6 +35,10 @@ class Sent:
     given: Any
 
 
+Extra = Callable[[Answered, Inputs], dict[str, Any]]
+"""Further fields, from an answer and from what the models read."""
+
+
 class Assessor:
     """Assesses with the models in service and keeps every answer."""
 
@@ -43,18 +48,14 @@ class Assessor:
         self._log = log
 
     def answer(
-        self,
-        sent: Sent,
-        visit: Visit,
-        detail: Detail = Detail.FULL,
-        extra: dict[str, Any] | None = None,
+        self, sent: Sent, visit: Visit, detail: Detail = Detail.FULL, extra: Extra | None = None
     ) -> LogEntry:
         """Return the answer as it will be logged and sent.
 
         Parameters
         ----------
         extra
-            Fields that stand before those of the assessment.
+            Gives fields that stand before those of the assessment.
 
         Raises
         ------
@@ -69,10 +70,11 @@ class Assessor:
             raise unreadable(refused) from None
         count_assessment(made.status, made.cautions, made.missing)
         assessment_id = new_id()
+        more = extra(made, ready.inputs) if extra is not None else {}
         return LogEntry(
             id=assessment_id,
             input=sent.content,
-            answer=_with_head(made, {**_head(assessment_id), **(extra or {})}),
+            answer=_with_head(made, {**_head(assessment_id), **more}),
             status=made.status,
             model_hashes=ready.model_hashes,
             request_id=visit.request_id,

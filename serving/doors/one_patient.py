@@ -10,7 +10,7 @@ from starlette.responses import Response
 from data_schemas.patient_request import PatientRequest, RequestProblems, read_patient
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.reported_outcome import read_reported_outcome
-from serving.assess import Detail
+from serving.assess import Answered, Detail
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import (
     ErasedAssessment,
@@ -24,7 +24,8 @@ from serving.doors.json_answer import json_answer
 from serving.doors.problem import RequestRefused, unreadable
 from serving.doors.strict_json import read_json
 from serving.doors.visit import BRIEF_JSON, JSON, Visit
-from serving.doors.what_if import read_what_if
+from serving.doors.what_if import read_what_if, without_effect
+from serving.model.inputs import Inputs
 
 MOST_BODY_BYTES = 64 * 1024
 _KEY_SECONDS = 60
@@ -59,7 +60,14 @@ class Patients:
         """Assess a patient as if some inputs were measured again or planned differently."""
         sent = await _sent(visit)
         edited, said = read_what_if(sent.given, with_product=self._product_what_if)
-        entry = self._assessor.answer(Sent(sent.content, edited), visit, extra={"what_if": said})
+
+        def told(made: Answered, inputs: Inputs) -> dict[str, Any]:
+            burden = made.fields.get("tumour_burden_source")
+            used = burden if isinstance(burden, str) else None
+            idle = without_effect(sent.given["changes"], inputs, used)
+            return {"what_if": {**said, "notes": [*said["notes"], *idle]}}
+
+        entry = self._assessor.answer(Sent(sent.content, edited), visit, extra=told)
         return Response(await self._assessor.keep(entry), media_type=JSON)
 
     async def report_outcome(self, visit: Visit) -> Response:

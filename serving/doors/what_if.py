@@ -5,16 +5,22 @@ what-if answers "if the value were re-measured as" or "if the treatment were pla
 "if you changed it".
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
-from data_schemas.patient_request import Problem, RequestProblems, read_patient
+from data_schemas.patient_request import UNKNOWN, Problem, RequestProblems, read_patient
 from data_schemas.predictors import PREDICTORS, Quantity
 from serving.doors.problem import unreadable
+from serving.model.inputs import Inputs
+from serving.model.tumour_burden import SOURCES
 
 MEASURED = "If the value were re-measured as"
 PLANNED = "If the treatment were planned as"
 MEASURED_AND_PLANNED = "If the values were re-measured and the treatment planned as"
+NOT_MEASURED = "If it were not measured"
+NOT_PLANNED = "If it were not known how the treatment is planned"
+NEITHER = "If it were neither measured nor planned"
+PARTLY_KNOWN = "If the inputs were as given, and what is sent as null or unknown were not known"
 NOTE = "A difference between two estimates is not the effect of a treatment."
 PRODUCT_NOTE = "Products were not randomised; the difference is not a treatment effect."
 _MEASURED_GROUPS = frozenset({"inflammation", "blood counts", "organ function"})
@@ -56,11 +62,60 @@ def read_what_if(given: Any, *, with_product: bool) -> tuple[dict[str, Any], dic
                     "notes": notes}  # fmt: skip
 
 
-def _title(changes: Iterable[str]) -> str:
-    planned = {name in _PLANNED | {"product"} for name in changes}
-    if len(planned) > 1:
-        return MEASURED_AND_PLANNED
-    return PLANNED if planned == {True} else MEASURED
+def _title(changes: Mapping[str, Any]) -> str:
+    planned = frozenset(name in _PLANNED | {"product"} for name in changes)
+    known = {value not in (None, UNKNOWN) for value in changes.values()}
+    if len(known) > 1:
+        return PARTLY_KNOWN
+    return (_TITLES if known == {True} else _TITLES_OF_NOTHING)[planned]
+
+
+_TITLES = {
+    frozenset({False}): MEASURED,
+    frozenset({True}): PLANNED,
+    frozenset({False, True}): MEASURED_AND_PLANNED,
+}
+_TITLES_OF_NOTHING = {
+    frozenset({False}): NOT_MEASURED,
+    frozenset({True}): NOT_PLANNED,
+    frozenset({False, True}): NEITHER,
+}
+
+
+def without_effect(changes: Mapping[str, Any], inputs: Inputs, burden: str | None) -> list[str]:
+    """Return a sentence for each change that cannot move a risk, because no model reads it.
+
+    Parameters
+    ----------
+    inputs
+        What the models read.
+    burden
+        The one measure of tumour burden that they read of this patient, if any.
+    """
+    said = []
+    for name, value in changes.items():
+        if name in inputs.always:
+            continue
+        label = PREDICTORS[name].label
+        if name not in inputs.as_burden:
+            said.append(f"{label}: no model reads it, so that this change moves no risk.")
+        elif name != burden and (value not in (None, UNKNOWN) or _is_less_than(name, burden)):
+            said.append(
+                f"{label}: not read, {_instead(burden)}, so that this change moves no risk."
+            )
+    return said
+
+
+def _is_less_than(name: str, burden: str | None) -> bool:
+    """Tell whether a measure would not be read beside the one that is, were it given."""
+    better = (names[: names.index(burden)] for names in SOURCES.values() if burden in names)
+    return burden is not None and not any(name in names for names in better)
+
+
+def _instead(burden: str | None) -> str:
+    if burden is None:
+        return "for it is no measure of tumour burden in this disease"
+    return f"for tumour burden is read from another measure ({PREDICTORS[burden].label})"
 
 
 def _not_editable(changes: dict[str, Any], editable: frozenset[str]) -> list[Problem]:

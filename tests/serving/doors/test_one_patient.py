@@ -15,7 +15,11 @@ from serving.doors.what_if import (
     EDITABLE,
     MEASURED,
     MEASURED_AND_PLANNED,
+    NEITHER,
+    NOT_MEASURED,
+    NOT_PLANNED,
     NOTE,
+    PARTLY_KNOWN,
     PLANNED,
     PRODUCT_NOTE,
 )
@@ -90,6 +94,61 @@ def test_a_plan_is_not_spoken_of_as_measured(
 ) -> None:
     answer = client.post("/v1/what-if", json={"patient": patient, "changes": changes}).json()
     assert answer["what_if"]["title"] == title
+
+
+NO_CRP = {"crp": None}
+CRP = {"crp": {"value": 10, "unit": "mg/L"}}
+NO_PLAN = {"crs_prophylaxis": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "title"),
+    [
+        (NO_CRP, NOT_MEASURED),
+        ({"bulky_disease": "unknown"}, NOT_MEASURED),
+        (NO_PLAN, NOT_PLANNED),
+        (NO_CRP | NO_PLAN, NEITHER),
+        (CRP | NO_PLAN, PARTLY_KNOWN),
+        ({"ferritin": None} | CRP, PARTLY_KNOWN),
+    ],
+)
+def test_what_is_taken_away_is_not_spoken_of_as_measured_again(
+    client: TestClient, patient: Body, changes: Body, title: str
+) -> None:
+    answer = client.post("/v1/what-if", json={"patient": patient, "changes": changes}).json()
+    assert answer["what_if"]["title"] == title
+    missing = {one["predictor"] for one in answer["missing"]}
+    assert {name for name, value in changes.items() if value is None} <= missing
+
+
+SPD = {"spd": {"value": 20, "unit": "cm2"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "changes", "said"),
+    [
+        ({}, SPD, "tumour burden is read from another measure (Total metabolic tumour volume)"),
+        (SPD, {"spd": None}, "read from another measure (Total metabolic tumour volume)"),
+        ({}, {"marrow_blast": {"value": 9, "unit": "%"}}, "(Total metabolic tumour volume)"),
+        ({"mtv": None}, {"marrow_blast": {"value": 9, "unit": "%"}}, "in this disease"),
+        ({}, {"il6": {"value": 9, "unit": "pg/mL"}}, "no model reads it"),
+        ({"mtv": None}, SPD, ""),
+        (SPD, {"mtv": None}, ""),
+        ({}, {"mtv": {"value": 99, "unit": "mL"}}, ""),
+        ({}, {"mtv": None}, ""),
+        ({}, CRP, ""),
+    ],
+)
+def test_a_change_that_moves_no_risk_is_told_and_no_other(
+    client: TestClient, patient: Body, given: Body, changes: Body, said: str
+) -> None:
+    before = client.post("/v1/assess", json=patient | given).json()
+    sent = {"patient": patient | given, "changes": changes}
+    after = client.post("/v1/what-if", json=sent).json()
+    risks = [[one.get("risk") for one in answer["outcomes"]] for answer in (before, after)]
+    notes = after["what_if"]["notes"]
+    assert (risks[0] == risks[1]) == (len(notes) == 2) == bool(said)
+    assert said in notes[-1]
 
 
 @pytest.mark.parametrize("name", ["age", "sex", "disease", "ldh_uln", "neuro_comorbidity", "ecog"])
