@@ -21,7 +21,11 @@ class Status(StrEnum):
 
 
 class CautionCode(StrEnum):
-    """Why an answer needs care; a closed list that callers may build on."""
+    """Why an answer needs care.
+
+    The list may grow: a code that a caller does not know is a caution like any other, and its text
+    says why.
+    """
 
     SOFT_LIMIT = "soft_limit"
     OLD_VALUE = "old_value"

@@ -4,19 +4,34 @@ BentoML's document is replaced: it is labelled 3.0 but uses 3.1 constructs, and 
 nor 503.
 """
 
+from dataclasses import replace
 from functools import cache
-from http import HTTPStatus
 from typing import Any
 
-from serving.doors.problem import MEDIA_TYPE
-from serving.doors.visit import BRIEF_JSON
+from serving.api_keys import Scope
+from serving.doors.batch import MOST_BATCH_BYTES
+from serving.doors.fhir import MOST_BUNDLE_BYTES
+from serving.doors.problem import problem_document
+from serving.doors.visit import BRIEF_JSON, JSON, NDJSON
 from serving.fhir.names import FHIR_JSON
 from serving.openapi_fhir import EXAMPLE_BUNDLE, EXAMPLE_PARAMETERS
+from serving.openapi_refusals import (
+    ALWAYS,
+    GUARDED,
+    HEADS,
+    MANY_PATIENTS,
+    ONE_BUNDLE,
+    ONE_PATIENT,
+    WITH_BODY,
+    Asked,
+    unread_batch,
+    unread_bundle,
+    unread_outcome,
+    unread_patient,
+)
 from serving.openapi_schemas import reference, schemas
 
-API_VERSION = "1.5.0"
-_JSON = "application/json"
-_NDJSON = "application/x-ndjson"
+API_VERSION = "1.6.0"
 
 EXAMPLE_PATIENT: dict[str, Any] = {
     "product": "axicabtagene_ciloleucel",
@@ -45,36 +60,21 @@ EXAMPLE_OUTCOME: dict[str, Any] = {
     "follow_up_days": 28,
 }
 _EXAMPLE_CHANGES = {"crp": {"value": 20, "unit": "mg/L"}}
-_EXAMPLE_PROBLEM = {
-    "type": "about:blank",
-    "title": "Unprocessable Entity",
-    "status": 422,
-    "code": "unprocessable_entity",
-    "detail": "1 problem(s); nothing was assessed",
-    "problems": [
-        {
-            "field": "crp",
-            "code": "unknown_unit",
-            "message": "give one of the accepted units",
-            "accepted": ["mg/L", "mg/dL"],
-        }
-    ],
-}
+_UNREAD = unread_patient(EXAMPLE_PATIENT, "nothing was assessed")
+_ITEM = {"item": 0, "status": 422, "problem": problem_document(_UNREAD)}
 _EXAMPLES: dict[str, Any] = {
-    "Problem": _EXAMPLE_PROBLEM,
     "OutcomeKept": {
         "assessment_id": EXAMPLE_OUTCOME["assessment_id"],
         "outcome_id": "01a20595-05fe-7214-9608-823d337093f3",
         "recorded_at": "2026-03-30T08:15:00.000+00:00",
     },
     "Validated": {"valid": True, "values": [{"predictor": "crp", "value": 84.0, "unit": "mg/L"}]},
-    "BriefBatchAnswer": {"items": [{"item": 0, "status": 422, "problem": _EXAMPLE_PROBLEM}]},
-    "BatchAnswer": {"items": [{"item": 0, "status": 422, "problem": _EXAMPLE_PROBLEM}]},
+    "BriefBatchAnswer": {"items": [_ITEM]},
+    "BatchAnswer": {"items": [_ITEM]},
     "Alive": {"alive": True},
 }
-_GUARDED = (401, 403, 429, 503)
-_WITH_BODY = (408, 413, 415, 422)
-_ALWAYS = (400, 500, 504)
+_OPEN = Asked(method="GET")
+_OF_A_PATIENT = Asked(method="POST", media_types=(JSON,), unread=_UNREAD)
 
 
 @cache
@@ -86,7 +86,10 @@ def openapi_document() -> dict[str, Any]:
             "title": "CAR-T pre-infusion risk",
             "version": API_VERSION,
             "description": "Risk of severe CRS and severe ICANS before infusion. "
-            "Research use only; not for clinical decisions.",
+            f"Research use only; not for clinical decisions. {HEADS} "
+            "Within v1 an answer may gain fields, and every list of words in it but a status may "
+            "gain words: pass over a field that you do not know, and treat an unknown caution "
+            "like any other.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
@@ -99,7 +102,9 @@ def openapi_document() -> dict[str, Any]:
             "/v1/outcomes": {"post": _outcomes()},
             "/v1/assessments/{id}": {"get": _look_up()},
             "/v1/predictors": {"get": _get("listPredictors", "The data contract", "Predictors")},
-            "/v1/model": {"get": _get("describeModels", "The models in service", "Models", 503)},
+            "/v1/model": {
+                "get": _get("describeModels", "The models in service", "Models", _MODELS)
+            },
             "/v1/model/history": {"get": _history()},
             "/fhir/$assess": {"post": _fhir_assess()},
             "/fhir/metadata": {"get": _fhir_metadata()},
@@ -107,7 +112,10 @@ def openapi_document() -> dict[str, Any]:
             "/livez": {"get": _get("livez", "The process answers", "Alive")},
             "/readyz": {
                 "get": _get(
-                    "readyz", "Every model was verified, and the log can be written", "Ready", 503
+                    "readyz",
+                    "Every model was verified, and the log can be written",
+                    "Ready",
+                    _MODELS,
                 )
             },
             "/metrics": {"get": _metrics()},
@@ -124,6 +132,7 @@ _SECURITY: dict[str, Any] = {
         "configured issuer. Scopes: assess, outcomes, admin.",
     }
 }
+_MODELS = replace(_OPEN, needs_model=True)
 _ID: dict[str, Any] = {
     "name": "id",
     "in": "path",
@@ -134,12 +143,12 @@ _ID: dict[str, Any] = {
 
 
 def _assess() -> dict[str, Any]:
-    body = {_JSON: _content("Patient", EXAMPLE_PATIENT)}
+    body = _body(ONE_PATIENT, {JSON: _content("Patient", EXAMPLE_PATIENT)})
     return _post("assess", "Assess one patient", body, _ok("An answer; read its status first"))
 
 
 def _assess_briefly() -> dict[str, Any]:
-    body = {_JSON: _content("Patient", EXAMPLE_PATIENT)}
+    body = _body(ONE_PATIENT, {JSON: _content("Patient", EXAMPLE_PATIENT)})
     ok = _ok("The numbers alone; read the status first", "BriefAssessment")
     return _post("assessBrief", "Assess one patient, answered in numbers alone", body, ok)
 
@@ -155,29 +164,38 @@ def _batch_in_brief() -> dict[str, Any]:
 
 
 def _of_many(name: str, summary: str, answer: str, item: str) -> dict[str, Any]:
-    body = {
-        _JSON: _content("Batch", {"items": [EXAMPLE_PATIENT]}),
-        _NDJSON: {"schema": {"type": "string", "description": "one Patient a line"}},
+    content = {
+        JSON: _content("Batch", {"items": [EXAMPLE_PATIENT]}),
+        NDJSON: {"schema": {"type": "string", "description": "one Patient a line"}},
     }
     ok = {
         "description": "A status for each item, in their order",
         "content": {
-            _JSON: _content(answer),
-            _NDJSON: {"schema": {"type": "string", "description": f"one {item} a line"}},
+            JSON: _content(answer),
+            NDJSON: {"schema": {"type": "string", "description": f"one {item} a line"}},
         },
     }
-    return _post(name, summary, body, ok)
+    asked = Asked(
+        method="POST",
+        media_types=(JSON, NDJSON),
+        most_bytes=MOST_BATCH_BYTES,
+        unread=unread_batch(),
+    )
+    return _post(name, summary, _body(MANY_PATIENTS, content), ok, asked)
 
 
 def _validate() -> dict[str, Any]:
-    body = {_JSON: _content("Patient", EXAMPLE_PATIENT)}
+    body = _body(ONE_PATIENT, {JSON: _content("Patient", EXAMPLE_PATIENT)})
     ok = _ok("Nothing is wrong with it; nothing was computed or kept", "Validated")
-    return _post("validate", "Check one patient without assessing", body, ok)
+    asked = replace(
+        _OF_A_PATIENT, unread=unread_patient(EXAMPLE_PATIENT, "nothing would be assessed")
+    )
+    return _post("validate", "Check one patient without assessing", body, ok, asked)
 
 
 def _what_if() -> dict[str, Any]:
     example = {"patient": EXAMPLE_PATIENT, "changes": _EXAMPLE_CHANGES}
-    body = {_JSON: _content("WhatIf", example)}
+    body = _body(ONE_PATIENT, {JSON: _content("WhatIf", example)})
     ok = _ok("The answer if the values were re-measured, or the treatment planned, as given")
     return _post(
         "whatIf", "Assess one patient with some inputs re-measured or planned otherwise", body, ok
@@ -185,8 +203,10 @@ def _what_if() -> dict[str, Any]:
 
 
 def _outcomes() -> dict[str, Any]:
-    body = {_JSON: _content("Outcome", EXAMPLE_OUTCOME)}
-    operation = _post("reportOutcome", "Report what happened", body, {}, 404, 410)
+    body = _body(ONE_PATIENT, {JSON: _content("Outcome", EXAMPLE_OUTCOME)})
+    unread = unread_outcome(EXAMPLE_OUTCOME)
+    asked = replace(_OF_A_PATIENT, scope=Scope.OUTCOMES, unread=unread)
+    operation = _post("reportOutcome", "Report what happened", body, {}, asked, 404, 410)
     del operation["responses"]["200"]
     operation["responses"]["201"] = _ok("It was kept", "OutcomeKept")
     return operation
@@ -195,14 +215,15 @@ def _outcomes() -> dict[str, Any]:
 def _look_up() -> dict[str, Any]:
     ok = _ok("The assessment as it was sent, and the outcomes since", "StoredAssessment")
     ok["content"][BRIEF_JSON] = _content("StoredBriefAssessment")
-    refused = _problems(*_GUARDED, *_ALWAYS, 404, 410)
+    refused = _OPEN.refusals(*GUARDED, *ALWAYS, 404, 410)
     summary = "Look one assessment up"
     operation = {"operationId": "lookUp", "summary": summary, "parameters": [_ID]}
     return _guarded(operation | {"responses": {"200": ok} | refused})
 
 
 def _history() -> dict[str, Any]:
-    operation = _get("modelHistory", "What answered when", "History", *_GUARDED)
+    asked = replace(_OPEN, scope=Scope.ADMIN)
+    operation = _get("modelHistory", "What answered when", "History", asked, *GUARDED)
     return _guarded(operation)
 
 
@@ -212,25 +233,25 @@ def _fhir_assess() -> dict[str, Any]:
         "content": {FHIR_JSON: {"schema": reference("FhirAnswer")}},
     }
     summary = "Assess the patient of a FHIR R4 Bundle, sent bare or within Parameters"
-    body = {
+    content = {
         FHIR_JSON: _content("FhirRequest", EXAMPLE_BUNDLE),
-        _JSON: _content("FhirRequest", EXAMPLE_PARAMETERS),
+        JSON: _content("FhirRequest", EXAMPLE_PARAMETERS),
     }
-    return _in_fhir(_post("fhirAssess", summary, body, ok, 406))
+    asked = Asked(
+        method="POST",
+        media_types=(FHIR_JSON, JSON),
+        most_bytes=MOST_BUNDLE_BYTES,
+        unread=unread_bundle(EXAMPLE_BUNDLE),
+        in_fhir=True,
+    )
+    return _post("fhirAssess", summary, _body(ONE_BUNDLE, content), ok, asked, 406)
 
 
 def _fhir_metadata() -> dict[str, Any]:
-    operation = _get("fhirMetadata", "What the FHIR door does", None, 406)
+    asked = replace(_OPEN, in_fhir=True)
+    operation = _get("fhirMetadata", "What the FHIR door does", None, asked, 406)
     content = {FHIR_JSON: _content("CapabilityStatement")}
     operation["responses"]["200"]["content"] = content
-    return _in_fhir(operation)
-
-
-def _in_fhir(operation: dict[str, Any]) -> dict[str, Any]:
-    """Let an operation refuse in the dialect of FHIR."""
-    for status, response in operation["responses"].items():
-        if status != "200":
-            response["content"] = {FHIR_JSON: _content("OperationOutcome")}
     return operation
 
 
@@ -240,21 +261,35 @@ def _metrics() -> dict[str, Any]:
     return operation
 
 
+def _body(description: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "description": description, "content": content}
+
+
 def _post(
-    operation: str, summary: str, body: dict[str, Any], ok: dict[str, Any], *others: int
+    operation: str,
+    summary: str,
+    body: dict[str, Any],
+    ok: dict[str, Any],
+    asked: Asked = _OF_A_PATIENT,
+    *others: int,
 ) -> dict[str, Any]:
+    refused = asked.refusals(*GUARDED, *WITH_BODY, *ALWAYS, *others)
     return _guarded(
         {
             "operationId": operation,
             "summary": summary,
-            "requestBody": {"required": True, "content": body},
-            "responses": {"200": ok} | _problems(*_GUARDED, *_WITH_BODY, *_ALWAYS, *others),
+            "requestBody": body,
+            "responses": {"200": ok} | refused,
         }
     )
 
 
-def _get(operation: str, summary: str, schema: str | None, *problems: int) -> dict[str, Any]:
-    responses = {"200": _ok(summary, schema)} | _problems(*_ALWAYS, *problems)
+def _get(
+    operation: str, summary: str, schema: str | None, asked: Asked = _OPEN, *others: int
+) -> dict[str, Any]:
+    unavailable = (503,) if asked.needs_model else ()
+    refused = asked.refusals(*ALWAYS, *unavailable, *others)
+    responses = {"200": _ok(summary, schema)} | refused
     return {"operationId": operation, "summary": summary, "responses": responses}
 
 
@@ -264,17 +299,7 @@ def _guarded(operation: dict[str, Any]) -> dict[str, Any]:
 
 def _ok(description: str, schema: str | None = "RiskAssessment") -> dict[str, Any]:
     content = _content(schema) if schema else {"schema": {"type": "object"}}
-    return {"description": description, "content": {_JSON: content}}
-
-
-def _problems(*statuses: int) -> dict[str, Any]:
-    return {
-        str(status): {
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: _content("Problem")},
-        }
-        for status in sorted(statuses)
-    }
+    return {"description": description, "content": {JSON: content}}
 
 
 def _content(schema: str, example: Any = None) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """The schemas of what is sent and of what is answered, made from the contract."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from data_schemas.brief_assessment import BriefAssessment
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Predictor, Quantity
-from data_schemas.products import PRODUCT_SPELLINGS
+from data_schemas.products import DISEASES, PRODUCT_SPELLINGS
 from data_schemas.reported_outcome import FIELDS, HIGHEST_GRADE, LONGEST_FOLLOW_UP_DAYS
-from data_schemas.risk_assessment import Record, RiskAssessment
+from data_schemas.risk_assessment import Record, RiskAssessment, Status
 from data_schemas.toxicity_grading import GradingScale
+from data_schemas.unread_values import BELOW_DETECTION, LEAVE_OUT
 from serving.fhir.bundle import TYPES
 from serving.fhir.capability import VERSION
 from serving.fhir.closed_world import READ_FROM_CONDITIONS
@@ -34,8 +36,10 @@ def reference(schema: str) -> Schema:
 def schemas() -> dict[str, Schema]:
     """Return every schema by name."""
     found = _records(RiskAssessment) | _records(BriefAssessment)
-    for schema in found.values():
+    for name, schema in found.items():
         _let_nulls_be_left_out(schema)
+        if name not in _CLOSED_LISTS:
+            _let_it_grow(schema)
     for name in ("RiskAssessment", "BriefAssessment"):
         _begin_with_head(found[name])
     answer = found["RiskAssessment"]
@@ -79,6 +83,27 @@ def _let_nulls_be_left_out(schema: Schema) -> None:
         for name in schema.get("required", ())
         if null not in schema["properties"][name].get("anyOf", ())
     ]
+
+
+_CLOSED_LISTS = frozenset({Status.__name__})
+"""Of the lists of words in an answer, those that do not grow within v1."""
+
+
+def _let_it_grow(schema: Schema) -> None:
+    """Let an answer gain fields and words: a client that checks it goes on working.
+
+    Words of today stand under ``x-extensible-enum``, which says that others may come.
+    """
+    schema.pop("additionalProperties", None)
+    for part in (schema, *_parts(schema)):
+        if "enum" in part:
+            part["x-extensible-enum"] = part.pop("enum")
+
+
+def _parts(schema: Schema) -> Iterator[Schema]:
+    for field in schema.get("properties", {}).values():
+        yield field
+        yield from field.get("anyOf", ())
 
 
 _GRADE: Schema = {"type": "integer", "minimum": 0, "maximum": HIGHEST_GRADE}
@@ -223,7 +248,7 @@ def _patient() -> dict[str, Any]:
 
 
 def _property(name: str, declared: Predictor) -> dict[str, Any]:
-    described: dict[str, Any] = {"title": declared.label, "description": declared.note}
+    described: dict[str, Any] = {"title": declared.label, "description": _description(name)}
     if isinstance(declared, Category):
         words = sorted(PRODUCT_SPELLINGS) if name == "product" else declared.choices
         return described | {"type": "string", "enum": sorted({*words, *declared.choices})}
@@ -234,7 +259,7 @@ def _property(name: str, declared: Predictor) -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["value", "unit"],
         "properties": {
-            "value": {"type": "number"},
+            "value": {"type": "number", "description": _number(declared)},
             "unit": {"type": "string", "examples": list(declared.conversions)},
             "measured_at": {"type": "string", "examples": ["2026-03-09", "2026-03-09T06:40:00Z"]},
         },
@@ -242,3 +267,26 @@ def _property(name: str, declared: Predictor) -> dict[str, Any]:
     if name == "age":
         return described | {"anyOf": [quantity, {"const": "unknown"}]}
     return described | quantity
+
+
+_PRODUCTS = (
+    "names, short names and trade names of this list are taken in any case: Yescarta is yescarta"
+)
+
+
+def _description(name: str) -> str:
+    """Return what the contract notes, and how a word that is not listed is sent."""
+    declared = PREDICTORS[name]
+    said = [declared.note]
+    if name == "product":
+        said.append(_PRODUCTS)
+    elif isinstance(declared, Category) and name not in REQUIRED:
+        said.append("" if "unknown" in declared.choices else LEAVE_OUT)
+    elif name == "disease":
+        said += [f"{word}: {title}" for word, title in DISEASES.items()]
+    return "; ".join(filter(None, said))
+
+
+def _number(declared: Quantity) -> str:
+    """Return how the number of a quantity is sent."""
+    return "a whole number" if declared.whole else BELOW_DETECTION

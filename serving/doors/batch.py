@@ -154,8 +154,13 @@ def _items(given: Any) -> list[Any]:
     items = given.get("items") if isinstance(given, dict) and len(given) == 1 else None
     if isinstance(items, list) and 0 < len(items) <= MOST_ITEMS:
         return items
+    raise not_a_batch()
+
+
+def not_a_batch() -> RequestRefused:
+    """Return the refusal of an object that holds no list of patients, or too many."""
     message = f"send an object whose items are 1 to {MOST_ITEMS} patients; send more as {NDJSON}"
-    raise unreadable(RequestProblems((Problem("items", "not_a_batch", message),)))
+    return unreadable(RequestProblems((Problem("items", "not_a_batch", message),)))
 
 
 def _content(item: Any) -> bytes:

@@ -60,7 +60,13 @@ class Doors:
         # Whoever asks for the head of a page gets what GET would answer; the server cuts the body.
         door = methods.get("GET" if method == "HEAD" else method)
         if door is None:
-            allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
-            detail = f"allowed here: {allowed}"
-            raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers={"allow": allowed})
+            raise not_allowed(methods)
         return door, parameter
+
+
+def not_allowed(methods: Iterable[str]) -> RequestRefused:
+    """Return the refusal of another method than those that an address has a door for."""
+    known = [*methods]
+    allowed = ", ".join([*known, *(["HEAD"] if "GET" in known else [])])
+    detail = f"allowed here: {allowed}"
+    return RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers={"allow": allowed})

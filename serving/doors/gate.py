@@ -147,14 +147,24 @@ class Gate:
         except TimeoutError:
             if visit.body_awaited:
                 raise too_slow() from None
-            detail = f"no answer within {self._deadline_seconds:g} s"
-            raise RequestRefused(HTTPStatus.GATEWAY_TIMEOUT, detail) from None
+            raise too_late(self._deadline_seconds) from None
 
 
 def busy(detail: str, retry_after: int = 1) -> RequestRefused:
     """Return the refusal of a service that will be able to answer soon."""
     headers = {"retry-after": str(retry_after)}
     return RequestRefused(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=headers)
+
+
+def too_late(seconds: float) -> RequestRefused:
+    """Return the refusal of a request that could not be answered in time."""
+    return RequestRefused(HTTPStatus.GATEWAY_TIMEOUT, f"no answer within {seconds:g} s")
+
+
+def failed() -> RequestRefused:
+    """Return the refusal of a request at which the service itself failed."""
+    detail = "the service failed; its log names the place under this request's id"
+    return RequestRefused(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
 def _failure(error: Exception, visit: Visit) -> Response:
@@ -168,6 +178,4 @@ def _failure(error: Exception, visit: Visit) -> Response:
             "at": f"{place.filename.rpartition('/')[2]}:{place.lineno}",
         },
     )
-    detail = "the service failed; its log names the place under this request's id"
-    refusal = RequestRefused(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
-    return refused(refusal, visit.scope["path"])
+    return refused(failed(), visit.scope["path"])

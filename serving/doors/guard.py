@@ -90,9 +90,7 @@ class Guard:
         """
         caller = self._caller(authorization)
         if scope not in caller.scopes:
-            detail = f"this key or token lacks the scope {scope}"
-            challenge = {"www-authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
-            raise RequestRefused(HTTPStatus.FORBIDDEN, detail, headers=challenge)
+            raise lacks_scope(scope)
         self._rate_limit.pass_one(caller.id)
         return caller
 
@@ -114,6 +112,13 @@ def not_recognised() -> RequestRefused:
     detail = "send a valid key or token as `authorization: Bearer ...`"
     challenge = {"www-authenticate": 'Bearer realm="cart-risk"'}
     return RequestRefused(HTTPStatus.UNAUTHORIZED, detail, headers=challenge)
+
+
+def lacks_scope(scope: Scope) -> RequestRefused:
+    """Return the refusal of a caller who may do other things than this one."""
+    detail = f"this key or token lacks the scope {scope}"
+    challenge = {"www-authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+    return RequestRefused(HTTPStatus.FORBIDDEN, detail, headers=challenge)
 
 
 def _changed(key_file: KeyFile) -> tuple[int, int]:

@@ -82,9 +82,9 @@ class Patients:
                 assessment_id, sent.content, request_id=visit.request_id, api_key_id=visit.caller
             )
         except UnknownAssessment:
-            raise _not_found() from None
+            raise not_found() from None
         except ErasedAssessment:
-            raise _erased() from None
+            raise erased() from None
         except LogUnavailable as unavailable:
             raise busy("the outcome could not be kept", unavailable.retry_after) from None
         kept = {"outcome_id": str(receipt.id), "recorded_at": receipt.when.isoformat()}
@@ -99,13 +99,13 @@ class Patients:
         try:
             assessment_id = UUID(visit.parameter)
         except ValueError:
-            raise _not_found() from None
+            raise not_found() from None
         try:
             stored = await self._log.read(assessment_id)
         except UnknownAssessment:
-            raise _not_found() from None
+            raise not_found() from None
         except ErasedAssessment:
-            raise _erased() from None
+            raise erased() from None
         except LogUnavailable as unavailable:
             raise busy("the log cannot be read", unavailable.retry_after) from None
         except LogRefused:
@@ -134,9 +134,11 @@ def _values(patient: PatientRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _not_found() -> RequestRefused:
+def not_found() -> RequestRefused:
+    """Return the refusal of an id that no assessment has."""
     return RequestRefused(HTTPStatus.NOT_FOUND, "no assessment has this id")
 
 
-def _erased() -> RequestRefused:
+def erased() -> RequestRefused:
+    """Return the refusal of an assessment that was erased."""
     return RequestRefused(HTTPStatus.GONE, "what this assessment said was erased")

@@ -45,9 +45,12 @@ class RateLimit:
         bucket.tokens = min(self._burst, bucket.tokens + gained)
         bucket.filled_at = now
         if bucket.tokens < 1:
-            wait = str(ceil((1 - bucket.tokens) / self._per_second))
-            detail = f"more than {self._per_second:g} requests a second with this key"
-            raise RequestRefused(
-                HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"retry-after": wait}
-            )
+            raise asked_too_often(self._per_second, ceil((1 - bucket.tokens) / self._per_second))
         bucket.tokens -= 1
+
+
+def asked_too_often(per_second: float, retry_after: int) -> RequestRefused:
+    """Return the refusal of a caller who asks more often than is allowed."""
+    detail = f"more than {per_second:g} requests a second with this key"
+    headers = {"retry-after": str(retry_after)}
+    return RequestRefused(HTTPStatus.TOO_MANY_REQUESTS, detail, headers=headers)

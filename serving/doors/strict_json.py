@@ -25,8 +25,13 @@ def read_json(content: bytes) -> Any:
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=_each_name_once)
     except (ValueError, RecursionError):
-        detail = "the body is not JSON in which each name stands once"
-        raise RequestRefused(HTTPStatus.BAD_REQUEST, detail) from None
+        raise not_json() from None
+
+
+def not_json() -> RequestRefused:
+    """Return the refusal of a body that is no JSON, or could be read in two ways."""
+    detail = "the body is not JSON in which each name stands once"
+    return RequestRefused(HTTPStatus.BAD_REQUEST, detail)
 
 
 def _plain_patient(content: bytes) -> dict[str, Any] | None:

@@ -24,5 +24,10 @@ def refuse_unread_body(visit: Visit) -> None:
     has_body = b"transfer-encoding" in sent or sent.get(b"content-length", b"0") != b"0"
     # Of several headers ``connection`` any would count, so none of them is looked at.
     if b"upgrade" in sent and has_body:
-        detail = "send a body without the header upgrade, as plain HTTP/1.1: it was not read"
-        raise RequestRefused(HTTPStatus.BAD_REQUEST, detail, headers={"connection": "close"})
+        raise not_read()
+
+
+def not_read() -> RequestRefused:
+    """Return the refusal that ends the connection."""
+    detail = "send a body without the header upgrade, as plain HTTP/1.1: it was not read"
+    return RequestRefused(HTTPStatus.BAD_REQUEST, detail, headers={"connection": "close"})

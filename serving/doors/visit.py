@@ -75,8 +75,7 @@ class Visit:
         media_type, *parameters = (part.strip().lower() for part in sent.split(";"))
         charsets = [p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")]
         if media_type not in accepted or set(charsets) - {"utf-8", "utf8"}:
-            detail = f"send the body as {' or '.join(accepted)}, in UTF-8"
-            raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
+            raise unsupported(accepted)
         return media_type
 
     def _content_codings(self) -> set[str]:
@@ -128,6 +127,12 @@ class Visit:
                 return await self.receive()
         except TimeoutError:
             raise too_slow() from None
+
+
+def unsupported(accepted: tuple[str, ...]) -> RequestRefused:
+    """Return the refusal of a body in another media type, or not in UTF-8."""
+    detail = f"send the body as {' or '.join(accepted)}, in UTF-8"
+    return RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
 
 
 def too_slow() -> RequestRefused:

@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
+from data_schemas.risk_assessment import Status
 from serving.openapi import API_VERSION, openapi_document
 from tests.running_service import ROOT
 
 RELEASED = json.loads((ROOT / "docs/api/openapi-v1.json").read_text("utf-8"))
 TODAY = json.loads(json.dumps(openapi_document()))
+OPEN = "x-extensible-enum"
+"""Words of today of a list in an answer that may grow."""
+STATUSES = [status.value for status in Status]
 Document = dict[str, Any]
 
 
@@ -72,9 +76,10 @@ class Comparison:
         for kind in ("type", "const", "format"):
             if was.get(kind) != now.get(kind):
                 yield f"{where}: {kind} changed"
-        lost = set(map(str, was.get("enum", []))) - set(map(str, now.get("enum", [])))
-        if lost and (self.sent or "enum" not in now):
-            yield f"{where}: words are gone"
+        yield from self._words(where, was, now)
+        is_closed = now.get("additionalProperties") is False
+        if is_closed and was.get("additionalProperties") is not False:
+            yield f"{where}: further fields are forbidden"
         yield from self._names(where, was, now)
         if "items" in was:
             yield from self.schemas(f"{where}[]", was["items"], now.get("items", {}))
@@ -82,6 +87,17 @@ class Comparison:
             zip(was.get("anyOf", []), now.get("anyOf", []), strict=False)
         ):
             yield from self.schemas(f"{where}|{i}", one, other)
+
+    def _words(self, where: str, was: Document, now: Document) -> Iterator[str]:
+        """A list in an answer may be opened, for it may grow; that of the statuses may not."""
+        listed = set(map(str, was.get("enum", was.get(OPEN, []))))
+        known = set(map(str, now.get("enum", [] if self.sent else now.get(OPEN, []))))
+        if listed - known and (self.sent or not known):
+            yield f"{where}: words are gone"
+        if "enum" in was and "enum" not in now and set(STATUSES) == listed:
+            yield f"{where}: a closed list was opened"
+        if OPEN in was and OPEN not in now:
+            yield f"{where}: an open list was closed"
 
     def _any(self, where: str, was: Document, now: list[Document]) -> Iterator[str]:
         """What was accepted is still accepted if one of the alternatives accepts it."""
@@ -148,6 +164,15 @@ def planted(change: str) -> Document:
         body = document["paths"]["/v1/validate"]["post"]["requestBody"]["content"]
         others = [{"$ref": f"#/components/schemas/{name}"} for name in ("Outcome", "Batch")]
         body["application/json"]["schema"] = {"anyOf": others}
+    elif change == "closed":
+        schemas["Problem"]["additionalProperties"] = False
+    elif change == "opened":
+        schemas["Status"][OPEN] = schemas["Status"].pop("enum")
+    elif change == "not one word left":
+        del schemas["CautionCode"]["enum"]
+    elif change == "sent list opened":
+        disease = schemas["Patient"]["properties"]["disease"]
+        disease[OPEN] = disease.pop("enum")
     elif change == "key":
         document["paths"]["/v1/predictors"]["get"]["security"] = [{"key": []}]
     return document
@@ -162,6 +187,10 @@ CHANGES = (
     "type",
     "required",
     "word",
+    "closed",
+    "opened",
+    "not one word left",
+    "sent list opened",
 )
 
 
@@ -178,6 +207,10 @@ def test_additions_break_nobody() -> None:
     schemas["RiskAssessment"]["properties"]["more"] = {"type": "string"}
     schemas["RiskAssessment"]["required"].append("more")
     schemas["CautionCode"]["enum"].append("more")
+    for schema in (schemas["RiskAssessment"], schemas["Caution"]):
+        del schema["additionalProperties"]
+    direction = schemas["Reason"]["properties"]["direction"]
+    direction[OPEN] = direction.pop("enum")
     body = more["paths"]["/v1/validate"]["post"]["requestBody"]["content"]["application/json"]
     body["schema"] = {"anyOf": [{"$ref": "#/components/schemas/Batch"}, body["schema"]]}
     assert breaks(RELEASED, more) == []

@@ -1,22 +1,30 @@
 """The published document is valid, and what the service takes and gives conforms to it."""
 
 import json
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+from starlette.testclient import TestClient
 
 from data_schemas.patient_request import RequestProblems, read_patient
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Flag, Quantity
 from data_schemas.risk_assessment import CautionCode, Status
 from serving.assess import assess
-from serving.openapi import EXAMPLE_PATIENT, openapi_document
+from serving.doors.batch import MOST_ITEMS, MOST_LINE_BYTES
+from serving.openapi import EXAMPLE_OUTCOME, EXAMPLE_PATIENT, openapi_document
+from serving.openapi_fhir import EXAMPLE_BUNDLE
 from serving.ward import Ward
 from tests.conftest import Body
+from tests.serving.at_the_door import client_of
 
 DOCUMENT = openapi_document()
 HEAD = {
@@ -102,7 +110,150 @@ def test_an_answer_without_its_status_would_be_noticed(patient: Body, ward: Ward
     assert violations("RiskAssessment", sent)
 
 
-def test_the_closed_lists_are_published() -> None:
+def test_the_lists_of_words_are_published_and_only_that_of_statuses_is_closed() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     assert schemas["Status"]["enum"] == [status.value for status in Status]
-    assert schemas["CautionCode"]["enum"] == [code.value for code in CautionCode]
+    codes = schemas["CautionCode"]
+    assert codes["x-extensible-enum"] == [code.value for code in CautionCode]
+    assert (codes["type"], "enum" in codes) == ("string", False)
+    assert "closed" not in codes["description"]
+
+
+def test_a_client_that_checks_an_answer_takes_the_fields_and_words_of_a_later_release(
+    patient: Body, ward: Ward
+) -> None:
+    answer = assess(read_patient(patient | {"ldh_uln": None}), ward.artefacts, ward.evidence)
+    later = HEAD | answer.model_dump(mode="json", exclude_none=True)
+    for part in (later, later["cautions"][0], later["outcomes"][0], later["values_used"][0]):
+        part["more"] = 1
+    later["cautions"][0]["code"] = later["outcomes"][0]["comparison"] = "another"
+    assert violations("RiskAssessment", later) == []
+    later["status"] = "another"
+    assert len(violations("RiskAssessment", later)) == 1
+
+
+def reached(schema: Any) -> Iterator[dict[str, Any]]:
+    """A schema and all within it, also by name."""
+    if isinstance(schema, list):
+        for one in schema:
+            yield from reached(one)
+    elif isinstance(schema, dict):
+        yield schema
+        if "$ref" in schema:
+            yield from reached(DOCUMENT["components"]["schemas"][schema["$ref"].split("/")[-1]])
+        for one in schema.values():
+            yield from reached(one)
+
+
+def test_what_is_answered_may_grow_and_what_is_sent_is_closed() -> None:
+    for path in DOCUMENT["paths"].values():
+        for operation in path.values():
+            answered = list(reached(operation["responses"]))
+            assert not [s for s in answered if s.get("additionalProperties") is False]
+    for name in ("Patient", "Batch", "WhatIf", "Outcome"):
+        assert DOCUMENT["components"]["schemas"][name]["additionalProperties"] is False
+
+
+def examples() -> Iterator[tuple[str, str, int, dict[str, Any]]]:
+    """Method, path, status and example of every refusal."""
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                for content in response["content"].values() if status > "3" else ():
+                    yield method.upper(), path, int(status), content["example"]
+
+
+def test_every_refusal_has_an_example_of_its_own_status() -> None:
+    found = list(examples())
+    assert {status for _, _, status, _ in found} >= {400, 401, 403, 404, 405, 406, 413, 422, 503}
+    for _, path, status, example in found:
+        if path.startswith("/fhir/"):
+            assert violations("OperationOutcome", example) == []
+        else:
+            assert violations("Problem", example) == []
+            said = (example["status"], example["title"], example["code"])
+            assert said == (status, HTTPStatus(status).phrase, HTTPStatus(status).name.lower())
+            assert bool(example["problems"]) == (status == 422)
+
+
+NOBODY = "01a20595-05f6-710d-abc4-280aa77dad40"
+IN_MOLES = {"crp": {"value": 8.4, "unit": "mmol/L"}}
+BROKEN: dict[str, Any] = {
+    "/v1/assess/batch": {},
+    "/v1/assess/batch/brief": {},
+    "/v1/what-if": {"patient": EXAMPLE_PATIENT, "changes": IN_MOLES},
+    "/v1/outcomes": {n: v for n, v in EXAMPLE_OUTCOME.items() if n != "follow_up_days"},
+    "/fhir/$assess": {**EXAMPLE_BUNDLE, "entry": EXAMPLE_BUNDLE["entry"][1:]},
+}
+
+
+def asked(client: TestClient, method: str, path: str, status: int) -> httpx.Response | None:
+    """Ask so that a status is answered; None of those that no request brings about."""
+    path, headers, content = path.replace("{id}", NOBODY), dict[str, str](), b""
+    if method == "POST":
+        content = orjson.dumps(BROKEN.get(path, EXAMPLE_PATIENT | IN_MOLES))
+    if status == 400:
+        headers, content = ({}, b"{") if method == "POST" else ({"upgrade": "h2c"}, b"x")
+    elif status == 401:
+        headers = {"authorization": ""}
+    elif status == 404 and path == "/v1/outcomes":
+        content = orjson.dumps(EXAMPLE_OUTCOME | {"assessment_id": NOBODY})
+    elif status == 405:
+        method = "DELETE"
+    elif status == 406:
+        headers = {"accept": "text/html"}
+    elif status == 413:
+        content = b" " * (32 * 1024 * 1024 + 1)
+    elif status == 415:
+        headers = {"content-type": "text/csv"}
+    elif status not in (403, 404, 422):
+        return None
+    return client.request(method, path, content=content, headers=headers)
+
+
+def test_an_example_of_a_refusal_is_what_the_service_answers(ward: Ward) -> None:
+    compared = 0
+    with client_of(ward) as able, client_of(ward, scopes=()) as unable:
+        for method, path, status, example in examples():
+            answer = asked(unable if status == 403 else able, method, path, status)
+            if answer is None:
+                continue
+            assert (answer.status_code, answer.json()) == (status, example), (method, path)
+            compared += 1
+    assert compared > 80
+
+
+def test_the_limits_of_a_body_are_said() -> None:
+    """What is said is what is refused: see the examples of 413."""
+    for path, operations in DOCUMENT["paths"].items():
+        for operation in operations.values():
+            if "requestBody" not in operation:
+                continue
+            said = operation["requestBody"]["description"].replace(",", "")
+            (refusal,) = operation["responses"]["413"]["content"].values()
+            limit = re.search(r"(\d+) bytes", orjson.dumps(refusal["example"]).decode())
+            assert limit is not None
+            assert f"{limit[1]} bytes" in said
+            if "batch" in path:
+                assert f"{MOST_ITEMS} patients" in said
+                assert f"{MOST_LINE_BYTES} bytes" in said
+    assert "431" in DOCUMENT["info"]["description"]
+
+
+def test_how_a_value_is_sent_is_said_beside_it() -> None:
+    properties = DOCUMENT["components"]["schemas"]["Patient"]["properties"]
+    assert "half of the limit" in properties["crp"]["properties"]["value"]["description"]
+    assert "half" not in properties["ecog"]["properties"]["value"]["description"]
+    assert "leave the field out" in properties["ld_regimen"]["description"]
+    assert "leave the field out" not in properties["sex"]["description"]
+    assert "Yescarta" in properties["product"]["description"]
+    assert "MM: multiple myeloma" in properties["disease"]["description"]
+
+
+@pytest.mark.parametrize("spelling", ["Yescarta", "YESCARTA", "Axi-Cel", "yescarta"])
+def test_a_product_is_taken_in_any_case_and_listed_in_small_letters(
+    spelling: str, patient: Body
+) -> None:
+    read = read_patient(patient | {"product": spelling})
+    assert read.values["product"] == "axicabtagene_ciloleucel"
+    assert violations("Patient", patient | {"product": spelling.lower()}) == []
