@@ -156,6 +156,13 @@ PRODUCT_SPELLINGS: dict[str, str] = {
 } | {"other": "other"}
 
 
+WORD_LABELS: dict[str, dict[str, str]] = {
+    "product": {name: product.label for name, product in PRODUCTS.items()},
+    "disease": DISEASES,
+}
+"""What people call the words of a predictor, where that is not the word itself."""
+
+
 def scope_problem(product: str, disease: str, age_years: float | None) -> str | None:
     """Return why a patient lies outside what a product is given for, or None.
 

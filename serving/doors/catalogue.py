@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Declared, Quantity
+from data_schemas.products import WORD_LABELS
 from serving.assess import model_statement
 from serving.assessment_log.log import AssessmentLog
 from serving.doors.gate import busy
@@ -104,7 +105,8 @@ def _describe(name: str, declared: Declared, used: bool) -> dict[str, Any]:
             "columns": declared.columns(name),
         }
     if isinstance(declared, Category):
-        return described | {"kind": "category", "choices": declared.choices}
+        labels = WORD_LABELS.get(name, {})
+        return described | {"kind": "category", "choices": declared.choices, "labels": labels}
     return described | {"kind": "flag", "choices": ["yes", "no", "unknown"]}
 
 

@@ -10,15 +10,6 @@ const BURDEN = {
   MM: ["marrow_plasma_cell", "involved_flc", "m_protein"],
 };
 const MEASURES = [...NODAL, ...BURDEN.B_ALL, ...BURDEN.MM];
-const SHORT = {
-  tisagenlecleucel: "tisa-cel", axicabtagene_ciloleucel: "axi-cel",
-  brexucabtagene_autoleucel: "brexu-cel", lisocabtagene_maraleucel: "liso-cel",
-  idecabtagene_vicleucel: "ide-cel", ciltacabtagene_autoleucel: "cilta-cel",
-  obecabtagene_autoleucel: "obe-cel", relmacabtagene_autoleucel: "relma-cel",
-  equecabtagene_autoleucel: "eque-cel", zevorcabtagene_autoleucel: "zevor-cel",
-  inaticabtagene_autoleucel: "inati-cel", talicabtagene_autoleucel: "tali-cel",
-  varnimcabtagene_autoleucel: "var-cel",
-};
 const STATUS = {
   ok: "An estimate is possible",
   caution: "An estimate is possible, with caution",
@@ -30,6 +21,8 @@ const COMPARED = { above: "Above", near: "Cannot be distinguished from", below: 
 const byId = (id) => document.getElementById(id);
 const form = byId("form");
 let predictors = new Map();
+/** What products are called, by name. */
+let short = {};
 /** The body whose answer is shown, to tell when the form has moved on from it. */
 let assessed = null;
 
@@ -88,7 +81,7 @@ function signed(logOdds) {
 const number = (value, digits = 4) =>
   String(Math.abs(value) < 1000 ? Number(value.toPrecision(digits)) : Math.round(value));
 const spaced = (word) => String(word).replace("B_", "B-").replace("L_S", "L/S").replaceAll("_", " ");
-const named = (word) => SHORT[word] ?? spaced(word);
+const named = (word) => short[word] ?? spaced(word);
 const labelOf = (name) => predictors.get(name).label;
 const raised = (text) => text.replace(/10\*(\d)/g, (_, power) => `10${"⁰¹²³⁴⁵⁶⁷⁸⁹"[power]}`);
 
@@ -164,21 +157,43 @@ function units({ name, label, unit, accepted_units: accepted }) {
     { id: `unit-${name}`, "aria-label": `Unit of ${label}`, tabindex }, options);
 }
 
-function choices({ required, choices: words }) {
+/** Of diseases the code comes first, in the order of the alphabet: that is what is typed. */
+function choices({ name, required, choices: words, labels = {} }) {
   const known = words.filter((word) => word !== "unknown");
-  const title = (word) => word in SHORT ? `${SHORT[word]} (${spaced(word)})` : spaced(word);
+  const title = (word) => {
+    const both = [spaced(word), labels[word]];
+    if (name === "product") both.reverse();
+    return labels[word] ? `${both[0]} (${both[1]})` : spaced(word);
+  };
+  if (name === "disease") {
+    known.sort((a, b) => (a === "other") - (b === "other") || a.localeCompare(b));
+  }
   return [make("option", { value: "" }, required ? "choose" : "unknown"),
     ...known.map((word) => make("option", { value: word }, title(word)))];
 }
 
-/** Read the form. What is no number goes out as null, and the service says which field it was. */
+let [typed, typedAt] = ["", 0];
+
+/** Browsers take a letter typed twice as "the next one with it": MM would be any disease with M. */
+function typeCode(event) {
+  const { target, timeStamp, key } = event;
+  typed = (timeStamp - typedAt < 1000 ? typed : "") + key.toUpperCase();
+  typedAt = timeStamp;
+  if (!predictors.get("disease").choices.includes(typed)) return;
+  event.preventDefault();
+  target.value = typed;
+  fitToDisease();
+  markIfStale();
+}
+
+/** Read the form. What is no number goes out as it is, and the service says what to write. */
 function readForm() {
   const body = {};
   for (const [name, { kind }] of predictors) {
     const given = byId(`field-${name}`).value.trim();
     if (byId(`row-${name}`).hidden || !given) continue;
-    body[name] = kind === "quantity"
-      ? { value: Number(given), unit: byId(`unit-${name}`).value } : given;
+    const value = Number.isFinite(Number(given)) ? Number(given) : given;
+    body[name] = kind === "quantity" ? { value, unit: byId(`unit-${name}`).value } : given;
   }
   return JSON.stringify(body);
 }
@@ -421,13 +436,13 @@ function valuesUsed(answer) {
   const weight = (used) => !!cautionOf(used.predictor) * 4 + used.converted * 2 + used.used_by_model;
   const worstFirst = answer.values_used.toSorted((one, other) => weight(other) - weight(one));
   const rows = worstFirst.map((used) => [
-    used.label, valueWords(used),
+    used.label, make("div", valueWords(used), make("div.flag", cautionOf(used.predictor))),
     used.converted ? `${number(used.sent_value)} ${unitWords(used.sent_unit)}` : "",
-    used.used_by_model ? "yes" : "no", make("span.flag", cautionOf(used.predictor)),
+    used.used_by_model ? "yes" : "no",
   ]);
   const source = answer.tumour_burden_source;
   return section("Values used", table("Worst first",
-    ["Predictor", "Used as", "Given as", "In the model", "Caution"], rows),
+    ["Predictor", "Used as, and cautions", "Given as", "In the model"], rows),
   source ? make("p.hint", `Tumour burden was read from: ${labelOf(source)}.`) : "");
 }
 
@@ -481,12 +496,14 @@ async function start() {
     return;
   }
   predictors = new Map((await response.json()).predictors.map((one) => [one.name, one]));
+  short = predictors.get("product").labels;
   for (const name of MEASURES) {
     const isMeasured = (disease) => BURDEN[disease].includes(name);
     predictors.get(name).diseases = Object.keys(BURDEN).filter(isMeasured);
   }
   drawForm();
   byId("field-disease").addEventListener("change", fitToDisease);
+  byId("field-disease").addEventListener("keydown", typeCode);
   form.addEventListener("submit", submit);
   form.addEventListener("input", markIfStale);
   byId("example").addEventListener("click", fillWithExample);

@@ -4,9 +4,11 @@ import re
 from importlib.resources import files
 
 from data_schemas.predictors import PREDICTORS
-from data_schemas.products import PRODUCTS
+from data_schemas.products import DISEASES, PRODUCTS
 from data_schemas.risk_assessment import RiskAssessment
 from serving.model.tumour_burden import SOURCES
+from serving.ward import Ward
+from tests.serving.at_the_door import client_of
 
 MOST_BYTES = 32_000
 HTML, SCRIPT, STYLE = (
@@ -61,10 +63,10 @@ def test_every_field_of_the_answer_is_read_and_none_that_it_lacks() -> None:
     assert set(NOT_SHOWN) <= ANSWER_FIELDS <= words | set(NOT_SHOWN)
     units = {"lb_av", "in_i"}
     compound = {word for word in words if "_" in word} - units
-    assert compound <= ANSWER_FIELDS | set(PREDICTORS) | set(PRODUCTS) | NOT_OF_THE_ANSWER
+    assert compound <= ANSWER_FIELDS | set(PREDICTORS) | NOT_OF_THE_ANSWER
 
 
-def test_the_page_knows_the_measures_of_burden_and_the_products() -> None:
+def test_the_page_knows_the_measures_of_burden() -> None:
     table = SCRIPT[SCRIPT.index("const NODAL") : SCRIPT.index("const MEASURES")]
     nodal = re.search(r"NODAL = (\[.*?\])", table)
     assert nodal
@@ -74,5 +76,35 @@ def test_the_page_knows_the_measures_of_burden_and_the_products() -> None:
         for disease, value in listed.items()
     }
     assert measures == SOURCES
-    short = dict(re.findall(r'(\w+): "([\w-]+-cel)"', SCRIPT))
-    assert short == {name: product.label for name, product in PRODUCTS.items()}
+
+
+def test_the_words_of_products_and_diseases_stand_in_the_contract_alone(ward: Ward) -> None:
+    with client_of(ward) as client:
+        served = client.get("/v1/predictors").json()["predictors"]
+    labels = {one["name"]: one["labels"] for one in served if one["kind"] == "category"}
+    assert labels.pop("product") == {name: one.label for name, one in PRODUCTS.items()}
+    assert labels.pop("disease") == DISEASES
+    assert not any(labels.values())
+    known = [one.label for one in PRODUCTS.values()] + [*PRODUCTS, "myeloma"]
+    assert [word for word in known if word in SCRIPT] == []
+    assert "labels[word]" in SCRIPT
+
+
+def test_the_code_of_a_disease_can_be_typed() -> None:
+    """Browsers take MM for the second disease with M, unless the page reads it itself."""
+    assert 'byId("field-disease").addEventListener("keydown", typeCode)' in SCRIPT
+
+
+def test_a_caution_about_a_value_stands_beside_it_on_the_narrowest_screen() -> None:
+    table = SCRIPT[SCRIPT.index("function valuesUsed") : SCRIPT.index("function valueWords")]
+    heads = re.search(r'\["Predictor", (.*?)\]', table)
+    assert heads
+    assert len(heads[1].split('", "')) == 3
+    assert re.search(r'valueWords\(used\), make\("div.flag", cautionOf', table)
+    narrow = STYLE[STYLE.index("(max-width: 34rem)") :]
+    assert '[aria-label="Worst first"] table { min-width: 0;' in narrow
+    assert '"Worst first"' in table
+
+
+def test_what_is_no_number_goes_out_as_it_is_for_the_service_to_say_what_to_write() -> None:
+    assert "Number.isFinite(Number(given)) ? Number(given) : given" in SCRIPT
