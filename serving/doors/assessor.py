@@ -35,7 +35,7 @@ class Sent:
     given: Any
 
 
-Extra = Callable[[Answered, Inputs], dict[str, Any]]
+Beside = Callable[[Answered, Inputs], dict[str, Any]]
 """Further fields, from an answer and from what the models read."""
 
 
@@ -48,13 +48,13 @@ class Assessor:
         self._log = log
 
     def answer(
-        self, sent: Sent, visit: Visit, detail: Detail = Detail.FULL, extra: Extra | None = None
+        self, sent: Sent, visit: Visit, detail: Detail = Detail.FULL, beside: Beside | None = None
     ) -> LogEntry:
         """Return the answer as it will be logged and sent.
 
         Parameters
         ----------
-        extra
+        beside
             Gives fields that stand before those of the assessment.
 
         Raises
@@ -70,7 +70,7 @@ class Assessor:
             raise unreadable(refused) from None
         count_assessment(made.status, made.cautions, made.missing)
         assessment_id = new_id()
-        more = extra(made, ready.inputs) if extra is not None else {}
+        more = beside(made, ready.inputs) if beside is not None else {}
         return LogEntry(
             id=assessment_id,
             input=sent.content,

@@ -67,7 +67,7 @@ class Patients:
             idle = without_effect(sent.given["changes"], inputs, used)
             return {"what_if": {**said, "notes": [*said["notes"], *idle]}}
 
-        entry = self._assessor.answer(Sent(sent.content, edited), visit, extra=told)
+        entry = self._assessor.answer(Sent(sent.content, edited), visit, beside=told)
         return Response(await self._assessor.keep(entry), media_type=JSON)
 
     async def report_outcome(self, visit: Visit) -> Response:
