@@ -17,6 +17,7 @@ from data_schemas.cohort_columns import (
 from data_schemas.cohort_refusal import Violation
 from data_schemas.likely_unit import Sent, hints
 from data_schemas.outcomes import Outcome
+from data_schemas.possible_dates import BEFORE_FIRST_INFUSIONS, FIRST_INFUSIONS
 from data_schemas.predictors import (
     DERIVED,
     NEVER_PREDICTORS,
@@ -32,10 +33,6 @@ from data_schemas.quantity_limits import limits_in_words
 from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
 from data_schemas.units import IDENTITY, LARGEST
 
-FIRST_INFUSIONS = date(2009, 1, 1)
-"""No infusion is older: the first patient whose lymphoma regressed after CAR-T cells against CD19
-was treated in a trial registered in 2009 (NCT00924326; Kochenderfer JN, Blood 2010;116:4099-4102).
-"""
 _ENOUGH_TO_KNOW_BY = 5
 """Two patients who were infused on one day rarely agree in so many measured quantities."""
 _YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0}
@@ -219,12 +216,7 @@ class CohortCheck:
     def _infused_in_time(self, infused: pd.Series) -> None:
         """Refuse infusions before there were any; and to learn from, those that are yet to be."""
         early = infused < pd.Timestamp(FIRST_INFUSIONS)
-        message = (
-            f"must not lie before {FIRST_INFUSIONS}: the first patient who responded to CAR-T "
-            "cells against CD19 was treated in 2009; correct the year, or shift dates that were "
-            "disguised into this time, all by as much"
-        )
-        self.violate("infusion_date", "before_first_infusions", message, early)
+        self.violate("infusion_date", "before_first_infusions", BEFORE_FIRST_INFUSIONS, early)
         if self.purpose is Purpose.DEVELOPMENT:
             late = infused.dt.normalize() > pd.Timestamp(self.today)
             message = (

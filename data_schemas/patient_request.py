@@ -10,6 +10,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
+from data_schemas.possible_dates import (
+    BEFORE_FIRST_INFUSIONS,
+    FIRST_INFUSIONS,
+    latest_infusion,
+    latest_measurement,
+    measured_in_the_future,
+    too_far_ahead,
+)
 from data_schemas.predictors import (
     DERIVED,
     NEVER_PREDICTORS,
@@ -101,17 +109,27 @@ class PatientRequest:
 class _Reader:
     """Collects problems while the fields are read one by one."""
 
-    def __init__(self, infusion_date: object) -> None:
+    def __init__(self, infusion_date: object, today: date | None) -> None:
         self.problems: list[Problem] = []
+        self.today = today
+        self.latest_measurement = date.max if today is None else latest_measurement(today)
         self.infusion = read_clock(infusion_date)
         self.infusion_given = infusion_date is not None
         if self.infusion_given and self.infusion is None:
             self.refuse("infusion_date", "not_a_date", "must be an ISO 8601 date or date-time")
+        if self.infusion is not None and today is not None:
+            self._infused_in_time(self.infusion.date(), today)
         self.values: dict[str, float | str | bool] = {}
         self.measurements: dict[str, Measurement] = {}
 
     def refuse(self, field: str, code: str, message: str, accepted: tuple[str, ...] = ()) -> None:
         self.problems.append(Problem(field, code, message, accepted))
+
+    def _infused_in_time(self, infusion: date, today: date) -> None:
+        if infusion < FIRST_INFUSIONS:
+            self.refuse("infusion_date", "before_first_infusions", BEFORE_FIRST_INFUSIONS)
+        elif infusion > latest_infusion(today):
+            self.refuse("infusion_date", "too_far_ahead", too_far_ahead(today))
 
     def plainly(self, name: str, given: Any) -> bool:
         """Take a quantity that is right at first sight; whatever else is read with care."""
@@ -139,7 +157,7 @@ class _Reader:
         measured = read_clock(given)
         if measured is None or self.infusion is None or is_after(measured, self.infusion):
             return None
-        return measured.date()
+        return None if measured.date() > self.latest_measurement else measured.date()
 
     def read(self, name: str, declared: Predictor, given: object) -> None:
         if given is None:
@@ -217,6 +235,8 @@ class _Reader:
             return None
         if not self.infusion_given:
             self.refuse("infusion_date", "required", "needed to place measured_at before infusion")
+        if self.today is not None and measured.date() > self.latest_measurement:
+            self.refuse(name, "measured_in_the_future", measured_in_the_future(self.today))
         elif self.infusion and is_after(measured, self.infusion):
             self.refuse(name, "measured_after_infusion", "must be measured before the infusion")
         return measured.date()
@@ -229,10 +249,16 @@ def _hints(declared: Quantity, *, is_low: bool) -> list[str]:
     return [part for part in parts if other not in part.split()]
 
 
-def read_patient(body: object) -> PatientRequest:
+def read_patient(body: object, today: date | None = None) -> PatientRequest:
     """Read one patient, or say everything that is wrong.
 
     ``age`` may be the word ``"unknown"``: the answer then carries no risk, but it is an answer.
+
+    Parameters
+    ----------
+    today
+        The day by which dates are judged; without it they are read as they stand, as those of
+        patients who were assessed long ago.
 
     Raises
     ------
@@ -242,7 +268,7 @@ def read_patient(body: object) -> PatientRequest:
     if not isinstance(body, Mapping):
         message = "send one JSON object with the patient's predictors"
         raise RequestProblems((Problem("(body)", "not_an_object", message),))
-    reader = _Reader(body.get("infusion_date"))
+    reader = _Reader(body.get("infusion_date"), today)
     for name, declared in PREDICTORS.items():
         given = body.get(name)
         if given is None:

@@ -29,6 +29,7 @@ class CautionCode(StrEnum):
 
     SOFT_LIMIT = "soft_limit"
     OLD_VALUE = "old_value"
+    INFUSION_HAS_PASSED = "infusion_has_passed"
     LDH_LIMIT_ASSUMED = "ldh_limit_assumed"
     BURDEN_NOT_MEASURED = "burden_not_measured"
     BURDEN_MEASURES_DISAGREE = "burden_measures_disagree"
@@ -44,6 +45,11 @@ class CautionCode(StrEnum):
 CAUTION_TEXTS: dict[CautionCode, str] = {
     CautionCode.SOFT_LIMIT: "outside its usual range: check value and unit",
     CautionCode.OLD_VALUE: "measured longer before infusion than its look-back window allows",
+    CautionCode.INFUSION_HAS_PASSED: (
+        "the infusion date has passed, and the estimate is for use before infusion only: correct "
+        "the date if the infusion is still to come; if it is over, do not use the answer for the "
+        "care of this patient"
+    ),
     CautionCode.LDH_LIMIT_ASSUMED: "not given; 250 U/L was assumed",
     CautionCode.BURDEN_NOT_MEASURED: (
         "no measure of tumour burden was given: a risk that is shown assumes a typical one"

@@ -5,6 +5,7 @@ docs/decisions/0017-compiled-answers.md); one patient is then read, computed and
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from data_schemas.evidence import Evidence
 from data_schemas.model_manifest import intended_use
 from data_schemas.patient_request import PatientRequest
 from data_schemas.risk_assessment import CautionCode, RiskAssessment, Status
-from serving.answer.compiled_cautions import Raised, of_values
+from serving.answer.compiled_cautions import Raised, of_infusion, of_values
 from serving.answer.compiled_outcome import CompiledOutcome, Judged, Patient, model_statement
 from serving.answer.compiled_scores import scores
 from serving.answer.compiled_terms import CompiledTerms, Values
@@ -92,17 +93,26 @@ class Assessor:
         manifests = {a.manifest.outcome.label: a.manifest for a in artefacts.values()}
         self._statements = _STATEMENTS | {"intended_use": intended_use(manifests)}
 
-    def assess(self, request: PatientRequest, detail: Detail = Detail.FULL) -> Answered:
-        """Return the assessment of one patient."""
-        case = self._judged(request)
+    def assess(
+        self, request: PatientRequest, detail: Detail = Detail.FULL, today: date | None = None
+    ) -> Answered:
+        """Return the assessment of one patient.
+
+        Parameters
+        ----------
+        today
+            The day of the question, for a caution if the infusion is over. No number depends on it.
+        """
+        case = self._judged(request, today)
         status = max([judged.status for judged in case.judged], key=_SEVERITY.__getitem__)
         told = self._in_full(case) if detail is Detail.FULL else self._in_brief(case)
         cautions = tuple([caution.code for caution in case.raised])
         return Answered({"status": status, **told}, status, cautions, tuple(case.missing))
 
-    def _judged(self, request: PatientRequest) -> _Case:
+    def _judged(self, request: PatientRequest, today: date | None) -> _Case:
         days = days_before_infusion(request)
-        patients = self._read(request.values, of_values(request.values, days))
+        shared = of_infusion(request.infusion_date, today) + of_values(request.values, days)
+        patients = self._read(request.values, shared)
         judged: list[Judged] = []
         raised: dict[Raised, None] = {}
         measured: set[str] = set()

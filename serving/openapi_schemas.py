@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from data_schemas.brief_assessment import BriefAssessment
+from data_schemas.possible_dates import FIRST_INFUSIONS, MOST_DAYS_AHEAD
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Predictor, Quantity
 from data_schemas.products import DISEASES, PRODUCT_SPELLINGS
 from data_schemas.reported_outcome import FIELDS, HIGHEST_GRADE, LONGEST_FOLLOW_UP_DAYS
@@ -235,7 +236,9 @@ def _patient() -> dict[str, Any]:
     properties = {name: _property(name, declared) for name, declared in PREDICTORS.items()}
     properties["infusion_date"] = {
         "type": "string",
-        "description": "ISO 8601 date, or date-time where hours matter",
+        "description": "ISO 8601 date, or date-time where hours matter; from "
+        f"{FIRST_INFUSIONS} to {MOST_DAYS_AHEAD} days ahead. One that has passed is answered with "
+        "the caution infusion_has_passed",
         "examples": ["2026-03-12"],
     }
     properties["reference"] = _REFERENCE

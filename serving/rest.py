@@ -14,6 +14,7 @@ from serving.assessment_log.log import AssessmentLog
 from serving.doors.assessor import Assessor
 from serving.doors.batch import Batches
 from serving.doors.catalogue import Catalogue
+from serving.doors.clock import Clock, now
 from serving.doors.door import Door, Doors
 from serving.doors.fhir import Fhir
 from serving.doors.gate import Gate
@@ -30,12 +31,19 @@ class RestApplication:
     """The ASGI application of every route, also of health and metrics."""
 
     def __init__(
-        self, ward: Ward, guard: Guard, log: AssessmentLog, store: Path, *, product_what_if: bool
+        self,
+        ward: Ward,
+        guard: Guard,
+        log: AssessmentLog,
+        store: Path,
+        *,
+        product_what_if: bool,
+        clock: Clock = now,
     ) -> None:
         """Hang the doors."""
         self._log = log
         self._watch = Watch(ward, store, guard, log)
-        assessor = Assessor(ward, log)
+        assessor = Assessor(ward, log, clock)
         patients = Patients(assessor, log, product_what_if=product_what_if)
         self._gate = Gate(
             Doors(

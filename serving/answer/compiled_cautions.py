@@ -1,9 +1,11 @@
 """Scope, missing weight and cautions of one patient: :mod:`serving.model.applicability` for one."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import cache
 from typing import NamedTuple
 
+from data_schemas.possible_dates import has_passed
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.products import DISEASES
 from data_schemas.risk_assessment import CAUTION_TEXTS, CautionCode, Status
@@ -67,6 +69,16 @@ def of_values(values: Values, days_before: Mapping[str, int]) -> list[Raised]:
         if window is not None and days > window:
             found.append(raised(CautionCode.OLD_VALUE, name))
     return found
+
+
+def of_infusion(infusion: date | None, today: date | None) -> list[Raised]:
+    """Return the caution that an infusion is over, by the day on which it is asked about.
+
+    Without such a day there is none: a table of past patients is not told that they are past.
+    """
+    if infusion is None or today is None or not has_passed(infusion, today):
+        return []
+    return [raised(CautionCode.INFUSION_HAS_PASSED, None)]
 
 
 class CompiledCautions:

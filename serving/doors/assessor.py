@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, datetime
 from time import perf_counter
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from serving.assess import Assessor as Ready
 from serving.assessment_log.entries import LogEntry, new_id
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import LogUnavailable
+from serving.doors.clock import Clock, now
 from serving.doors.gate import busy
 from serving.doors.metrics import LOG_SECONDS, LOG_UNAVAILABLE, count_assessment
 from serving.doors.problem import RequestRefused, unreadable
@@ -42,10 +43,15 @@ Beside = Callable[[Answered, Inputs], dict[str, Any]]
 class Assessor:
     """Assesses with the models in service and keeps every answer."""
 
-    def __init__(self, ward: Ward, log: AssessmentLog) -> None:
-        """Answer from a ward into a log."""
+    def __init__(self, ward: Ward, log: AssessmentLog, clock: Clock = now) -> None:
+        """Answer from a ward into a log; dates are judged by the clock."""
         self._ward = ward
         self._log = log
+        self._clock = clock
+
+    def today(self) -> date:
+        """Return the day by which dates are judged."""
+        return self._clock().date()
 
     def answer(
         self, sent: Sent, visit: Visit, detail: Detail = Detail.FULL, beside: Beside | None = None
@@ -63,9 +69,12 @@ class Assessor:
             422 with every problem; 503 while no model is in service.
         """
         ready = self.ready()
-        given, reference = without_reference(sent.given)
+        # The day by which dates are judged is the one that the answer names, also at midnight.
+        moment = self._clock()
+        today = moment.date()
+        given, reference = without_reference(sent.given, today)
         try:
-            made = ready.assess(read_patient(given), detail)
+            made = ready.assess(read_patient(given, today), detail, today)
         except RequestProblems as refused:
             raise unreadable(refused) from None
         count_assessment(made.status, made.cautions, made.missing)
@@ -74,7 +83,7 @@ class Assessor:
         return LogEntry(
             id=assessment_id,
             input=sent.content,
-            answer=_with_head(made, {**_head(assessment_id), **more}),
+            answer=_with_head(made, {**_head(assessment_id, moment), **more}),
             status=made.status,
             model_hashes=ready.model_hashes,
             request_id=visit.request_id,
@@ -126,7 +135,7 @@ class Assessor:
         LOG_SECONDS.observe(perf_counter() - started)
 
 
-def without_reference(given: Any) -> tuple[Any, str | None]:
+def without_reference(given: Any, today: date) -> tuple[Any, str | None]:
     """Part the caller's own word for the patient from the patient.
 
     Raises
@@ -142,20 +151,20 @@ def without_reference(given: Any) -> tuple[Any, str | None]:
         return rest, reference
     message = "must be up to 64 letters, digits and . _ : -"
     problem = Problem(REFERENCE, "not_a_reference", message)
-    raise unreadable(RequestProblems((problem, *problems_of(rest))))
+    raise unreadable(RequestProblems((problem, *problems_of(rest, today))))
 
 
-def problems_of(given: Any) -> Iterable[Problem]:
+def problems_of(given: Any, today: date) -> Iterable[Problem]:
     """Return everything that is wrong with a patient and the caller's word for the patient."""
     try:
-        read_patient(without_reference(given)[0])
+        read_patient(without_reference(given, today)[0], today)
     except (RequestProblems, RequestRefused) as refused:
         return refused.problems
     return ()
 
 
-def _head(assessment_id: UUID) -> dict[str, str]:
-    assessed_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+def _head(assessment_id: UUID, moment: datetime) -> dict[str, str]:
+    assessed_at = moment.isoformat(timespec="milliseconds")
     return {"assessment_id": str(assessment_id), "assessed_at": assessed_at}
 
 

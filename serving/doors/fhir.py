@@ -60,12 +60,23 @@ class Fhir:
     def _answered(self, sent: Sent, reading: Reading, visit: Visit) -> LogEntry:
         self._assessor.ready()
         if reading.problems:
-            raise unreadable(RequestProblems(tuple(_all_problems(reading))))
+            raise unreadable(RequestProblems(tuple(self._all_problems(reading))))
         try:
             return self._assessor.answer(sent, visit)
         except RequestRefused as refusal:
             refusal.problems = tuple(located(reading, one) for one in refusal.problems)
             raise
+
+    def _all_problems(self, reading: Reading) -> list[Problem]:
+        """Return the problems of what was sent, then those of the values that could be read."""
+        # What the record lacks, the reading has said already, and where it should stand.
+        all_found = problems_of(reading.record, self._assessor.today())
+        found = [p for p in all_found if p.code != "required"]
+        problems = dict.fromkeys([*reading.problems, *(located(reading, one) for one in found)])
+        if len(problems) <= MOST_PROBLEMS:
+            return list(problems)
+        message = f"there are more problems than these {MOST_PROBLEMS}"
+        return [*islice(problems, MOST_PROBLEMS), Problem(reading.root, "more_problems", message)]
 
 
 def _check_accept(visit: Visit) -> None:
@@ -78,14 +89,3 @@ def too_complex() -> RequestRefused:
     """Return the refusal of a body that would hold up everybody else."""
     detail = f"the body may hold at most {MOST_OBJECTS} JSON objects"
     return RequestRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
-
-
-def _all_problems(reading: Reading) -> list[Problem]:
-    """Return the problems of what was sent, then those of the values that could be read."""
-    # What the record lacks, the reading has said already, and where it should stand.
-    found = [p for p in problems_of(reading.record) if p.code != "required"]
-    problems = dict.fromkeys([*reading.problems, *(located(reading, one) for one in found)])
-    if len(problems) <= MOST_PROBLEMS:
-        return list(problems)
-    message = f"there are more problems than these {MOST_PROBLEMS}"
-    return [*islice(problems, MOST_PROBLEMS), Problem(reading.root, "more_problems", message)]

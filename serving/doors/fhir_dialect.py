@@ -31,9 +31,11 @@ BY_STATUS = {
 }
 BY_PROBLEM = {
     "another_subject": "business-rule",
+    "before_first_infusions": "value",
     "bundle_type": "not-supported",
     "duplicate": "duplicate",
     "measured_after_infusion": "business-rule",
+    "measured_in_the_future": "value",
     "no_reference": "required",
     "not_a_bundle": "structure",
     "not_a_choice": "code-invalid",
@@ -52,6 +54,7 @@ BY_PROBLEM = {
     "several_diseases": "multiple-matches",
     "several_patients": "multiple-matches",
     "several_products": "multiple-matches",
+    "too_far_ahead": "value",
     "too_many_entries": "too-long",
     "too_many_parameters": "too-long",
     "unknown_parameter": "not-supported",

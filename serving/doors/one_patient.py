@@ -49,9 +49,10 @@ class Patients:
     async def validate(self, visit: Visit) -> Response:
         """Check one patient as :meth:`assess` does; nothing is computed or kept."""
         sent = await _sent(visit)
-        given, _ = without_reference(sent.given)
+        today = self._assessor.today()
+        given, _ = without_reference(sent.given, today)
         try:
-            patient = read_patient(given)
+            patient = read_patient(given, today)
         except RequestProblems as refused:
             raise unreadable(refused, "nothing would be assessed") from None
         return json_answer({"valid": True, "values": _values(patient)})
@@ -59,7 +60,8 @@ class Patients:
     async def what_if(self, visit: Visit) -> Response:
         """Assess a patient as if some inputs were measured again or planned differently."""
         sent = await _sent(visit)
-        edited, said = read_what_if(sent.given, with_product=self._product_what_if)
+        today = self._assessor.today()
+        edited, said = read_what_if(sent.given, today, with_product=self._product_what_if)
 
         def told(made: Answered, inputs: Inputs) -> dict[str, Any]:
             burden = made.fields.get("tumour_burden_source")

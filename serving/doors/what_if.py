@@ -5,7 +5,8 @@ what-if answers "if the value were re-measured as" or "if the treatment were pla
 "if you changed it".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from data_schemas.patient_request import UNKNOWN, Problem, RequestProblems, read_patient
@@ -38,8 +39,15 @@ EDITABLE = frozenset(
 )
 
 
-def read_what_if(given: Any, *, with_product: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_what_if(
+    given: Any, today: date, *, with_product: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the edited patient, and what is to be said beside the answer.
+
+    Parameters
+    ----------
+    today
+        The day by which dates are judged.
 
     Raises
     ------
@@ -54,7 +62,7 @@ def read_what_if(given: Any, *, with_product: bool) -> tuple[dict[str, Any], dic
         raise _refusal(Problem("(body)", "not_an_object", message))
     editable = EDITABLE | {"product"} if with_product else EDITABLE
     edited = {**patient, **{n: v for n, v in changes.items() if n in editable}}
-    problems = [*_not_editable(changes, editable), *_problems_of(edited)]
+    problems = [*_not_editable(changes, editable), *_problems_of(edited, today)]
     if problems or (problems := _outside_range(edited, changes)):
         raise _refusal(*problems)
     notes = [NOTE, PRODUCT_NOTE] if "product" in changes else [NOTE]
@@ -129,9 +137,9 @@ def _not_editable(changes: dict[str, Any], editable: frozenset[str]) -> list[Pro
     return list(dict.fromkeys(problems))
 
 
-def _problems_of(edited: dict[str, Any]) -> list[Problem]:
+def _problems_of(edited: dict[str, Any], today: date) -> list[Problem]:
     try:
-        read_patient({name: value for name, value in edited.items() if name != "reference"})
+        read_patient({name: value for name, value in edited.items() if name != "reference"}, today)
     except RequestProblems as refused:
         return list(refused.problems)
     return []

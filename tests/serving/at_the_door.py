@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,12 +11,15 @@ from starlette.testclient import TestClient
 from serving.api_keys import KeyFile, Scope
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.site_key import write_new_key
+from serving.doors.clock import Clock
 from serving.doors.guard import Guard
 from serving.doors.rate_limit import RateLimit
 from serving.rest import RestApplication
 from serving.settings import LogSettings
 from serving.ward import Ward
 
+ASKED = datetime(2026, 3, 10, 12, tzinfo=UTC)
+"""When the doors of tests are asked: no infusion of their examples has passed by then."""
 SECURITY = (
     "content-security-policy",
     "x-content-type-options",
@@ -39,6 +43,7 @@ def client_of(
     scopes: tuple[Scope, ...] = tuple(Scope),
     rate: float = 1e6,
     product_what_if: bool = False,
+    clock: Clock = lambda: ASKED,
 ) -> Iterator[TestClient]:
     """Open the doors of a ward to one client with a key."""
     with TemporaryDirectory() as temporary:
@@ -47,7 +52,9 @@ def client_of(
         key = keys.add("test", scopes)
         guard = Guard(keys, RateLimit(rate))
         log = open_log(folder)
-        application = RestApplication(ward, guard, log, store, product_what_if=product_what_if)
+        application = RestApplication(
+            ward, guard, log, store, product_what_if=product_what_if, clock=clock
+        )
         headers = {"authorization": f"Bearer {key}"}
         with TestClient(application, raise_server_exceptions=False, headers=headers) as client:
             yield client

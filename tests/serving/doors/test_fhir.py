@@ -21,6 +21,7 @@ from serving.api_keys import KeyFile, Scope
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import LogUnavailable
 from serving.doors.assessor import Assessor
+from serving.doors.clock import now
 from serving.doors.door import Door, Doors
 from serving.doors.fhir import MOST_BUNDLE_BYTES, MOST_OBJECTS, MOST_PROBLEMS
 from serving.doors.fhir_dialect import BY_PROBLEM, BY_STATUS
@@ -704,12 +705,13 @@ def rounded(made: Any) -> Any:
     return round(made, 9) if isinstance(made, float) else made
 
 
-def test_the_answer_that_is_shown_to_integrators_is_what_they_get(client: TestClient) -> None:
-    """But for ids, times and the versions of models."""
+def test_the_answer_that_is_shown_to_integrators_is_what_they_get(ward: Ward) -> None:
+    """But for ids, times and the versions of models; they ask after the example's infusion."""
     shown = json.loads((CONFORMANCE / "fhir-answer.json").read_text("utf-8"))
     sent = (CONFORMANCE / "fhir-bundle.json").read_bytes()
-    made = client.post(ASSESS, content=sent).json()
-    for name in ("prediction", "basis", "note"):
+    with client_of(ward, clock=now) as client:
+        made = client.post(ASSESS, content=sent).json()
+    for name in ("prediction", "basis", "note", "status"):
         of_both = [one["entry"][0]["resource"][name] for one in (shown, made)]
         assert rounded(of_both[0]) == rounded(of_both[1])
 
