@@ -10,10 +10,11 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from data_schemas.patient_request import PatientRequest, RequestProblems, read_patient
+from data_schemas.possible_dates import FIRST_INFUSIONS, TIME_ZONE
 from data_schemas.reported_outcome import ReportedOutcome, read_reported_outcome
 from serving.assessment_log.entries import StoredAssessment
 from serving.fhir.patient_record import read_sent
@@ -28,6 +29,12 @@ A_WHAT_IF = "that asked what if"
 UNREADABLE = "that today's contract would refuse"
 NO_DATE = "without an infusion_date"
 NO_AGE = "of unknown age"
+TOO_EARLY = f"with an infusion_date before {FIRST_INFUSIONS}, when there were no such cells"
+YET_TO_COME = "with an infusion_date after today: export again once it has passed"
+NOT_OBSERVABLE = (
+    "whose follow-up had not passed when it was reported: infusion_date and follow_up_days "
+    "together lie after the day of the report, so that one of them is wrong"
+)
 LATER_INFUSION = "before a later infusion of the same patient"
 NOT_YET_KNOWN = "whose outcome is not known yet: no severe grade, and not observed to the end"
 
@@ -60,12 +67,21 @@ class _Assessed:
     patient: AssessedPatient
 
 
-def assessed_patients(assessments: Iterable[StoredAssessment]) -> AssessedPatients:
-    """Return the patients of assessments of which outcomes were reported."""
+def assessed_patients(
+    assessments: Iterable[StoredAssessment], today: date | None = None
+) -> AssessedPatients:
+    """Return the patients of assessments of which outcomes were reported.
+
+    Parameters
+    ----------
+    today
+        The day after which nobody was infused yet; by default that of the clock.
+    """
+    today = today or date.today()
     left_out: Counter[str] = Counter()
     of_patient: defaultdict[object, list[_Assessed]] = defaultdict(list)
     for stored in assessments:
-        found = _assessed(stored)
+        found = _assessed(stored, today)
         if isinstance(found, str):
             left_out[found] += 1
         else:
@@ -97,7 +113,7 @@ def _as_one(several: list[_Assessed]) -> AssessedPatient:
     )
 
 
-def _assessed(stored: StoredAssessment) -> _Assessed | str:
+def _assessed(stored: StoredAssessment, today: date) -> _Assessed | str:
     """Return one assessment, or why it is left out."""
     if stored.input is None:
         return HASH_ONLY
@@ -111,11 +127,30 @@ def _assessed(stored: StoredAssessment) -> _Assessed | str:
         return UNREADABLE
     if request.infusion_date is None:
         return NO_DATE
+    if (impossible := _impossible(request.infusion_date, outcome, last.when, today)) is not None:
+        return impossible
     if "age" not in request.values:
         return NO_AGE
     reference = None if stored.reference is None else stored.reference[:_PSEUDONYM_BYTES].hex()
     patient = AssessedPatient(reference, request, request.infusion_date, outcome, last.when)
     return _Assessed(stored.when, patient)
+
+
+def _impossible(
+    infused: date, outcome: ReportedOutcome, reported: datetime, today: date
+) -> str | None:
+    """Return why these dates cannot be true together, if so.
+
+    A severe grade is left out as a mild one is: to keep events alone would raise their rate.
+    """
+    if infused < FIRST_INFUSIONS:
+        return TOO_EARLY
+    if infused > today:
+        return YET_TO_COME
+    observed = timedelta(days=outcome.follow_up_days)
+    if infused + observed > reported.date() + TIME_ZONE:
+        return NOT_OBSERVABLE
+    return None
 
 
 def _record(sent: dict[str, Any]) -> dict[str, Any]:

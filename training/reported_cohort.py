@@ -5,6 +5,7 @@ observed to the end of its horizon, is left empty.
 """
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -30,6 +31,8 @@ NUMBERED = "row-"
 """How a patient is called of whom the log knows no pseudonym: by the row of the file."""
 BEFORE = "of patients infused before --since"
 COPY = "with the very values of another one, infused on the same day"
+_COPIED = "duplicated_row"
+_NOT_OF_A_PATIENT = ("patient_id", "site")
 _OWNER_ONLY = 0o600
 _KINDS = (".csv", ".parquet")
 _HOW_TO_KEEP_INPUTS = (
@@ -73,11 +76,14 @@ def reported_cohort(
         left_out[BEFORE] = before
     if not patients:
         raise NothingToExport(_why_nothing(left_out))
-    table = pd.DataFrame([_row(p) for p in patients]).dropna(axis="columns", how="all")
-    for outcome in OUTCOMES.values():  # a cohort must have them, known or not
-        if outcome.grade_column not in table:
-            table[outcome.grade_column] = float("nan")
-    table.insert(1, "site", site)
+    table = _table([_row(p) for p in patients], site)
+    reasons = _refused_one_by_one(table)
+    if reasons:
+        left_out |= Counter(reasons.values())
+        kept = [p for row, p in enumerate(patients) if row not in reasons]
+        if not kept:
+            raise NothingToExport(_why_nothing(left_out))
+        table = _table([_row(p) for p in kept], site)
     copies = _copies(table)
     table = table[~copies].reset_index(drop=True)
     number = pd.Series([f"{NUMBERED}{i + 1}" for i in table.index], index=table.index)
@@ -120,19 +126,46 @@ def _row(patient: AssessedPatient) -> dict[str, object]:
     return row | {"grading_scale": GradingScale.ASTCT2019.value}
 
 
+def _table(rows: list[dict[str, object]], site: str) -> pd.DataFrame:
+    table = pd.DataFrame(rows).dropna(axis="columns", how="all")
+    for outcome in OUTCOMES.values():  # a cohort must have them, known or not
+        if outcome.grade_column not in table:
+            table[outcome.grade_column] = float("nan")
+    table.insert(1, "site", site)
+    return table
+
+
 def _column(name: str) -> str:
     """Return the cohort column of a predictor in its own unit."""
     return columns_of(name, PREDICTORS[name])[0]
 
 
-def _copies(table: pd.DataFrame) -> pd.Series:
-    """Return which rows the contract takes for copies of a later one: the last report counts."""
+def _violations(table: pd.DataFrame) -> tuple[Violation, ...]:
     try:
         read_cohort(table, Purpose.DEVELOPMENT, OUTCOMES.values())
-        violations: tuple[Violation, ...] = ()
     except CohortRefused as refused:
-        violations = refused.violations  # whatever else is refused is told by write_cohort
-    copied = [row - 1 for v in violations if v.rule == "duplicated_row" for row in v.rows]
+        return refused.violations
+    return ()
+
+
+def _refused_one_by_one(table: pd.DataFrame) -> dict[int, str]:
+    """Return the rows that the contract refuses by themselves, with the first reason of each.
+
+    The site is the caller's, the pseudonym the log's: what is wrong with them concerns all rows.
+    """
+    reasons: dict[int, str] = {}
+    for violation in _violations(table):
+        if violation.column in _NOT_OF_A_PATIENT or violation.rule == _COPIED:
+            continue
+        for row in violation.rows:
+            reason = f"that a cohort refuses: {violation.column}: {violation.message}"
+            reasons.setdefault(row - 1, reason)
+    return reasons
+
+
+def _copies(table: pd.DataFrame) -> pd.Series:
+    """Return which rows the contract takes for copies of a later one: the last report counts."""
+    copied = [row - 1 for v in _violations(table) if v.rule == _COPIED for row in v.rows]
     predictors = [_column(n) for n in PREDICTORS if _column(n) in table]
     alike = table.duplicated([*predictors, "infusion_date"], keep="last")
     return alike & table.index.isin(copied)

@@ -5,7 +5,7 @@ what-if answers "if the value were re-measured as" or "if the treatment were pla
 "if you changed it".
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 

@@ -1,7 +1,7 @@
 """One of each patient: the first infusion, its last inputs, and the outcome reported last."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +13,11 @@ from serving.assessed_patients import (
     LATER_INFUSION,
     NO_AGE,
     NO_DATE,
+    NOT_OBSERVABLE,
     NOT_YET_KNOWN,
+    TOO_EARLY,
     UNREADABLE,
+    YET_TO_COME,
     AssessedPatient,
     assessed_patients,
 )
@@ -102,8 +105,9 @@ def test_a_patient_assessed_twice_before_one_infusion_counts_once(patient: Body)
 
 def test_of_two_infusions_the_first_counts(patient: Body) -> None:
     first = assessed(patient, reference=ANNA)
-    again = assessed({**patient, "infusion_date": "2026-09-01"}, day=170, reference=ANNA)
-    found = assessed_patients([again, first])
+    later = {**patient, "infusion_date": "2026-09-01"}
+    again = assessed(later, {"day": 220}, day=170, reference=ANNA)
+    found = assessed_patients([again, first], today=date(2026, 11, 1))
     assert [str(p.infused) for p in found.patients] == ["2026-03-10"]
     assert found.left_out == {LATER_INFUSION: 1}
 
@@ -155,3 +159,52 @@ def test_before_the_horizon_is_over_only_a_severe_grade_is_an_outcome(patient: B
         {"severe_crs": None, "severe_icans": True}
     ]
     assert found.left_out == {NOT_YET_KNOWN: 1}
+
+
+BARE_DATES = {"crp": {"value": 84, "unit": "mg/L"}}
+
+
+@pytest.mark.parametrize(
+    ("infusion", "why"),
+    [
+        ("1999-01-01", TOO_EARLY),
+        ("2008-12-31", TOO_EARLY),
+        ("2009-01-01", None),
+        ("2026-06-30", None),
+        ("2026-07-01", YET_TO_COME),
+        ("2099-01-01", YET_TO_COME),
+    ],
+)
+def test_an_infusion_that_cannot_have_been_is_left_out_and_spoils_no_other(
+    patient: Body, infusion: str, why: str | None
+) -> None:
+    """Nor is it the first infusion of a patient who was assessed again with the right date."""
+    odd = assessed(
+        {**patient, **BARE_DATES, "infusion_date": infusion},
+        {"follow_up_days": 28, "day": 300},
+        reference=ANNA if why else BERTA,
+    )
+    right = assessed(patient, reference=ANNA)
+    found = assessed_patients([odd, right], today=date(2026, 6, 30))
+    assert len(found.patients) == (1 if why else 2)
+    assert found.left_out == ({why: 1} if why else {})
+
+
+@pytest.mark.parametrize(
+    ("reported_day", "follow_up", "grade", "counts"),
+    [
+        (37, 28, 1, True),  # the very day: 10 March and 28 days are 7 April
+        (36, 28, 1, True),  # a day is left for time zones
+        (35, 28, 1, False),
+        (10, 28, 1, False),
+        (10, 28, 4, False),
+        (10, 1, 4, True),
+    ],
+)
+def test_nobody_is_followed_up_into_the_future(
+    patient: Body, reported_day: int, follow_up: int, grade: int, counts: bool
+) -> None:
+    said = {"day": reported_day, "follow_up_days": follow_up, "crs_grade": grade}
+    found = assessed_patients([assessed(patient, said)])
+    assert len(found.patients) == counts
+    assert found.left_out == ({} if counts else {NOT_OBSERVABLE: 1})

@@ -4,8 +4,11 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -15,12 +18,16 @@ from typer.testing import CliRunner
 
 from data_schemas.cohort_table import Cohort, Purpose, read_cohort
 from data_schemas.outcomes import OUTCOMES
+from data_schemas.patient_request import read_patient
+from data_schemas.reported_outcome import ReportedOutcome
+from serving.assessed_patients import AssessedPatient, AssessedPatients
 from serving.assessment_log.entries import LogEntry
 from serving.assessment_log.log import AssessmentLog
 from serving.settings import LogSettings
 from tests.conftest import Body
 from tests.serving.assessment_log.conftest import using
 from training.__main__ import app
+from training.reported_cohort import NothingToExport, reported_cohort
 from training.simulation.synthetic_cohort import SimulatedCohort
 
 Grades = dict[str, Any]
@@ -151,6 +158,43 @@ def test_a_mild_grade_of_a_patient_still_observed_is_left_empty(patient: Body) -
     outcomes = cohort("local.csv").outcomes
     assert outcomes["severe_crs"].tolist() == [1.0]
     assert outcomes["severe_icans"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("infusion", "follow_up", "why"),
+    [
+        ("1999-01-01", 28, "with an infusion_date before 2009-01-01"),
+        ("2099-01-01", 28, "with an infusion_date after today"),
+        ("2026-03-10", 3660, "whose follow-up had not passed when it was reported"),
+    ],
+)
+def test_dates_that_cannot_be_leave_one_out_and_not_the_others(
+    patient: Body, infusion: str, follow_up: int, why: str
+) -> None:
+    undated = {n: v for n, v in patient.items() if n != "crp"}
+    odd = {**undated, "infusion_date": infusion}
+    kept((odd, {**MILD, "follow_up_days": follow_up}), (patient, MILD))
+    result = export()
+    assert result.exit_code == 0
+    assert len(cohort("local.csv")) == 1
+    assert f"left out: 1 assessments {why}" in words(result)
+
+
+def test_whom_the_contract_alone_refuses_is_left_out_with_its_words(patient: Body) -> None:
+    """As where limits were moved between the assessment and the export."""
+    request = read_patient(patient)
+    outcome = ReportedOutcome(UUID(int=1), MILD, 28)
+    when = datetime(2026, 5, 1, tzinfo=UTC)
+    fits = AssessedPatient("a", request, date(2026, 3, 10), outcome, when)
+    beyond = replace(request, values={**request.values, "albumin": 1e6})
+    odd = replace(fits, pseudonym="b", request=beyond)
+    table, left_out = reported_cohort(AssessedPatients((fits, odd), {}), SITE)
+    assert list(table["patient_id"]) == ["a"]
+    ((reason, count),) = left_out.items()
+    assert count == 1
+    assert "albumin_g_l: must lie between" in reason
+    with pytest.raises(NothingToExport, match="albumin_g_l: must lie between"):
+        reported_cohort(AssessedPatients((odd,), {}), SITE)
 
 
 def test_who_was_erased_is_not_in_it(patient: Body) -> None:
