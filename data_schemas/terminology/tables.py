@@ -32,6 +32,8 @@ COMORBIDITIES = _table("comorbidities")
 DRUGS = _table("drugs")
 ANSWERS = _table("answers")
 """Answers to a question, as ``predictor=value``."""
+INVOLVEMENT = _table("involvement")
+"""Where a disease sits, as ``predictor=value``."""
 SPECIMENS = _table("specimens")
 NOT_READ = _table("not_read")
 """Laboratory codes that look right and are not: the predictor each seems to be."""

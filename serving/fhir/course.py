@@ -229,12 +229,18 @@ def _read_disease(reading: Reading, resources: Resources, planned: list[Infusion
         reading.condition = entry.reference
 
 
+def is_active_disease(entry: Entry) -> bool:
+    """Tell whether a Condition says of the patient that it is there now."""
+    refuted = has_code(entry.resource.get("verificationStatus"), *NOT_TRUE)
+    return not refuted and has_code(entry.resource.get("clinicalStatus"), *_ACTIVE)
+
+
 def _diseases(reading: Reading, resources: Resources) -> Iterator[tuple[Entry, str]]:
     for entry in resources.of("Condition"):
         means = {code.means for code in meanings(entry.resource.get("code"), DISEASES_BY_CODE)}
         if not means or has_code(entry.resource.get("verificationStatus"), *NOT_TRUE):
             continue
-        if not has_code(entry.resource.get("clinicalStatus"), *_ACTIVE):
+        if not is_active_disease(entry):
             reading.warn("disease", "a Condition with a known code is not active, and was not read")
             continue
         if len(means) > 1:

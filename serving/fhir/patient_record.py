@@ -8,6 +8,7 @@ from serving.fhir.around_infusion import read_around_infusion
 from serving.fhir.bundle import Resources
 from serving.fhir.closed_world import read_absence
 from serving.fhir.course import read_course
+from serving.fhir.involvement import read_involvement
 from serving.fhir.observations import Window, read_observations
 from serving.fhir.parameters import Parameters
 from serving.fhir.reading import Reading
@@ -50,6 +51,7 @@ def read_bundle(given: Any, root: str = "Bundle", complete: str | None = None) -
     read_subject(reading, resources.patient, course.start if course else None)
     begins = read_around_infusion(reading, resources, course) if course else None
     read_observations(reading, resources, Window(course, begins))
+    read_involvement(reading, resources)
     if resources.incomplete:
         reading.warn("Bundle", "it says itself that it is not complete: more may be on record")
     if complete and course:

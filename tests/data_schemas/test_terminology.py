@@ -11,6 +11,7 @@ from data_schemas.terminology import (
     ANSWERS,
     COMORBIDITIES,
     DISEASES_BY_CODE,
+    INVOLVEMENT,
     NOT_READ,
     PRODUCTS_BY_CODE,
     CodeTable,
@@ -36,6 +37,7 @@ def test_every_row_means_a_word_of_the_contract() -> None:
     assert {row.means for row in DISEASES_BY_CODE.rows} <= DISEASES.keys()
     assert all(isinstance(PREDICTORS[row.means], Flag) for row in COMORBIDITIES.rows)
     assert {row.means.partition("=")[0] for row in ANSWERS.rows} == {"ecog"}
+    assert {row.means for row in INVOLVEMENT.rows} == {"cns_involvement=active"}
     assert {row.means for row in NOT_READ.rows} <= PREDICTORS.keys()
 
 
