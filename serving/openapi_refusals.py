@@ -12,12 +12,12 @@ from data_schemas.patient_request import RequestProblems, read_patient
 from data_schemas.reported_outcome import read_reported_outcome
 from serving.api_keys import Scope
 from serving.doors.batch import MOST_BATCH_BYTES, MOST_ITEMS, MOST_LINE_BYTES, not_a_batch
+from serving.doors.connection import MOST_HEAD_BYTES
 from serving.doors.door import not_allowed
 from serving.doors.fhir import MOST_BUNDLE_BYTES, MOST_OBJECTS
 from serving.doors.fhir_dialect import outcome_of
 from serving.doors.gate import DEADLINE_SECONDS, busy, failed, too_late
 from serving.doors.guard import lacks_scope, not_recognised
-from serving.doors.head_limit import MOST_HEAD_BYTES
 from serving.doors.one_patient import MOST_BODY_BYTES, erased, not_found
 from serving.doors.problem import MEDIA_TYPE, RequestRefused, problem_document, unreadable
 from serving.doors.rate_limit import asked_too_often
