@@ -69,6 +69,11 @@ class Guard:
         self._seen = seen
         self._keys = KeyRing(self._key_file.listed())
 
+    @property
+    def met_unknown_key(self) -> bool:
+        """Whether a token named a key of the issuer that is not known here."""
+        return self._issuer is not None and self._issuer.met_unknown_key
+
     def refresh_issuer(self) -> None:
         """Read the issuer's keys again.
 

@@ -25,6 +25,10 @@ SCOPE_PREFIX = "cart-risk:"
 _JWKS = "CART_RISK_OIDC_JWKS"
 _LEEWAY_SECONDS = 30
 _LONGEST_FETCH_SECONDS = 5
+_UNREADABLE = (
+    *(OSError, httpx.HTTPError, httpx.InvalidURL),
+    *(ValueError, RecursionError, jwt.PyJWTError),
+)
 
 
 class IssuerRefused(Refused):
@@ -38,7 +42,7 @@ class IssuerSettings:
     issuer: str
     audience: str
     jwks: str
-    """A file, or an https address that is asked when the service starts and every hour."""
+    """A file, or an https address: read at start, every hour, and for a key that is not known."""
     claim: str = "scope"
     """The claim that holds ``cart-risk:assess`` and the like, as words in a text or as a list."""
 
@@ -69,6 +73,8 @@ class TokenIssuer:
         """
         self._settings = settings
         self._keys = _signing_keys(settings.jwks)
+        self.met_unknown_key = False
+        """Whether a token named a key that was not among those last read."""
 
     def refresh(self) -> None:
         """Read the issuer's keys again; if they cannot be read, the known ones stay.
@@ -78,6 +84,7 @@ class TokenIssuer:
         IssuerRefused
             If they cannot be read.
         """
+        self.met_unknown_key = False
         self._keys = _signing_keys(self._settings.jwks)
 
     def verified(self, token: str) -> tuple[str, frozenset[Scope]]:
@@ -89,22 +96,27 @@ class TokenIssuer:
             401, for whatever reason; which one it was is not told.
         """
         try:
-            key = self._keys[jwt.get_unverified_header(token).get("kid")]
             claims = jwt.decode(
                 token,
-                key,
+                self._key(jwt.get_unverified_header(token).get("kid")),
                 algorithms=ALGORITHMS,
                 audience=self._settings.audience,
                 issuer=self._settings.issuer,
                 leeway=_LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
+            subject = hashlib.sha256(f"{claims['iss']} {claims['sub']}".encode()).hexdigest()
         except (jwt.PyJWTError, KeyError, ValueError, TypeError):
             detail = "send a valid key or token as `authorization: Bearer ...`"
             challenge = {"www-authenticate": 'Bearer realm="cart-risk", error="invalid_token"'}
             raise RequestRefused(HTTPStatus.UNAUTHORIZED, detail, headers=challenge) from None
-        subject = hashlib.sha256(f"{claims['iss']} {claims['sub']}".encode()).hexdigest()
         return f"token-{subject[:16]}", self._scopes(claims)
+
+    def _key(self, kid: str | None) -> jwt.PyJWK:
+        if kid not in self._keys:
+            # The issuer may have changed its keys: who keeps watch reads them again.
+            self.met_unknown_key = True
+        return self._keys[kid]
 
     def _scopes(self, claims: Mapping[str, Any]) -> frozenset[Scope]:
         said = claims.get(self._settings.claim)
@@ -115,11 +127,8 @@ class TokenIssuer:
 
 def _signing_keys(jwks: str) -> dict[str | None, jwt.PyJWK]:
     try:
-        read = json.loads(_read(jwks))
-        if not isinstance(read, dict):
-            raise ValueError
-        keys = jwt.PyJWKSet.from_dict(read).keys
-    except (OSError, httpx.HTTPError, httpx.InvalidURL, ValueError, jwt.PyJWTError) as error:
+        keys = _keys_to_verify(json.loads(_read(jwks)))
+    except _UNREADABLE as error:
         reason = type(error).__name__
         message = f"the issuer's keys cannot be read ({reason})"
         raise IssuerRefused(f"{message}: {_JWKS} names a file, or an address with https") from None
@@ -127,6 +136,25 @@ def _signing_keys(jwks: str) -> dict[str | None, jwt.PyJWK]:
     if not signing:
         raise IssuerRefused(f"no key that {_JWKS} names is for {' or '.join(ALGORITHMS)}")
     return signing
+
+
+def _keys_to_verify(read: Any) -> list[jwt.PyJWK]:
+    listed = read.get("keys") if isinstance(read, dict) else None
+    if not listed or not isinstance(listed, list):
+        raise ValueError
+    meant = [one for one in listed if isinstance(one, dict) and _is_to_verify(one)]
+    return jwt.PyJWKSet(meant).keys if meant else []
+
+
+def _is_to_verify(key: Mapping[str, Any]) -> bool:
+    """Tell whether a key is meant for signatures (RFC 7517, 4.2 and 4.3), as one unmarked is."""
+    operations = key.get("key_ops", ["verify"])
+    return (
+        key.get("use", "sig") == "sig"
+        and isinstance(operations, list)
+        and "verify" in operations
+        and isinstance(key.get("kid", ""), str)
+    )
 
 
 def _read(jwks: str) -> bytes:

@@ -20,6 +20,8 @@ from serving.ward import Ward
 
 EVERY_SECONDS = 1.0
 ISSUER_EVERY_SECONDS = 3600.0
+ISSUER_AT_MOST_EVERY_SECONDS = 60.0
+"""Who sends tokens with made-up keys shall not make us hammer the issuer."""
 _log = logging.getLogger("cart_risk.watch")
 
 Pointers = frozenset[tuple[str, int, int]]
@@ -37,6 +39,7 @@ class Watch:
         self._guard = guard
         self._seen = _pointers(store)
         self._issuer_asked = monotonic()
+        self._asking: asyncio.Task[None] | None = None
         show_models({}, ward.artefacts, ward.refused_update)
 
     async def run(self) -> None:
@@ -55,19 +58,37 @@ class Watch:
 
     async def look(self) -> None:
         """Take over what changed; whatever one look comes upon, keys must go on being revoked."""
-        for look in (self.look_at_keys, self.look_at_store):
+        for look in (self.look_at_keys, self.look_at_issuer, self.look_at_store):
             try:
                 await look()
             except Exception as error:
                 _log.error("a look failed", extra={"error": type(error).__name__})
 
     async def look_at_keys(self) -> None:
-        """Take over keys that were added or revoked; once an hour, ask the issuer of tokens."""
+        """Take over keys that were added or revoked."""
         try:
             self._guard.refresh()
-            if monotonic() - self._issuer_asked > ISSUER_EVERY_SECONDS:
-                self._issuer_asked = monotonic()
-                await asyncio.to_thread(self._guard.refresh_issuer)
+        except Refused as refusal:
+            _log.error("access not renewed", extra={"reason": str(refusal)})
+
+    async def look_at_issuer(self) -> None:
+        """Ask the issuer of tokens for its keys: once an hour, and at a key that is not known.
+
+        Nobody waits for the answer: keys are revoked meanwhile.
+        """
+        wait = ISSUER_EVERY_SECONDS
+        if self._guard.met_unknown_key:
+            wait = ISSUER_AT_MOST_EVERY_SECONDS
+        if self._asking is not None and self._asking.done():
+            asked, self._asking = self._asking, None
+            asked.result()
+        if self._asking is None and monotonic() - self._issuer_asked >= wait:
+            self._issuer_asked = monotonic()
+            self._asking = asyncio.create_task(self._ask_issuer())
+
+    async def _ask_issuer(self) -> None:
+        try:
+            await asyncio.to_thread(self._guard.refresh_issuer)
         except Refused as refusal:
             _log.error("access not renewed", extra={"reason": str(refusal)})
 

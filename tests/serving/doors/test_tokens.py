@@ -108,6 +108,7 @@ WRONG = {
     "symmetric key of the set": lambda: token("secret" * 8, "HS256", "hs"),
     "no expiry": lambda: token(exp=None),
     "no subject": lambda: token(sub=None),
+    "half a character as subject": lambda: token(sub="\ud800"),
     "no token": lambda: "a.b.c",
 }
 
@@ -140,7 +141,9 @@ def test_keys_of_an_address_are_fetched_and_outlive_its_failure(
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", "[]", "3", '{"keys": []}', '{"keys": [{"kty": "?"}]}', None]
+    "content",
+    ["", "{}", "[]", "3", '{"keys": []}', '{"keys": [{"kty": "?"}]}', "[" * 100_000, None],
+    ids=range(8),
 )
 def test_keys_that_cannot_be_read_are_refused(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "jwks.json"
@@ -155,6 +158,39 @@ def test_an_issuer_without_a_key_that_could_open_anything_is_refused(tmp_path: P
     file.write_text('{"keys": [{"kty": "oct", "kid": "hs", "k": "c2VjcmV0"}]}', "utf-8")
     with pytest.raises(IssuerRefused, match="is for RS256 or ES256"):
         TokenIssuer(IssuerSettings(ISSUER, AUDIENCE, str(file)))
+
+
+@pytest.mark.parametrize(
+    "meant", [{"use": "enc"}, {"key_ops": ["encrypt"]}, {"key_ops": "verify"}, {"use": 5}]
+)
+def test_a_key_that_is_not_meant_for_signatures_verifies_none(
+    tmp_path: Path, meant: dict[str, Any]
+) -> None:
+    unmarked = {name: v for name, v in jwk("RS256", RSA_KEY, "rs").items() if name[0] in "kne"}
+    file = tmp_path / "jwks.json"
+    settings = IssuerSettings(ISSUER, AUDIENCE, str(file))
+    file.write_text(json.dumps({"keys": [unmarked, jwk("ES256", EC_KEY, "es")]}), "utf-8")
+    assert TokenIssuer(settings).verified(token())
+    file.write_text(json.dumps({"keys": [unmarked | meant, jwk("ES256", EC_KEY, "es")]}), "utf-8")
+    issuer = TokenIssuer(settings)
+    assert issuer.verified(token(EC_KEY, "ES256", "es"))
+    with pytest.raises(RequestRefused):
+        issuer.verified(token())
+    file.write_text(json.dumps({"keys": [unmarked | meant]}), "utf-8")
+    with pytest.raises(IssuerRefused, match="is for RS256 or ES256"):
+        issuer.refresh()
+
+
+def test_an_unknown_key_is_remembered_until_the_keys_are_read_again(issuer: TokenIssuer) -> None:
+    issuer.verified(token())
+    with pytest.raises(RequestRefused):
+        issuer.verified(token(OTHER))
+    assert not issuer.met_unknown_key
+    with pytest.raises(RequestRefused):
+        issuer.verified(token(kid="new"))
+    assert issuer.met_unknown_key
+    issuer.refresh()
+    assert not issuer.met_unknown_key
 
 
 @pytest.mark.parametrize("jwks", ["http://id.hospital.example/keys", "https://id:port/keys"])

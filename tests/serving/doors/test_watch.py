@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from serving.doors.guard import Guard
 from serving.doors.metrics import exposition
 from serving.doors.problem import RequestRefused
 from serving.doors.rate_limit import RateLimit
+from serving.doors.tokens import IssuerRefused
 from serving.doors.watch import Watch
 from serving.model.artefact import CURRENT_FILE, MODEL_FILE, make_current
 from serving.rest import RestApplication
@@ -280,3 +282,84 @@ def test_what_the_log_did_is_counted_once(store: Path, guard: Guard, log: Assess
     for _ in range(2):
         watch.look_at_log()
         assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 1, 1]
+
+
+class Issuer:
+    """Counts how often its keys are read; one key is new."""
+
+    def __init__(self, guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked = 0
+        self.now = 0.0
+        self.answers = threading.Event()
+        self.answers.set()
+        self.unknown = False
+        monkeypatch.setattr(Guard, "met_unknown_key", property(lambda _: self.unknown))
+        monkeypatch.setattr(guard, "refresh_issuer", self.refresh)
+        monkeypatch.setattr("serving.doors.watch.monotonic", lambda: self.now)
+
+    def refresh(self) -> None:
+        self.asked += 1
+        self.answers.wait(5)
+
+    async def asked_after(self, watch: Watch, seconds: float) -> int:
+        self.now += seconds
+        await watch.look()
+        await asyncio.sleep(0.05)
+        return self.asked
+
+
+def test_an_unknown_key_of_the_issuer_is_looked_for_at_most_once_a_minute(
+    store: Path, guard: Guard, log: AssessmentLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer = Issuer(guard, monkeypatch)
+    watch = Watch(Ward.open(store), store, guard, log)
+
+    async def use() -> list[int]:
+        hourly = [await issuer.asked_after(watch, seconds) for seconds in (3599, 1, 3599, 1)]
+        issuer.unknown = True
+        return hourly + [await issuer.asked_after(watch, seconds) for seconds in (59, 1, 1, 58, 1)]
+
+    assert asyncio.run(use()) == [0, 1, 1, 2, 2, 3, 3, 3, 4]
+
+
+def test_an_issuer_that_does_not_answer_holds_up_no_look_and_is_not_asked_twice_at_a_time(
+    store: Path, guard: Guard, log: AssessmentLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer = Issuer(guard, monkeypatch)
+    issuer.unknown = True
+    watch = Watch(Ward.open(store), store, guard, log)
+    issuer.answers.clear()
+
+    async def use() -> list[int]:
+        try:
+            async with asyncio.timeout(4):
+                return [await issuer.asked_after(watch, 60) for _ in range(3)]
+        finally:
+            issuer.answers.set()
+
+    assert asyncio.run(use()) == [1, 1, 1]
+
+
+def test_what_goes_wrong_at_the_issuer_is_said(
+    store: Path,
+    guard: Guard,
+    log: AssessmentLog,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    issuer = Issuer(guard, monkeypatch)
+    watch = Watch(Ward.open(store), store, guard, log)
+
+    def fail() -> None:
+        issuer.asked += 1
+        raise (IssuerRefused("keys cannot be read") if issuer.asked == 1 else ZeroDivisionError)
+
+    monkeypatch.setattr(guard, "refresh_issuer", fail)
+
+    async def use() -> None:
+        for _ in range(3):
+            await issuer.asked_after(watch, 3600)
+
+    asyncio.run(use())
+    assert issuer.asked == 2
+    assert [record.message for record in caplog.records] == ["access not renewed", "a look failed"]
