@@ -17,22 +17,28 @@ from serving.fhir.course import Course
 from serving.fhir.elements import an_object, codings, has_time, meanings, moment, on_one_clock
 from serving.fhir.names import PREDICTOR
 from serving.fhir.reading import Reading
-from serving.fhir.values import Place, Unusable, upper_limit, value_of
+from serving.fhir.values import Place, Unusable, is_same_amount, upper_limit, value_of
 
 _FINAL = ("final", "amended", "corrected")
 _AT_INFUSION = "platelets_d0"
 AT_INFUSION = timedelta(hours=36)
 """Platelets of these last hours are those at infusion, driven by lymphodepletion, and no others."""
 THE_OTHER = "read as the other of platelets before lymphodepletion and at infusion"
-_READ_ELSEWHERE = frozenset({"product", "disease", "age", "sex", "ldh_uln"})
+_LIMIT = "ldh_uln"
+_READ_ELSEWHERE = {
+    "product": "the order or the administration of the product",
+    "disease": "the Condition",
+    "age": "the Patient",
+    "sex": "the Patient",
+}
 _IN_BLOOD = frozenset(
     one.name for room in (BloodCounts, Chemistry, Inflammation) for one in fields(room)
-) - {"ldh_uln"}
+) - {_LIMIT}
 _BEFORE_LYMPHODEPLETION = _IN_BLOOD - {_AT_INFUSION}
 _BY_LOINC: dict[str, list[str]] = defaultdict(list)
 for _name, _declared in PREDICTORS.items():
     for _code in _declared.loinc:
-        if _name not in _READ_ELSEWHERE and NOT_READ.find(LOINC, _code) is None:
+        if _name not in (*_READ_ELSEWHERE, _LIMIT) and NOT_READ.find(LOINC, _code) is None:
             _BY_LOINC[_code].append(_name)
 
 
@@ -93,14 +99,24 @@ def read_observations(reading: Reading, resources: Resources, window: Window) ->
                 found = _candidate(reading, resources, window, name, entry, place)
                 if found is not None:
                     candidates[name].append(found)
-    for name, found_ones in candidates.items():
-        best = min(found_ones, key=Candidate.rank)
-        value = best.value
+    best = {name: min(found_ones, key=Candidate.rank) for name, found_ones in candidates.items()}
+    for name, one in best.items():
+        value = one.value
         if isinstance(value, dict) and window.course is not None:
-            value = value | {"measured_at": best.written}
-        reading.take(name, value, best.place.of_value, best.entry)
-        if name == "ldh" and (limit := upper_limit(reading, best.place)):
-            reading.take("ldh_uln", limit[0], limit[1], best.entry)
+            value = value | {"measured_at": one.written}
+        reading.take(name, value, one.place.of_value, one.entry)
+    if "ldh" in best:
+        _prefer_the_limit_beside(reading, best["ldh"], best.get(_LIMIT))
+
+
+def _prefer_the_limit_beside(reading: Reading, ldh: Candidate, apart: Candidate | None) -> None:
+    """Take the upper limit that stands beside an LDH; one sent apart may be of another assay."""
+    limit = upper_limit(reading, ldh.place)
+    if limit is None:
+        return
+    reading.take(_LIMIT, limit[0], limit[1], ldh.entry)
+    if apart is not None and not is_same_amount(_LIMIT, limit[0], apart.value):
+        reading.warn(_LIMIT, "the reference range of the LDH says another one, which was used")
 
 
 def _places(entry: Entry) -> Iterator[Place]:
@@ -119,7 +135,9 @@ def _names(reading: Reading, place: Place) -> list[str]:
             continue
         if system == LOINC and code in _BY_LOINC:
             return _BY_LOINC[code]
-        if system == PREDICTOR and code in PREDICTORS and code not in _READ_ELSEWHERE:
+        if system == PREDICTOR and code in _READ_ELSEWHERE:
+            reading.warn(code, f"read from {_READ_ELSEWHERE[code]}, not from an Observation")
+        elif system == PREDICTOR and code in PREDICTORS:
             return [code]
     for code in meanings(place.element.get("code"), NOT_READ):
         reading.warn(code.means, f"not read: {code.display}")

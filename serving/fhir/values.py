@@ -1,5 +1,6 @@
 """The value of an Observation, in a unit that is named and known, or not at all."""
 
+from math import isclose
 from typing import Any, NamedTuple
 
 from data_schemas.patient_request import accepted_unit, is_finite_number
@@ -143,6 +144,16 @@ def upper_limit(reading: Reading, place: Place) -> tuple[dict[str, Any], str] | 
         reading.warn("ldh_uln", "several reference ranges, and none says which holds: not read")
         return None
     return found[0] if found else None
+
+
+def is_same_amount(name: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether two amounts of a predictor are the same, whatever their units."""
+    declared = PREDICTORS[name]
+    assert isinstance(declared, Quantity)
+    if not is_finite_number(one["value"]) or not is_finite_number(other["value"]):
+        return False
+    first, second = (declared.conversions[each["unit"]](each["value"]) for each in (one, other))
+    return isclose(first, second)
 
 
 def _is_normal(reference_range: dict[str, Any]) -> bool:

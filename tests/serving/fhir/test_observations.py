@@ -282,6 +282,60 @@ def test_a_normal_range_is_told_from_another() -> None:
     assert ldh(other, normal).record["ldh_uln"]["value"] == 4
 
 
+def limit(value: Any, unit: str = "U/L", **more: Any) -> dict[str, Any]:
+    """The upper limit of LDH as an Observation of its own, under our code system."""
+    sent = observation("uln", "none", value, unit) | {"effectiveDateTime": "2026-03-09"}
+    return sent | {"code": concept(PREDICTOR, "ldh_uln"), **more}
+
+
+def test_a_limit_of_ldh_under_our_own_code_is_read() -> None:
+    reading = read(limit(480), ldh={"referenceRange": None})
+    assert reading.record["ldh_uln"]["value"] == 480
+    assert reading.basis["ldh_uln"] == ["Observation/uln"]
+    assert reading.places["ldh_uln"].endswith(".value")
+    assert reading.problems == []
+    assert "upper limit" not in warned(reading)
+
+
+@pytest.mark.parametrize("left_out", [{"status": "cancelled"}, {"effectiveDateTime": None}])
+def test_a_limit_of_ldh_that_is_left_out_is_told(left_out: Any) -> None:
+    reading = read(limit(480) | left_out, ldh={"referenceRange": None})
+    assert "ldh_uln" not in reading.record
+    assert "LDH upper limit of normal" in warned(reading)
+
+
+@pytest.mark.parametrize(
+    ("apart", "unit", "differ"),
+    [(480, "U/L", True), (240, "U/L", False), (4, "ukat/L", False), ("240", "U/L", True)],
+)
+def test_the_range_beside_the_ldh_has_precedence_and_a_difference_is_told(
+    apart: Any, unit: str, differ: bool
+) -> None:
+    reading = read(limit(apart, unit))
+    assert reading.record["ldh_uln"] == {"value": 240, "unit": "U/L"}
+    assert reading.basis["ldh_uln"] == ["Observation/ldh"]
+    said = "LDH upper limit of normal: the reference range of the LDH says another one"
+    assert (said in warned(reading)) is differ
+
+
+def test_a_limit_sent_apart_settles_which_of_several_ranges_holds() -> None:
+    ranges = [{"high": HIGH}, {"high": HIGH | {"value": 5}}]
+    reading = read(limit(300), ldh={"referenceRange": ranges})
+    assert reading.record["ldh_uln"]["value"] == 300
+
+
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [("age", "the Patient"), ("sex", "the Patient"), ("disease", "the Condition"),
+     ("product", "the order")],
+)  # fmt: skip
+def test_what_is_read_elsewhere_is_told_under_our_own_code(name: str, where: str) -> None:
+    sent = observation("x", "none", 64, "a") | {"code": concept(PREDICTOR, name)}
+    reading = read(sent)
+    assert reading.record == read().record
+    assert f"{PREDICTORS[name].label}: read from {where}" in warned(reading)
+
+
 MII = (
     "https://www.medizininformatik-initiative.de/fhir/ext/modul-onko/CodeSystem/"
     "mii-cs-onko-allgemeiner-leistungszustand-ecog"
