@@ -43,7 +43,7 @@ def _standing(manifest: "ModelManifest") -> str:
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class OutcomeStatement(_Record):

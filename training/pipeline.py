@@ -1,6 +1,5 @@
 """The whole run on one page: experiment, cohort, prior, model, judgement, artefact, reloaded."""
 
-import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,7 +101,7 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
 
 def _read_back(model: RiskModel) -> RiskModel:
     """Return the model as its own bytes tell it: what is judged is what will answer."""
-    return model_from_json(json.loads(canonical_json(model_to_json(model))))
+    return model_from_json(canonical_json(model_to_json(model)))
 
 
 def _associated(

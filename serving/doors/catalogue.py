@@ -1,7 +1,6 @@
 """What the service says of itself: the data contract, the models, its document, its health."""
 
 import asyncio
-import json
 from typing import Any
 
 from starlette.responses import Response
@@ -14,7 +13,7 @@ from serving.doors.gate import busy
 from serving.doors.json_answer import json_answer
 from serving.doors.metrics import MEDIA_TYPE, count_up, exposition
 from serving.doors.visit import Visit
-from serving.model.artefact import CARD_FILE, PRIOR_FILE, Artefact
+from serving.model.artefact import Artefact
 from serving.model.inputs import NOTHING
 from serving.openapi import openapi_document
 from serving.ward import Ward
@@ -118,6 +117,6 @@ def _describe_model(artefact: Artefact) -> dict[str, Any]:
         "statement": model_statement(artefact.manifest),
         "manifest": artefact.manifest.model_dump(mode="json"),
         "verdict": artefact.verdict,
-        "prior": json.loads(artefact.files[PRIOR_FILE]),
-        "model_card": artefact.files[CARD_FILE].decode(),
+        "prior": artefact.prior,
+        "model_card": artefact.card,
     }

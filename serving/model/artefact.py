@@ -8,21 +8,21 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import ValidationError
+import orjson
+from pydantic import BaseModel, ValidationError
 
 from data_schemas.model_manifest import MANIFEST_FILE, ModelManifest
+from data_schemas.predictors import PREDICTORS, Category
 from data_schemas.refusal import Refused
-from serving.model.joint_risk import Association
-from serving.model.risk_model import Cell, Posterior, Recalibration, RiskModel
-from serving.model.terms import Term
-from serving.model.trees import TreeEnsemble
-from serving.model.tumour_burden import BurdenScale
+from serving.model.model_file import ModelFile, SelfTestFile, VerdictFile
+from serving.model.risk_model import RiskModel
+from serving.model.soundness import faults
 
 MODEL_FILE = "model.json"
 PRIOR_FILE = "prior.json"
@@ -35,6 +35,9 @@ CURRENT_FILE = "current.json"
 _OVERRIDDEN = "overridden"
 VERSION_LENGTH = 12
 SELF_TEST_TOLERANCE = 1e-9
+_MOST_WORDS = 3
+_UNFORESEEN = {"extra_forbidden", "unexpected_keyword_argument"}
+_R = TypeVar("_R", bound=BaseModel)
 
 
 class ArtefactRefused(Refused):
@@ -59,7 +62,17 @@ class Artefact:
     def verdict(self) -> dict[str, Any] | None:
         """Whether the model keeps the limits declared for it, and each of them in words."""
         ruling = self.files.get(VERDICT_FILE)
-        return None if ruling is None else json.loads(ruling)["verdict"]
+        return None if ruling is None else orjson.loads(ruling)["verdict"]
+
+    @property
+    def prior(self) -> Any:
+        """What was believed before any patient, as plain data."""
+        return orjson.loads(self.files[PRIOR_FILE])
+
+    @property
+    def card(self) -> str:
+        """The model card, as Markdown."""
+        return self.files[CARD_FILE].decode()
 
 
 def canonical_json(data: object) -> bytes:
@@ -83,33 +96,45 @@ def model_to_json(model: RiskModel) -> dict[str, Any]:
     return data
 
 
-def model_from_json(data: Mapping[str, Any]) -> RiskModel:
-    """Read what :func:`model_to_json` wrote."""
-    return RiskModel(
-        outcome=data["outcome"],
-        terms=tuple(
-            Term(**term | {k: tuple(term[k]) for k in ("diseases", "choices")})
-            for term in data["terms"]
-        ),
-        cells=tuple(Cell(**cell | {"sources": tuple(cell["sources"])}) for cell in data["cells"]),
-        posterior=Posterior(
-            np.array(data["posterior"]["mean"]), np.array(data["posterior"]["covariance"])
-        ),
-        trees=TreeEnsemble.from_json(data["trees"]),
-        recalibration=Recalibration(**data["recalibration"]),
-        misfit_sd=data["misfit_sd"],
-        burden_scale=BurdenScale(
-            *(
-                {name: tuple(knots) for name, knots in data["burden_scale"][side].items()}
-                for side in ("values", "percentiles")
-            )
-        ),
-        association=_association(data["association"]),
-    )
+def model_from_json(content: bytes) -> RiskModel:
+    """Read what :func:`model_to_json` wrote.
+
+    Raises
+    ------
+    ArtefactRefused
+        If it is no model, saying what no model can be.
+    """
+    record = _record(MODEL_FILE, content, ModelFile)
+    if len({len(row) for row in record.posterior.covariance}) > 1:
+        raise ArtefactRefused(f"{MODEL_FILE}: the rows of the covariance differ in length")
+    model = record.model()
+    if found := list(faults(model)):
+        raise ArtefactRefused(f"{MODEL_FILE}: {_few(found, '; ')}")
+    return model
 
 
-def _association(data: Mapping[str, Any] | None) -> Association | None:
-    return None if data is None else Association(**{**data, "sources": tuple(data["sources"])})
+def _record(name: str, content: bytes, record: type[_R]) -> _R:
+    """Read a file as what it must be; what is wrong with it is told by field."""
+    try:
+        return record.model_validate_json(content)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_context=False, include_url=False)
+    fields = {".".join(map(str, one["loc"])): one["type"] for one in found}
+    absent = sorted(field for field, kind in fields.items() if kind == "missing")
+    if any(kind == "json_invalid" for kind in fields.values()):
+        why = "is not JSON"
+    elif name == MODEL_FILE and (absent or _UNFORESEEN & set(fields.values())):
+        why = "was written in the format of another release: train it again"
+    elif absent:
+        why = f"does not say: {_few(absent, ', ')}"
+    else:
+        why = f"does not hold what it must at: {_few(sorted(fields), ', ')}"
+    raise ArtefactRefused(f"{name} {why}")
+
+
+def _few(words: Sequence[str], between: str) -> str:
+    more = len(words) - _MOST_WORDS
+    return between.join(words[:_MOST_WORDS]) + (f" and {more} more" if more > 0 else "")
 
 
 def load_artefact(folder: Path, expected_sha256: str | None = None) -> Artefact:
@@ -118,26 +143,37 @@ def load_artefact(folder: Path, expected_sha256: str | None = None) -> Artefact:
     Raises
     ------
     ArtefactRefused
-        Naming the file that is changed, missing or not listed, or the self-test.
+        Naming the file that is changed, missing, not listed or not what it must be, or the
+        self-test.
     """
     content = _read(folder / MANIFEST_FILE)
     digest = sha256(content)
     if expected_sha256 is not None and digest != expected_sha256:
         raise ArtefactRefused(f"{MANIFEST_FILE} is not the one that was promoted")
-    try:
-        manifest = ModelManifest.model_validate_json(content)
-    except ValidationError as error:
-        fields = sorted({".".join(map(str, e["loc"])) for e in error.errors()})
-        raise ArtefactRefused(f"{MANIFEST_FILE} does not say: {', '.join(fields)}") from None
+    manifest = _record(MANIFEST_FILE, content, ModelManifest)
     files = _verified_files(folder, manifest.files)
-    try:
-        model = model_from_json(json.loads(files[MODEL_FILE]))
-    except (KeyError, TypeError):
-        message = f"{MODEL_FILE} was written in the format of another release: train it again"
-        raise ArtefactRefused(message) from None
-    _reproduce_self_test(model, json.loads(files[SELF_TEST_FILE]))
+    model = model_from_json(files[MODEL_FILE])
+    _reproduce_self_test(model, _record(SELF_TEST_FILE, files[SELF_TEST_FILE], SelfTestFile))
+    if VERDICT_FILE in files:
+        _record(VERDICT_FILE, files[VERDICT_FILE], VerdictFile)
     files[MANIFEST_FILE] = content
-    return Artefact(model, manifest, digest[:VERSION_LENGTH], digest, folder, files)
+    artefact = Artefact(model, manifest, digest[:VERSION_LENGTH], digest, folder, files)
+    _expect_presentable(artefact)
+    return artefact
+
+
+def _expect_presentable(artefact: Artefact) -> None:
+    """Make sure of what `/v1/model` shows: whoever asks shall not be the first to find out."""
+    for name, shown in (
+        (PRIOR_FILE, lambda: artefact.prior),
+        (CARD_FILE, lambda: artefact.card),
+        (VERDICT_FILE, lambda: artefact.verdict),
+        (MANIFEST_FILE, lambda: artefact.manifest.model_dump(mode="json")),
+    ):
+        try:
+            orjson.dumps(shown())
+        except (ValueError, TypeError):  # orjson cannot write what nests too deep, or huge numbers
+            raise ArtefactRefused(f"{name} cannot be shown: it is no text, or no JSON") from None
 
 
 def _read(path: Path) -> bytes:
@@ -148,8 +184,16 @@ def _read(path: Path) -> bytes:
         raise ArtefactRefused(f"{path.name} cannot be read ({reason})") from None
 
 
+def _names(folder: Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError as error:
+        reason = type(error).__name__
+        raise ArtefactRefused(f"{folder.name} cannot be read ({reason})") from None
+
+
 def _verified_files(folder: Path, listed: Mapping[str, str]) -> dict[str, bytes]:
-    present = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
+    present = _names(folder) - {MANIFEST_FILE}
     if missing := sorted({*_REQUIRED, *listed} - present):
         raise ArtefactRefused(f"the artefact lacks {', '.join(missing)}")
     if additional := sorted(present - set(listed)):
@@ -174,16 +218,30 @@ def _plain(value: object) -> object:
     return None if np.isnan(number) else number
 
 
-def _reproduce_self_test(model: RiskModel, stored: Mapping[str, Any]) -> None:
-    columns = {
-        name: np.array(values, dtype=object)
-        if any(isinstance(v, str) for v in values)
-        else np.array([np.nan if v is None else v for v in values])
-        for name, values in stored["patients"].items()
-    }
-    logit = model.predict(columns).logit
-    if not np.allclose(logit, stored["logit"], rtol=0, atol=SELF_TEST_TOLERANCE):
+def _reproduce_self_test(model: RiskModel, stored: SelfTestFile) -> None:
+    n = len(stored.logit)
+    if not n or any(len(values) != n for values in stored.patients.values()):
+        raise ArtefactRefused(f"{SELF_TEST_FILE} does not say one answer for each patient")
+    said = model.predict(_Columns({k: _column(k, v) for k, v in stored.patients.items()}))
+    if not np.allclose(said.logit, stored.logit, rtol=0, atol=SELF_TEST_TOLERANCE):
         raise ArtefactRefused("the self-test is not reproduced: this is another model")
+    if not np.all(np.isfinite([said.low, said.high])):
+        raise ArtefactRefused("the self-test gives an interval without an end")
+
+
+class _Columns(dict[str, np.ndarray]):
+    """Patients of a self-test; what the model asks for and they lack is their file's fault."""
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise ArtefactRefused(f"{SELF_TEST_FILE} lacks {name}")
+
+
+def _column(name: str, values: Sequence[float | str | None]) -> np.ndarray:
+    if isinstance(PREDICTORS.get(name), Category):
+        return np.array(values, dtype=object)
+    if any(isinstance(value, str) for value in values):
+        raise ArtefactRefused(f"{SELF_TEST_FILE} holds a word where {name} is a number")
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
 
 
 def save_artefact(

@@ -1,9 +1,12 @@
 """A model is read only if every byte is as trained, and a killed run harms nothing."""
 
 import json
+import math
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +71,7 @@ def refusal(folder: Path, digest: str | None = None) -> str:
 
 def test_a_saved_model_answers_to_the_last_bit(fitted_store: Store, cohort: Cohort) -> None:
     for artefact in fitted_store.artefacts.values():
-        copy = model_from_json(json.loads(canonical_json(model_to_json(artefact.model))))
+        copy = model_from_json(canonical_json(model_to_json(artefact.model)))
         ours, theirs = (m.predict(cohort.columns()) for m in (artefact.model, copy))
         for name in ("logit", "low", "high", "base", "contributions", "missing_weight"):
             np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
@@ -77,7 +80,7 @@ def test_a_saved_model_answers_to_the_last_bit(fitted_store: Store, cohort: Coho
 def test_a_model_is_written_in_the_same_bytes_each_time(fitted_store: Store) -> None:
     model = fitted_store.models[OUTCOME]
     once = canonical_json(model_to_json(model))
-    assert once == canonical_json(model_to_json(model_from_json(json.loads(once))))
+    assert once == canonical_json(model_to_json(model_from_json(once)))
 
 
 def test_the_folder_is_named_by_its_content(fitted_store: Store, evidence_store: Store) -> None:
@@ -197,6 +200,137 @@ def test_a_model_in_the_format_of_another_release_is_refused(
     files[MODEL_FILE] = canonical_json(without)
     folder = save_artefact(tmp_path, other.model, other.manifest, files)
     assert f"{MODEL_FILE} was written in the format of another release" in refusal(folder)
+
+
+def saved(artefact: Artefact, root: Path, **changed: bytes) -> Path:
+    """The artefact with other files, and hashes that agree with them."""
+    files = {name: content for name, content in artefact.files.items() if name != MANIFEST_FILE}
+    files |= {name.replace("__", "."): content for name, content in changed.items()}
+    return save_artefact(root, artefact.model, artefact.manifest, files)
+
+
+def with_model(artefact: Artefact, root: Path, path: str, value: Any) -> Path:
+    """The artefact with one element of its model set, or changed by a function."""
+    data = json.loads(artefact.files[MODEL_FILE])
+    *way, last = [int(step) if step.isdecimal() else step for step in path.split(".")]
+    place = data
+    for step in way:
+        place = place[step]
+    place[last] = value(place[last]) if callable(value) else value
+    return saved(artefact, root, model__json=json.dumps(data).encode())
+
+
+def times(factor: float) -> Callable[[Any], Any]:
+    return lambda numbers: (np.array(numbers) * factor).tolist()
+
+
+UNSOUND = {
+    "misfit_sd": {
+        "misfit_sd": [-5, math.nan, math.inf, 1e300, "x", None, True, [1]],
+    },
+    "covariance": {
+        "posterior.covariance": [
+            times(-1), times(1e300), times(math.nan), [], [[1.0]], [[1.0], [1.0, 2.0]], 5, "x",
+        ],
+        "posterior.covariance.0.0": [math.nan, -1.0, "x"],
+        "posterior.covariance.0.1": [1.0],
+    },
+    "posterior": {"posterior": [[], None], "posterior.mean": [[], times(1e300)]},
+    "base rate": {
+        "cells.0.base_rate": [0, 1, -0.1, 1.5],
+        "cells.0.low": [0.99, -0.5],
+        "cells.0.high": [0.0001, 2],
+    },
+    "cells": {"cells.0.base_rate": [math.nan, "x"], "cells": [7, {}], "cells.0": [7, None]},
+    "the contract does not know": {"cells.0.disease": ["plague"], "cells.0.product": [""]},
+    "beyond any measurement": {
+        "terms.0.centre": [{"*": 1e300}],
+        "terms.0.scale": [1e300],
+        "terms.0.spread": [1e300],
+    },
+    "no product in any disease": {"cells": [[]]},
+    "stands twice": {"cells": [lambda cells: cells[:1] * len(cells)]},
+    "no term": {"terms": [[]]},
+    "scale": {"terms.0.scale": [0, -1, math.inf]},
+    "spread": {"terms.0.spread": [-1]},
+    "centre": {"terms.0.centre": [{}, {"*": math.nan}]},
+    "transform": {"terms.0.transform": ["cube"]},
+    "does not know": {"terms.0.predictor": ["shoe_size"]},
+    "burden": {"terms.0.predictor": ["tumour_burden"], "burden_scale.values.mtv": [[], [3, 2, 1]]},
+    "percentile of mtv": {"burden_scale.percentiles.mtv": [times(9)]},
+    "recalibration": {"recalibration.slope": [math.nan, 1e300, "1"]},
+    "trees": {"trees.term.0.0": [99, -1, 0.5], "trees.leaf.0.0": [1e9], "trees.leaf": [[]]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("named", "path", "value"),
+    [(n, p, v) for n, paths in UNSOUND.items() for p, values in paths.items() for v in values],
+)
+def test_a_model_that_no_training_writes_is_refused_by_what_it_cannot_be(
+    artefact: Artefact, tmp_path: Path, named: str, path: str, value: Any
+) -> None:
+    said = refusal(with_model(artefact, tmp_path, path, value))
+    assert said.startswith(MODEL_FILE)
+    assert named in said
+
+
+def test_what_rounding_does_to_a_covariance_is_accepted(artefact: Artefact, tmp_path: Path) -> None:
+    load_artefact(with_model(artefact, tmp_path, "posterior.covariance.0.1", lambda x: x + 1e-14))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"null", b"[]", b"{}", b"[" * 100_000, b"\xff", b'{"a": NaN}', b'["\\ud800"]'],
+    ids=range(9),
+)
+@pytest.mark.parametrize(
+    "name", [MODEL_FILE, SELF_TEST_FILE, "prior.json", "verdict.json", MANIFEST_FILE]
+)
+def test_a_file_that_is_not_what_it_must_be_is_refused_by_name(
+    artefact: Artefact, tmp_path: Path, name: str, content: bytes
+) -> None:
+    if name == MANIFEST_FILE:
+        folder = artefact.folder
+        (folder / name).write_bytes(content)
+    else:
+        folder = saved(artefact, tmp_path, **{name.replace(".", "__"): content})
+    if name == "prior.json" and content in (b"null", b"[]", b"{}"):
+        assert load_artefact(folder).prior == json.loads(content)
+    else:
+        assert refusal(folder).startswith(name)
+
+
+@pytest.mark.parametrize("prior", [b"[" * 300 + b"]" * 300])
+def test_a_prior_that_could_not_be_shown_is_refused(
+    artefact: Artefact, tmp_path: Path, prior: bytes
+) -> None:
+    assert "prior.json cannot be shown" in refusal(saved(artefact, tmp_path, prior__json=prior))
+
+
+def test_a_model_card_that_is_no_text_is_refused(artefact: Artefact, tmp_path: Path) -> None:
+    folder = saved(artefact, tmp_path, model_card__md=b"# Card \xff\xfe")
+    assert "model_card.md cannot be shown" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"logit": []}, "one answer for each patient"),
+        ({"logit": [1.0]}, "one answer for each patient"),
+        ({"logit": "x"}, "at: logit"),
+        ({"patients": {}}, "lacks"),
+        ({"patients": {"age": ["x"] * 3}}, "where age is a number"),
+        ({"patients": {"age": [[1]] * 3}}, "at: patients.age"),
+    ],
+)
+def test_a_self_test_that_is_none_is_refused(
+    artefact: Artefact, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    told = canonical_json(json.loads(artefact.files[SELF_TEST_FILE]) | change)
+    found = refusal(saved(artefact, tmp_path, self_test__json=told))
+    assert found.startswith(SELF_TEST_FILE)
+    assert said in found
 
 
 # --- which model answers ----------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Every recipe ends in a model of the same kind; they differ in what is believed before."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +109,7 @@ def test_a_model_survives_its_own_file(
     learnt: dict[str, Learnt], cohort: LearningCohort, name: str
 ) -> None:
     model = learnt[name].model
-    again = model_from_json(json.loads(canonical_json(model_to_json(model))))
+    again = model_from_json(canonical_json(model_to_json(model)))
     assert same(again, model)
     np.testing.assert_array_equal(
         again.predict(cohort.columns).logit, model.predict(cohort.columns).logit
