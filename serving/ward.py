@@ -48,6 +48,7 @@ class Ward:
         """Load what is current; what is refused changes nothing but the reason given."""
         try:
             artefacts = load_current(store)
+            self._expect_known_sources(artefacts)
         except ArtefactRefused as refusal:
             self.refused_update = str(refusal)
             self.refusal = f"a model in service was refused: {refusal}"
@@ -59,3 +60,18 @@ class Ward:
         self.refused_update = None
         self.refusal = NONE_IN_SERVICE
         self.artefacts, self.assessor = artefacts, assessor
+
+    def _expect_known_sources(self, artefacts: dict[str, Artefact]) -> None:
+        """Make sure that every cohort behind a base rate can be cited.
+
+        Raises
+        ------
+        ArtefactRefused
+            If a model cites one that the evidence of this release does not hold.
+        """
+        known = {row.id for row in self.evidence.incidence}
+        for name, artefact in artefacts.items():
+            cited = {source for cell in artefact.model.cells for source in cell.sources}
+            if not cited <= known:
+                message = "cites cohorts that the evidence of this release does not hold"
+                raise ArtefactRefused(f"the model of {name} {message}: train it again")

@@ -15,7 +15,7 @@ from serving.assessment_log.counters import Counters
 from serving.assessment_log.log import AssessmentLog
 from serving.doors.guard import Guard
 from serving.doors.metrics import LOG_LAG, count_log, count_up, show_models
-from serving.model.artefact import CURRENT_FILE
+from serving.model.store_state import State, pointed_at, pointers
 from serving.ward import Ward
 
 EVERY_SECONDS = 1.0
@@ -23,8 +23,6 @@ ISSUER_EVERY_SECONDS = 3600.0
 ISSUER_AT_MOST_EVERY_SECONDS = 60.0
 """Who sends tokens with made-up keys shall not make us hammer the issuer."""
 _log = logging.getLogger("cart_risk.watch")
-
-Pointers = frozenset[tuple[str, int, int]]
 
 
 class Watch:
@@ -37,7 +35,9 @@ class Watch:
         self._store = store
         self._counted = Counters()
         self._guard = guard
-        self._seen = _pointers(store)
+        self._seen = pointers(store)
+        self._refused: State | None = None
+        """What the pointers led to when that was last tried, and maybe refused."""
         self._issuer_asked = monotonic()
         self._asking: asyncio.Task[None] | None = None
         show_models({}, ward.artefacts, ward.refused_update)
@@ -93,11 +93,16 @@ class Watch:
             _log.error("access not renewed", extra={"reason": str(refusal)})
 
     async def look_at_store(self) -> None:
-        """Take over models that were promoted."""
-        pointers = _pointers(self._store)
-        if pointers != self._seen:
-            self._seen = pointers
-            await self._take_over()
+        """Take over models that were promoted.
+
+        After a refusal the files count, too: they may have arrived after their pointer.
+        """
+        named = pointers(self._store)
+        refused = self._ward.refused_update is not None
+        if named == self._seen and not (refused and pointed_at(self._store) != self._refused):
+            return
+        self._seen, self._refused = named, pointed_at(self._store)
+        await self._take_over()
 
     async def _take_over(self) -> None:
         before = self._ward.artefacts
@@ -109,11 +114,3 @@ class Watch:
             _log.error("update refused", extra={"reason": self._ward.refused_update})
         else:
             _log.info("models replaced")
-
-
-def _pointers(store: Path) -> Pointers:
-    found = []
-    for pointer in store.glob(f"*/{CURRENT_FILE}"):
-        stat = pointer.stat()
-        found.append((pointer.parent.name, stat.st_mtime_ns, stat.st_ino))
-    return frozenset(found)

@@ -6,10 +6,12 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from data_schemas.model_manifest import MANIFEST_FILE
 from serving.api_keys import KeyFile, Scope
 from serving.assessment_log.entries import LogEntry
 from serving.assessment_log.log import AssessmentLog
@@ -19,7 +21,16 @@ from serving.doors.problem import RequestRefused
 from serving.doors.rate_limit import RateLimit
 from serving.doors.tokens import IssuerRefused
 from serving.doors.watch import Watch
-from serving.model.artefact import CURRENT_FILE, MODEL_FILE, make_current
+from serving.model.artefact import (
+    CURRENT_FILE,
+    MODEL_FILE,
+    SELF_TEST_FILE,
+    Artefact,
+    canonical_json,
+    make_current,
+    save_artefact,
+    sha256,
+)
 from serving.rest import RestApplication
 from serving.ward import Ward
 from tests.conftest import Body, Store
@@ -138,6 +149,110 @@ def test_a_corrupt_update_leaves_the_old_model_serving_and_says_so(
     asyncio.run(watch.look())
     assert ward.refused_update is None
     assert b"cart_risk_model_update_refused 0.0" in exposition()
+
+
+UNUSABLE = {
+    "a text for a number": (MODEL_FILE, {"misfit_sd": "x"}),
+    "half a covariance": (MODEL_FILE, {"posterior": {"mean": [0.0], "covariance": [[1.0]]}}),
+    "no cell": (MODEL_FILE, {"cells": []}),
+    "a source that nobody knows": ("cites cohorts", {"cells": "unknown"}),
+    "no JSON": (MODEL_FILE, b"{"),
+    "deep": (MODEL_FILE, b"[" * 100_000),
+    "no self-test": (SELF_TEST_FILE, b"{}"),
+    "no prior": ("prior.json", b"prior"),
+    "no card": ("model_card.md", b"\xff"),
+}
+
+
+def put(store: Path, artefact: Artefact, name: str, change: Any) -> None:
+    """Let the pointer name a version with another file and hashes that agree with it."""
+    files = {each: content for each, content in artefact.files.items() if each != MANIFEST_FILE}
+    if name == "cites cohorts":
+        name, cells = MODEL_FILE, json.loads(files[MODEL_FILE])["cells"]
+        change = {"cells": [cells[0] | {"sources": ["nobody_2020"]}, *cells[1:]]}
+    content = json.loads(files[name]) | change if isinstance(change, dict) else change
+    files[name] = content if isinstance(content, bytes) else canonical_json(content)
+    folder = save_artefact(store, artefact.model, artefact.manifest, files)
+    digest = sha256((folder / MANIFEST_FILE).read_bytes())
+    pointer = canonical_json({"version": folder.name, "sha256": digest})
+    (folder.parent / CURRENT_FILE).write_bytes(pointer)
+
+
+@pytest.mark.parametrize(("said", "change"), UNUSABLE.values(), ids=UNUSABLE)
+def test_an_unusable_update_is_refused_aloud_and_by_its_own_reason(
+    store: Path,
+    guard: Guard,
+    log: AssessmentLog,
+    evidence_store: Store,
+    caplog: pytest.LogCaptureFixture,
+    said: str,
+    change: Any,
+) -> None:
+    ward = Ward.open(store)
+    before = hashes(ward)
+    watch = Watch(ward, store, guard, log)
+    ward.refused_update = "a former reason"
+    put(store, evidence_store.artefacts["severe_crs"], said, change)
+    asyncio.run(watch.look())
+    assert said in str(ward.refused_update)
+    assert hashes(ward) == before
+    assert b"cart_risk_model_update_refused 1.0" in exposition()
+    assert [record.message for record in caplog.records] == ["update refused"]
+    at_start = Ward.open(store)
+    assert not at_start.ready
+    assert said in at_start.refusal
+
+
+def test_files_that_arrive_after_their_pointer_are_taken_once_they_are_complete(
+    store: Path,
+    guard: Guard,
+    log: AssessmentLog,
+    fitted_store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ward = Ward.open(store)
+    before = hashes(ward)
+    watch = Watch(ward, store, guard, log)
+    artefact = fitted_store.artefacts["severe_crs"]
+    make_current(store, artefact)
+    arriving = store / "severe_crs" / artefact.version
+    complete = arriving.rename(tmp_path / "complete")
+    reload, loads = Ward.reload, []
+    monkeypatch.setattr(Ward, "reload", lambda *given: loads.append(given) or reload(*given))
+
+    def looked(times: int = 1) -> int:
+        loads.clear()
+        for _ in range(times):
+            asyncio.run(watch.look())
+        return len(loads)
+
+    assert looked(3) == 1
+    assert ward.refused_update is not None
+    arriving.mkdir()
+    for number, file in enumerate(sorted(complete.iterdir()), 1):
+        assert hashes(ward) == before
+        shutil.copy2(file, arriving / file.name)
+        assert looked(3) == 1, number
+    assert ward.artefacts["severe_crs"].sha256 == artefact.sha256
+    assert ward.refused_update is None
+    assert b"cart_risk_model_update_refused 0.0" in exposition()
+    (arriving / "late").touch()
+    assert looked(3) == 0
+
+
+def test_a_model_that_was_refused_at_start_is_taken_once_it_is_whole(
+    store: Path, guard: Guard, log: AssessmentLog, evidence_store: Store
+) -> None:
+    artefact = evidence_store.artefacts["severe_crs"]
+    spoilt = store / "severe_crs" / artefact.version / MODEL_FILE
+    spoilt.write_bytes(b"half a mod")
+    ward = Ward.open(store)
+    watch = Watch(ward, store, guard, log)
+    assert not ward.ready
+    spoilt.write_bytes(artefact.files[MODEL_FILE])
+    asyncio.run(watch.look())
+    assert ward.ready
 
 
 def test_a_store_that_loses_a_model_is_not_followed(
