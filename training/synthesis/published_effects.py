@@ -13,7 +13,7 @@ from math import log, log1p, sqrt
 from typing import Literal
 
 from data_schemas.evidence import Association, Evidence, Incidence
-from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
+from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.typical_values import TypicalValue, typical_values
 from serving.model.terms import transformed_typical
 from training.synthesis import effect_conversions as convert
@@ -44,11 +44,7 @@ PLAUSIBLE = 1.0
 
 LEAST_SPREAD = 0.12
 UNKNOWN_SPREAD = 0.15
-"""Prior sd of a quantity's effect that nobody has published, in log-odds per spread."""
-
-UNKNOWN_WORD_SPREAD = 0.3
-"""Prior sd of what a yes or a word adds where nobody has published it: ``UNKNOWN_SPREAD`` per
-standard deviation of a word that half the patients have, an odds ratio of 0.6 to 1.6 (90 %)."""
+"""Prior sd of an effect that nobody has published."""
 
 CONTESTED_SPREAD = 0.25
 """Prior sd where a predictor matters elsewhere but a disease's own literature says it does not."""
@@ -230,8 +226,9 @@ def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
         general = effect_prior(evidence, outcome, (key[0], EVERYWHERE, key[2]))
         return replace(general, key=key, how=f"no figure in {key[1]}: borrowed; {general.how}")
     if not steps:
+        spread = UNKNOWN_SPREAD if key[1] == EVERYWHERE else CONTESTED_SPREAD
         how = _why_none(evidence, outcome, key[0])
-        return EffectPrior(key, 0.0, _unknown_spread(key), None, None, (), False, how)
+        return EffectPrior(key, 0.0, spread, None, None, (), False, how)
     effects = [_effect(evidence, outcome, key, step) for step in steps]
     published = convert.pooled(effects, BETWEEN_STUDIES)
     plausible = _plausible(published)
@@ -250,13 +247,6 @@ def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
         how=f"{', '.join(kind for kind, _, _ in steps)}; {_kept(published, plausible)}"
         f"times {share:.2f} for transport",
     )
-
-
-def _unknown_spread(key: TermKey) -> float:
-    if key[1] != EVERYWHERE:
-        return CONTESTED_SPREAD
-    declared = PREDICTORS.get(key[0])
-    return UNKNOWN_WORD_SPREAD if isinstance(declared, Category | Flag) else UNKNOWN_SPREAD
 
 
 def _why_none(evidence: Evidence, outcome: str, predictor: str) -> str:

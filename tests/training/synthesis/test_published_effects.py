@@ -322,11 +322,3 @@ def test_what_is_published_and_not_used_is_said(evidence: Evidence) -> None:
     assert prior.how.startswith("bridging-neurologic-severe-wudhikarn is not used: unadjusted")
     other = effect_prior(evidence, "severe_crs", ("bridging", EVERYWHERE, "chemo"))
     assert other.how == "no usable published figure"
-
-
-def test_a_word_that_nobody_published_may_add_more_than_a_quantity(evidence: Evidence) -> None:
-    """A spread of a quantity is one standard deviation, a word is two of them or more."""
-    word = effect_prior(evidence, "severe_icans", ("cns_involvement", EVERYWHERE, "active"))
-    quantity = effect_prior(evidence, "severe_icans", ("albumin", EVERYWHERE, ""))
-    assert (word.mean, quantity.mean) == (0.0, 0.0)
-    assert word.sd == 2 * quantity.sd
