@@ -103,6 +103,7 @@ PATIENTS = st.fixed_dictionaries(
         "ferritin": amounts("ng/mL", 50, 5000),
         "ldh": amounts("U/L", 120, 1200),
         "platelets": amounts("10*9/L", 20, 300),
+        "creatinine": amounts("mg/dL", 0.5, 2),
         "mtv": amounts("mL", 5, 1000),
     }
 )

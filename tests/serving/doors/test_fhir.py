@@ -257,7 +257,8 @@ def test_an_answer_says_who_computed_what_for_whom_from_what(client: TestClient)
     body = answered(client, EXAMPLE_BUNDLE)
     resource = risk_of(body)
     assert body["entry"][0]["fullUrl"] == f"urn:uuid:{resource['id']}"
-    assert resource["status"] == "final"
+    assert resource["status"] == "preliminary"
+    assert "spans more than 75 percentage points" in json.dumps(resource["note"])
     assert resource["subject"] == {"reference": "Patient/p1"}
     assert resource["basedOn"] == {"reference": "MedicationRequest/m1"}
     assert resource["condition"] == {"reference": "Condition/c1"}
@@ -296,6 +297,12 @@ def test_the_notes_say_for_whom_it_is_not_and_what_is_missing(client: TestClient
 def test_an_answer_with_cautions_is_preliminary(client: TestClient) -> None:
     sent = bundle_of(example(ferritin=None))
     assert risk_of(answered(client, sent))["status"] == "preliminary"
+    crp, ferritin = (
+        {"valueQuantity": {"value": value, "system": UCUM, "code": code}}
+        for value, code in ((20, "mg/L"), (400, "ug/L"))
+    )
+    ordinary = bundle_of(example(crp=crp, ferritin=ferritin))
+    assert risk_of(answered(client, ordinary))["status"] == "final"
 
 
 def test_the_basis_is_every_resource_that_was_used_and_no_other(
@@ -435,7 +442,7 @@ def test_what_was_sent_is_kept_beside_the_whole_assessment(client: TestClient) -
     line = r'cart_risk_requests_total\{method="POST",route="/fhir/\$assess",status="200"\} (\S+)'
     counted = [float((re.findall(line, text) or ["0"])[0]) for text in (before, after)]
     assert counted[1] == counted[0] + 1
-    line = r'cart_risk_assessments_total\{status="ok"\} (\S+)'
+    line = r'cart_risk_assessments_total\{status="caution"\} (\S+)'
     counted = [float((re.findall(line, text) or ["0"])[0]) for text in (before, after)]
     assert counted[1] == counted[0] + 2
 
