@@ -71,7 +71,7 @@ class SelfTestFile(Record):
 
 
 class _Verdict(BaseModel):
-    accepted: bool
+    accepted: bool | None
 
 
 class VerdictFile(BaseModel):

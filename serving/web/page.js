@@ -339,6 +339,7 @@ function estimate(outcome) {
     make("p.compared", make("b", COMPARED[outcome.comparison]),
       ` the base rate of ${named(baseRate.product)} in ${spaced(baseRate.disease)}: `,
       `${risk(baseRate.risk)} (${range(baseRate.interval)})`),
+    make("p.hint", outcome.comparison_text),
   ];
 }
 
