@@ -32,12 +32,12 @@ from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.quantity_limits import limits_in_words
 from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
 from data_schemas.units import IDENTITY, LARGEST
+from data_schemas.unread_values import DECIMAL_POINT
 
 _ENOUGH_TO_KNOW_BY = 5
 """Two patients who were infused on one day rarely agree in so many measured quantities."""
 _YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0}
 _YES_NO |= {"0.0": 0.0}
-_COMMA = ": write a decimal point and no thousands separator, a comma may mean either"
 
 
 class Purpose(StrEnum):
@@ -156,7 +156,7 @@ class CohortCheck:
                 )
             bad = given.notna() & values.isna()
             comma = text[bad].str.contains(",", regex=False).any()
-            message = f"must be numbers{_COMMA if comma else ''}"
+            message = f"must be numbers{f': {DECIMAL_POINT}' if comma else ''}"
             self.violate(column, "not_a_number", message, bad)
         infinite = values.abs() >= LARGEST
         self.violate(column, "not_a_number", "must be finite", infinite)

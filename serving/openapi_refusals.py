@@ -14,7 +14,7 @@ from serving.api_keys import Scope
 from serving.doors.batch import MOST_BATCH_BYTES, MOST_ITEMS, MOST_LINE_BYTES, not_a_batch
 from serving.doors.connection import MOST_HEAD_BYTES
 from serving.doors.door import not_allowed
-from serving.doors.fhir import MOST_BUNDLE_BYTES, MOST_OBJECTS
+from serving.doors.fhir import MOST_BUNDLE_BYTES, MOST_OBJECTS, not_acceptable
 from serving.doors.fhir_dialect import outcome_of
 from serving.doors.gate import DEADLINE_SECONDS, busy, failed, too_late
 from serving.doors.guard import lacks_scope, not_recognised
@@ -80,7 +80,7 @@ class Asked:
             403: lacks_scope(self.scope),
             404: not_found(),
             405: not_allowed([self.method]),
-            406: _NOT_ACCEPTABLE,
+            406: not_acceptable(),
             408: too_slow(),
             410: erased(),
             413: too_large("body", self.most_bytes),
@@ -94,11 +94,6 @@ class Asked:
         refusal = by_status[status]
         assert refusal is not None, f"no example of {status}"
         return refusal
-
-
-_NOT_ACCEPTABLE = RequestRefused(
-    HTTPStatus.NOT_ACCEPTABLE, f"answers are {FHIR_JSON}: let Accept name it, or leave Accept out"
-)
 
 
 def unread_patient(patient: Mapping[str, Any], outcome: str) -> RequestRefused:

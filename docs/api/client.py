@@ -7,9 +7,9 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 key = {"authorization": f"Bearer {os.environ['CART_RISK_KEY']}", "content-type": "application/json"}
-request = Request(f"{sys.argv[1]}/v1/assess", sys.stdin.buffer.read(), key)  # noqa: S310
+asked = Request(f"{sys.argv[1]}/v1/assess", sys.stdin.buffer.read(), key)  # noqa: S310  # as below
 try:
-    answer = json.load(urlopen(request, timeout=10))  # noqa: S310  # the caller names the address
+    answer = json.load(urlopen(asked, timeout=10))  # noqa: S310  # the caller names the address
 except HTTPError as refused:
     sys.exit(refused.read().decode())  # every problem by its field; no value is repeated
 print("status:", answer["status"])  # that of the worst outcome; each has its own

@@ -12,7 +12,6 @@ from data_schemas.risk_assessment import CAUTION_TEXTS, CautionCode, Status
 from serving.answer.compiled_terms import PatientTerms, Values, usual_creatinine
 from serving.model.applicability import (
     AGE_UNKNOWN,
-    BURDEN,
     MAIN_PREDICTOR_WEIGHT,
     MOST_MISSING_WEIGHT,
     beginning_of_age,
@@ -21,6 +20,7 @@ from serving.model.applicability import (
 )
 from serving.model.risk_model import RiskModel
 from serving.model.terms import ADULT_CREATININE_MG_DL
+from serving.model.tumour_burden import BURDEN
 
 _SOFT_LIMITS = {
     name: declared.soft for name, declared in PREDICTORS.items() if isinstance(declared, Quantity)

@@ -21,11 +21,10 @@ from serving.model.terms import (
     Term,
     cells_of_their_own,
 )
-from serving.model.tumour_burden import MUCH_HIGHER, SOURCES, BurdenScale
+from serving.model.tumour_burden import BURDEN, MUCH_HIGHER, SOURCES, BurdenScale
 
 Array = np.ndarray
 
-BURDEN = "tumour_burden"
 UNKNOWN = "unknown"
 
 Values = Mapping[str, float | str | bool]

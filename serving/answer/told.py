@@ -11,9 +11,10 @@ from orjson import Fragment
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from data_schemas.products import DISEASES
 from serving.answer.centile_basis import typical_patients
-from serving.answer.compiled_terms import BURDEN, PatientTerms, Values
+from serving.answer.compiled_terms import PatientTerms, Values
 from serving.answer.words import UNITS, absence_of, four_digits, label_of, value_in_words
 from serving.model.terms import Term, cells_of_their_own
+from serving.model.tumour_burden import BURDEN
 
 NOT_MEASURED = "not measured"
 GROUPS = (

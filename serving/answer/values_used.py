@@ -8,9 +8,10 @@ from data_schemas.patient_request import PatientRequest
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from data_schemas.products import DISEASES
 from data_schemas.risk_assessment import MissingPredictor, ValueUsed
-from serving.answer.compiled_terms import BURDEN, UNKNOWN
+from serving.answer.compiled_terms import UNKNOWN
 from serving.answer.told import fragment
 from serving.answer.words import label_of
+from serving.model.tumour_burden import BURDEN
 
 
 class ValuesUsed:

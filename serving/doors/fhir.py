@@ -81,8 +81,13 @@ class Fhir:
 
 def _check_accept(visit: Visit) -> None:
     if not takes_fhir_json(visit.scope["headers"]):
-        detail = f"answers are {FHIR_JSON}: let Accept name it, or leave Accept out"
-        raise RequestRefused(HTTPStatus.NOT_ACCEPTABLE, detail)
+        raise not_acceptable()
+
+
+def not_acceptable() -> RequestRefused:
+    """Return the refusal of a caller who takes no answer of ours."""
+    detail = f"answers are {FHIR_JSON}: let Accept name it, or leave Accept out"
+    return RequestRefused(HTTPStatus.NOT_ACCEPTABLE, detail)
 
 
 def too_complex() -> RequestRefused:

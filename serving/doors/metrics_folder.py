@@ -20,10 +20,10 @@ OF_WORKERS = "PROMETHEUS_MULTIPROC_DIR"
 def count_apart() -> None:
     """Let the workers that are started from now on count in a folder that ends with this process.
 
-    Nothing in a worker, whose supervisor has told it.
+    Where one is named already it is that, which whoever named it keeps and BentoML empties.
     """
-    if OF_WORKERS in os.environ:
-        return
-    folder = mkdtemp(prefix="cart-risk-metrics-")
-    atexit.register(rmtree, folder, ignore_errors=True)
+    folder = os.environ.get(OF_WORKERS)
+    if folder is None:
+        folder = mkdtemp(prefix="cart-risk-metrics-")
+        atexit.register(rmtree, folder, ignore_errors=True)
     BentoMLContainer.prometheus_multiproc_dir.set(folder)

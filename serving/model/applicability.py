@@ -18,7 +18,7 @@ from data_schemas.risk_assessment import CautionCode, Status
 from serving.model.artefact import Artefact
 from serving.model.risk_model import Prediction, RiskModel, expit
 from serving.model.terms import ADULT_CREATININE_MG_DL, usual_creatinine
-from serving.model.tumour_burden import NO_SOURCE, tumour_burden
+from serving.model.tumour_burden import BURDEN, NO_SOURCE, tumour_burden
 
 Array = np.ndarray
 
@@ -31,7 +31,6 @@ MAIN_PREDICTOR_WEIGHT = 0.10
 WIDEST_INTERVAL = 0.75
 """An interval that spans more of all risks than this raises a caution: our choice."""
 
-BURDEN = "tumour_burden"
 AGE_UNKNOWN = "age is unknown"
 
 _STATUSES = np.array(list(Status), dtype=object)

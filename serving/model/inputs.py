@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from serving.model.terms import Term, Transform
-from serving.model.tumour_burden import SOURCES
-
-_MEASURES = frozenset(name for names in SOURCES.values() for name in names)
+from serving.model.tumour_burden import MEASURES
 
 _CELL = frozenset({"product", "disease"})
 """They choose the base rate, and around which typical value a term is centred."""
@@ -44,7 +42,7 @@ def inputs_of(models: Iterable[tuple[Term, ...]]) -> Inputs:
         always |= _CELL
         for term in terms:
             if term.transform == "burden":
-                as_burden = _MEASURES
+                as_burden = frozenset(MEASURES)
             else:
                 always |= {term.predictor} | _READ_BESIDE.get(term.transform, frozenset())
     return Inputs(frozenset(always), as_burden)

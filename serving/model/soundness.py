@@ -13,7 +13,7 @@ from data_schemas.predictors import PREDICTORS, Category
 from data_schemas.products import DISEASES, PRODUCTS
 from serving.model.risk_model import Cell, RiskModel
 from serving.model.terms import DEFAULT_DISEASE, Term
-from serving.model.tumour_burden import SOURCES, BurdenScale
+from serving.model.tumour_burden import BURDEN, MEASURES, BurdenScale
 
 LARGEST_LOG_ODDS = 100.0
 """A risk of 1 in 10^43: no evidence says so much, and no spread is so wide."""
@@ -24,7 +24,6 @@ LARGEST_LOGARITHM = 100.0
 
 _LOGARITHMS = ("log", "log1p", "ldh_ratio", "creatinine_ratio")
 _ROUNDING = 1e-9
-_BURDEN = "tumour_burden"
 
 
 def faults(model: RiskModel) -> Iterator[str]:
@@ -68,9 +67,9 @@ def _of_term(term: Term) -> Iterator[str]:
     largest = LARGEST_LOGARITHM if term.transform in _LOGARITHMS else LARGEST_VALUE
     if max(map(abs, (*term.centre.values(), term.scale, term.spread))) > largest:
         yield f"a centre, the scale or the spread of {term.name} lies beyond any measurement"
-    if (term.transform == "burden") != (term.predictor == _BURDEN):
+    if (term.transform == "burden") != (term.predictor == BURDEN):
         yield f"{term.name} reads tumour burden as something else, or something else as burden"
-    elif term.predictor not in (*PREDICTORS, _BURDEN):
+    elif term.predictor not in (*PREDICTORS, BURDEN):
         yield f"{term.name} reads a predictor that the contract does not know"
     elif (term.transform == "is_any_of") != isinstance(PREDICTORS.get(term.predictor), Category):
         yield f"{term.name} reads words as a number, or a number as words"
@@ -103,7 +102,7 @@ def _of_trees(model: RiskModel) -> Iterator[str]:
 
 
 def _of_burden(scale: BurdenScale) -> Iterator[str]:
-    for measure in {name: None for names in SOURCES.values() for name in names}:
+    for measure in MEASURES:
         values, levels = scale.values.get(measure, ()), scale.percentiles.get(measure, ())
         rising = all(one <= following for one, following in pairwise(values))
         if not values or len(values) != len(levels) or not rising:

@@ -15,6 +15,9 @@ from serving.model.disease_codes import by_disease, disease_codes
 
 Array = np.ndarray
 
+BURDEN = "tumour_burden"
+"""What it is called beside the predictors of the contract, of which it is none."""
+
 SOURCES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(LYMPHOMAS, ("mtv", "spd", "largest_lesion", "bulky_disease")),
     "B_ALL": ("marrow_blast", "blasts_blood"),
@@ -34,7 +37,10 @@ well leave the blood free of blasts.
 """
 
 NO_SOURCE = "none"
-_NAMES = (NO_SOURCE, *dict.fromkeys(name for names in SOURCES.values() for name in names))
+MEASURES = tuple(dict.fromkeys(name for names in SOURCES.values() for name in names))
+"""Every measure of burden, once."""
+
+_NAMES = (NO_SOURCE, *MEASURES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ from data_schemas.evidence import Association, Evidence, Incidence
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.typical_values import TypicalValue, typical_values
 from serving.model.terms import transformed_typical
+from serving.model.tumour_burden import BURDEN
 from training.synthesis import effect_conversions as convert
 from training.synthesis.effect_conversions import Effect
 
 EVERYWHERE = "*"
-TUMOUR_BURDEN = "tumour_burden"
+TUMOUR_BURDEN = BURDEN
 TermKey = tuple[str, str, str]
 """Predictor, disease scope (``"*"`` or a disease), and the word for categories ("" otherwise)."""
 

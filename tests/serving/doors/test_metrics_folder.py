@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import psutil
+import pytest
 from bentoml._internal.configuration.containers import BentoMLContainer
 
-from serving.doors.metrics_folder import OF_WORKERS
+from serving.doors.metrics_folder import OF_WORKERS, count_apart
 from tests.running_service import Running
 
 
@@ -23,3 +24,14 @@ def test_bentoml_still_lets_all_services_of_a_user_count_in_one_folder() -> None
     BentoMLContainer.prometheus_multiproc_dir.reset()
     shared = Path(BentoMLContainer.bentoml_home.get()) / "prometheus_multiproc_dir"
     assert BentoMLContainer.prometheus_multiproc_dir.get() == str(shared)
+
+
+def test_a_folder_that_an_operator_names_is_the_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(OF_WORKERS, str(tmp_path))
+    count_apart()
+    try:
+        assert BentoMLContainer.prometheus_multiproc_dir.get() == str(tmp_path)
+    finally:
+        BentoMLContainer.prometheus_multiproc_dir.reset()
