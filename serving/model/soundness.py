@@ -10,7 +10,6 @@ from itertools import pairwise
 import numpy as np
 
 from data_schemas.predictors import PREDICTORS, Category
-from data_schemas.products import DISEASES, PRODUCTS
 from serving.model.risk_model import Cell, RiskModel
 from serving.model.terms import DEFAULT_DISEASE, Term
 from serving.model.tumour_burden import BURDEN, MEASURES, BurdenScale
@@ -49,7 +48,7 @@ def faults(model: RiskModel) -> Iterator[str]:
 
 
 def _of_cell(cell: Cell) -> Iterator[str]:
-    if cell.product not in PRODUCTS or cell.disease not in DISEASES:
+    if not (_may_be("product", cell.product) and _may_be("disease", cell.disease)):
         yield "it has a product or a disease that the contract does not know"
     rate = cell.base_rate
     if not (0 < rate < 1 and 0 <= cell.low <= rate <= cell.high <= 1):
@@ -57,6 +56,11 @@ def _of_cell(cell: Cell) -> Iterator[str]:
             f"the base rate of {cell.product} in {cell.disease} must lie between 0 and 1 and "
             "within its own interval"
         )
+
+
+def _may_be(predictor: str, word: str) -> bool:
+    declared = PREDICTORS[predictor]
+    return isinstance(declared, Category) and word in declared.choices
 
 
 def _of_term(term: Term) -> Iterator[str]:

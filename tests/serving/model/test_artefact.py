@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import xgboost
 from data_schemas.cohort_table import Cohort
 from data_schemas.model_manifest import MANIFEST_FILE
 from data_schemas.outcomes import OUTCOMES
+from data_schemas.predictors import PREDICTORS, Category
 from serving.model import artefact as under_test
 from serving.model.artefact import (
     CURRENT_FILE,
@@ -33,6 +35,7 @@ from serving.model.artefact import (
     self_test,
     sha256,
 )
+from serving.model.soundness import faults
 from tests.conftest import Store, first
 
 FILES = [MANIFEST_FILE, MODEL_FILE, SELF_TEST_FILE, "prior.json", "model_card.md", "booster.ubj"]
@@ -273,6 +276,20 @@ def test_a_model_that_no_training_writes_is_refused_by_what_it_cannot_be(
     said = refusal(with_model(artefact, tmp_path, path, value))
     assert said.startswith(MODEL_FILE)
     assert named in said
+
+
+def test_every_word_that_a_cohort_may_hold_for_product_and_disease_may_stand_in_a_model(
+    artefact: Artefact,
+) -> None:
+    for predictor in ("product", "disease"):
+        declared = PREDICTORS[predictor]
+        assert isinstance(declared, Category)
+        for word in declared.choices:
+            first_cell, *others = artefact.model.cells
+            elsewhere = [c for c in others if getattr(c, predictor) != word]
+            cells = (replace(first_cell, **{predictor: word}), *elsewhere)
+            said = faults(replace(artefact.model, cells=cells))
+            assert not [fault for fault in said if "contract" in fault]
 
 
 def test_what_rounding_does_to_a_covariance_is_accepted(artefact: Artefact, tmp_path: Path) -> None:
