@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from data_schemas.patient_request import PatientRequest, RequestProblems, read_patient
 from data_schemas.possible_dates import FIRST_INFUSIONS, TIME_ZONE
@@ -43,6 +44,8 @@ NOT_YET_KNOWN = "whose outcome is not known yet: no severe grade, and not observ
 class AssessedPatient:
     """A patient as assessed, and what happened."""
 
+    assessments: tuple[UUID, ...]
+    """Those before this infusion of which an outcome was reported."""
     pseudonym: str | None
     """The start of the log's keyed hash of the caller's reference; None where none was sent."""
     request: PatientRequest
@@ -105,6 +108,7 @@ def _as_one(several: list[_Assessed]) -> AssessedPatient:
     last_assessed = max(several, key=lambda one: one.when).patient
     last_reported = max((one.patient for one in several), key=lambda patient: patient.reported)
     return AssessedPatient(
+        assessments=tuple(id for one in several for id in one.patient.assessments),
         pseudonym=last_assessed.pseudonym,
         request=last_assessed.request,
         infused=last_assessed.infused,
@@ -132,7 +136,9 @@ def _assessed(stored: StoredAssessment, today: date) -> _Assessed | str:
     if "age" not in request.values:
         return NO_AGE
     reference = None if stored.reference is None else stored.reference[:_PSEUDONYM_BYTES].hex()
-    patient = AssessedPatient(reference, request, request.infusion_date, outcome, last.when)
+    patient = AssessedPatient(
+        (stored.id,), reference, request, request.infusion_date, outcome, last.when
+    )
     return _Assessed(stored.when, patient)
 
 

@@ -181,6 +181,11 @@ def _say(erased: Erased) -> None:
             "others were using the database: the destroyed keys still lie in its write-ahead file; "
             "run the command again"
         )
+    for when in erased.exported:
+        typer.echo(
+            f"`log-cohort` exported some of it on {when:%Y-%m-%d at %H:%M} UTC: delete that file, "
+            "or make it anew"
+        )
 
 
 if __name__ == "__main__":

@@ -34,8 +34,14 @@ def log_cohort_command(
     data in clear.
     """
     from serving.assessed_patients import assessed_patients
+    from serving.assessment_log.exports import note_export
     from serving.assessment_log.reported import reported_assessments
-    from training.reported_cohort import NUMBERED, expect_cohort_file, reported_cohort, write_cohort
+    from training.reported_cohort import (
+        NUMBERED,
+        cohort_file_to_be,
+        expect_cohort_file,
+        reported_cohort,
+    )
     from training.saving import expect_writable
 
     with said_plainly():
@@ -43,12 +49,13 @@ def log_cohort_command(
         expect_writable(out.parent, "--out")
     with log_home() as home:
         found = assessed_patients(reported_assessments(home))
-    with said_plainly():
-        day = since.date() if since else None
-        cohort, left_out = reported_cohort(found, site, since=day, simulated=simulated)
-        write_cohort(cohort, out)
-    numbered = cohort["patient_id"].str.startswith(NUMBERED)
-    _tell(out, len(cohort), left_out, int(numbered.sum()))
+        with said_plainly():
+            day = since.date() if since else None
+            cohort = reported_cohort(found, site, since=day, simulated=simulated)
+            with cohort_file_to_be(cohort.table, out):
+                note_export(home, cohort.assessments)
+    numbered = cohort.table["patient_id"].str.startswith(NUMBERED)
+    _tell(out, len(cohort.table), cohort.left_out, int(numbered.sum()))
 
 
 def _tell(out: Path, patients: int, left_out: Mapping[str, int], without_reference: int) -> None:

@@ -6,9 +6,12 @@ observed to the end of its horizon, is left empty.
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
 
 import pandas as pd
 
@@ -45,6 +48,14 @@ class NothingToExport(Refused):
     """The log holds no patient who could be a row of a cohort."""
 
 
+class ReportedCohort(NamedTuple):
+    """A cohort, the assessments that its rows come from, and how many were left out, why."""
+
+    table: pd.DataFrame
+    assessments: frozenset[UUID]
+    left_out: dict[str, int]
+
+
 def expect_cohort_file(out: Path) -> None:
     """Refuse a file that no cohort could be written to, or read from."""
     if out.suffix not in _KINDS:
@@ -55,8 +66,8 @@ def expect_cohort_file(out: Path) -> None:
 
 def reported_cohort(
     found: AssessedPatients, site: str, *, since: date | None = None, simulated: bool = False
-) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return the cohort, and how many assessments were left out, why.
+) -> ReportedCohort:
+    """Return the patients as a cohort.
 
     Parameters
     ----------
@@ -77,14 +88,15 @@ def reported_cohort(
     if not patients:
         raise NothingToExport(_why_nothing(left_out))
     table = _table([_row(p) for p in patients], site)
-    reasons = _refused_one_by_one(table)
-    if reasons:
+    if reasons := _refused_one_by_one(table):
         left_out |= Counter(reasons.values())
-        kept = [p for row, p in enumerate(patients) if row not in reasons]
-        if not kept:
+        patients = [p for row, p in enumerate(patients) if row not in reasons]
+        if not patients:
             raise NothingToExport(_why_nothing(left_out))
-        table = _table([_row(p) for p in kept], site)
+        table = _table([_row(p) for p in patients], site)
     copies = _copies(table)
+    kept = (p for p, is_copy in zip(patients, copies, strict=True) if not is_copy)
+    assessments = frozenset(id for patient in kept for id in patient.assessments)
     table = table[~copies].reset_index(drop=True)
     number = pd.Series([f"{NUMBERED}{i + 1}" for i in table.index], index=table.index)
     table["patient_id"] = table["patient_id"].where(table["patient_id"] != "", number)
@@ -92,7 +104,7 @@ def reported_cohort(
         table[SYNTHETIC] = "yes"
     if copies.any():
         left_out[COPY] = int(copies.sum())
-    return table, left_out
+    return ReportedCohort(table, assessments, left_out)
 
 
 def _why_nothing(left_out: Mapping[str, int]) -> str:
@@ -171,8 +183,11 @@ def _copies(table: pd.DataFrame) -> pd.Series:
     return alike & table.index.isin(copied)
 
 
-def write_cohort(table: pd.DataFrame, out: Path) -> None:
+@contextmanager
+def cohort_file_to_be(table: pd.DataFrame, out: Path) -> Iterator[None]:
     """Write a cohort for its owner only, whole or not at all, once it was read as others read it.
+
+    The file takes its name at the end of the ``with`` statement; an error within leaves none.
 
     Raises
     ------
@@ -189,6 +204,7 @@ def write_cohort(table: pd.DataFrame, out: Path) -> None:
             else:
                 table.to_parquet(sink, index=False)
         read_cohort(draft, Purpose.DEVELOPMENT, OUTCOMES.values())
+        yield
         draft.replace(out)
     finally:
         draft.unlink(missing_ok=True)

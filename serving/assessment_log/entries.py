@@ -18,6 +18,12 @@ class Kind(StrEnum):
     ASSESSMENT = "assessment"
     OUTCOME = "outcome"
     ERASURE = "erasure"
+    EXPORT = "export"
+
+    @property
+    def is_of_the_site(self) -> bool:
+        """Whether it says what the site did, in ids alone: readable when all keys are gone."""
+        return self in (Kind.ERASURE, Kind.EXPORT)
 
 
 def new_id() -> UUID:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from serving.assessment_log.database import Connection, connected
 from serving.assessment_log.entries import Kind, LogEntry, first_id_at
+from serving.assessment_log.exports import exports_of
 from serving.assessment_log.log_writer import LogWriter
 from serving.assessment_log.opening import LogHome
 
@@ -40,14 +41,16 @@ class Erased(NamedTuple):
     is_forgotten: bool
     """Whether the destroyed keys have left every file of the database; if others were in the way,
     they go with the next erasure, or when the database tidies up by itself."""
+    exported: tuple[datetime, ...] = ()
+    """When cohort files were made that hold some of it still."""
 
 
 def erase_assessment(home: LogHome, assessment: UUID) -> Erased:
     """Erase one assessment and its outcomes."""
     with _writing(home) as (writer, connection):
         found = _related(connection, [assessment.bytes])
-        rows = _erase(writer, connection, found, "by request")
-    return Erased(rows, home.database.forget_destroyed())
+        erased = _erase(writer, connection, found, "by request")
+    return erased._replace(is_forgotten=home.database.forget_destroyed())
 
 
 def erase_reference(home: LogHome, reference: str) -> Erased:
@@ -55,8 +58,8 @@ def erase_reference(home: LogHome, reference: str) -> Erased:
     with _writing(home) as (writer, connection):
         hashed = writer.preparation.sealing.reference_hash(reference)
         found = [bytes(id) for (id,) in connection.rows(_OF_REFERENCE, reference=hashed)]
-        rows = _erase(writer, connection, _related(connection, found), "by request")
-    return Erased(rows, home.database.forget_destroyed())
+        erased = _erase(writer, connection, _related(connection, found), "by request")
+    return erased._replace(is_forgotten=home.database.forget_destroyed())
 
 
 def erase_older(home: LogHome, before: datetime) -> Erased:
@@ -64,8 +67,8 @@ def erase_older(home: LogHome, before: datetime) -> Erased:
     with _writing(home) as (writer, connection):
         older = connection.rows(_OLDER, before=first_id_at(before).bytes)
         found = {bytes(id) for (id,) in older}
-        rows = _erase(writer, connection, found, f"older than {before.isoformat()}")
-    return Erased(rows, home.database.forget_destroyed())
+        erased = _erase(writer, connection, found, f"older than {before.isoformat()}")
+    return erased._replace(is_forgotten=home.database.forget_destroyed())
 
 
 @contextlib.contextmanager
@@ -86,10 +89,11 @@ def _related(connection: Connection, assessments: list[bytes]) -> set[bytes]:
     }
 
 
-def _erase(writer: LogWriter, connection: Connection, found: set[bytes], reason: str) -> int:
+def _erase(writer: LogWriter, connection: Connection, found: set[bytes], reason: str) -> Erased:
     erased = _destroy(writer, found, reason)
     left_behind = {bytes(id) for (id,) in connection.rows(_LEFT_BEHIND)}
-    return erased + _destroy(writer, left_behind, reason)
+    rows = erased + _destroy(writer, left_behind, reason)
+    return Erased(rows, is_forgotten=False, exported=exports_of(connection, found))
 
 
 def _destroy(writer: LogWriter, found: set[bytes], reason: str) -> int:

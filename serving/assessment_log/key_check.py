@@ -15,7 +15,7 @@ from serving.assessment_log.sealing import Sealing
 
 _WITHOUT_KEY = (
     "SELECT id FROM entry LEFT JOIN data_key ON data_key.entry = entry.id "
-    "WHERE data_key.entry IS NULL AND kind <> 'erasure'"
+    "WHERE data_key.entry IS NULL AND kind NOT IN ('erasure', 'export')"
 )
 _WITHOUT_ROW = (
     "SELECT data_key.entry FROM data_key LEFT JOIN entry ON entry.id = data_key.entry "

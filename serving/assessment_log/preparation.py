@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from serving.assessment_log.compression import Compression
-from serving.assessment_log.entries import Kind, LogEntry
+from serving.assessment_log.entries import LogEntry
 from serving.assessment_log.rows import DataKeyRow, EntryRow
 from serving.assessment_log.sealing import Sealing
 
@@ -34,8 +34,7 @@ class Preparation:
     def prepared(self, entry: LogEntry) -> Prepared:
         """Return the rows of an entry."""
         id = entry.id.bytes
-        if entry.kind is Kind.ERASURE:
-            # What was erased, and why, stays readable when keys are gone.
+        if entry.kind.is_of_the_site:
             answer, input, key = entry.answer, None, None
         else:
             shorter = self.compression.compressed(entry.answer)

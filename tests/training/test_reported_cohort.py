@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import stat
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,8 +22,10 @@ from data_schemas.outcomes import OUTCOMES
 from data_schemas.patient_request import read_patient
 from data_schemas.reported_outcome import ReportedOutcome
 from serving.assessed_patients import AssessedPatient, AssessedPatients
+from serving.assessment_log import exports
 from serving.assessment_log.entries import LogEntry
 from serving.assessment_log.log import AssessmentLog
+from serving.assessment_log.refusals import LogRefused
 from serving.settings import LogSettings
 from tests.conftest import Body
 from tests.serving.assessment_log.conftest import using
@@ -185,11 +188,12 @@ def test_whom_the_contract_alone_refuses_is_left_out_with_its_words(patient: Bod
     request = read_patient(patient)
     outcome = ReportedOutcome(UUID(int=1), MILD, 28)
     when = datetime(2026, 5, 1, tzinfo=UTC)
-    fits = AssessedPatient("a", request, date(2026, 3, 10), outcome, when)
+    fits = AssessedPatient((UUID(int=2),), "a", request, date(2026, 3, 10), outcome, when)
     beyond = replace(request, values={**request.values, "albumin": 1e6})
-    odd = replace(fits, pseudonym="b", request=beyond)
-    table, left_out = reported_cohort(AssessedPatients((fits, odd), {}), SITE)
+    odd = replace(fits, assessments=(UUID(int=3),), pseudonym="b", request=beyond)
+    table, assessments, left_out = reported_cohort(AssessedPatients((fits, odd), {}), SITE)
     assert list(table["patient_id"]) == ["a"]
+    assert assessments == {UUID(int=2)}
     ((reason, count),) = left_out.items()
     assert count == 1
     assert "albumin_g_l: must lie between" in reason
@@ -214,6 +218,66 @@ def test_only_patients_since_a_day_may_be_asked_for(patient: Body) -> None:
     assert "1 patients with reported outcomes" in said
     assert "left out: 1 assessments of patients infused before --since" in said
     assert cohort("local.csv").outcomes["severe_crs"].tolist() == [1.0]
+
+
+# ---- What the log keeps of an export -------------------------------------------------------------
+
+
+def exported() -> list[list[str]]:
+    """Return the assessments of every export that the log tells of."""
+    with sqlite3.connect("log/assessments.sqlite") as log:
+        rows = log.execute("SELECT answer FROM entry WHERE kind = 'export' ORDER BY position")
+        return [json.loads(said)["exported"] for (said,) in rows]
+
+
+def assessments() -> list[str]:
+    with sqlite3.connect("log/assessments.sqlite") as log:
+        rows = log.execute("SELECT id FROM entry WHERE kind = 'assessment' ORDER BY position")
+        return [str(UUID(bytes=id)) for (id,) in rows]
+
+
+def erase(reference: str) -> str:
+    return words(CliRunner().invoke(app, ["log-erase"], input=f"{reference}\n"))
+
+
+def test_the_log_tells_which_assessments_left_it(patient: Body) -> None:
+    older = {**patient, "age": {"value": 51, "unit": "a"}}
+    copy_of_older = {**older, "infusion_date": patient["infusion_date"]}
+    kept((older, MILD), (patient, MILD), (copy_of_older, MILD), (patient, {}))
+    assert export().exit_code == 0
+    _, mild, last, _ = assessments()
+    assert exported() == [sorted([mild, last])]
+    verified = run("verify-log")
+    assert verified.exit_code == 0, verified.output
+
+
+def test_who_erases_a_patient_is_told_of_the_files_that_hold_the_patient(patient: Body) -> None:
+    other = {**patient, "age": {"value": 51, "unit": "a"}}
+    third = {**patient, "age": {"value": 52, "unit": "a"}}
+    kept(({**patient, "reference": "anna"}, MILD), ({**other, "reference": "berta"}, MILD))
+    assert export().exit_code == 0
+    kept(({**third, "reference": "carla"}, MILD))
+    assert "exported" not in erase("carla")
+    assert "exported some of it on 20" in erase("anna")
+    assert export("second.csv").exit_code == 0
+    assert erase("berta").count("exported some of it") == 2
+    assert run("verify-log").exit_code == 0
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_without_its_row_in_the_log_there_is_no_file(
+    patient: Body, here: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    kept((patient, MILD))
+
+    def full(*_: object) -> None:
+        raise LogRefused("the disk is full")
+
+    monkeypatch.setattr(exports, "note_export", full)
+    result = export(f"local{suffix}")
+    assert result.exit_code == 1
+    assert "the disk is full" in words(result)
+    assert [*here.glob("*local*"), *here.glob(".*local*")] == []
 
 
 # ---- What cannot be exported ---------------------------------------------------------------------

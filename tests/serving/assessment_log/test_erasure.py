@@ -10,7 +10,7 @@ import pytest
 
 from serving.assessment_log import erasure, sqlite_database
 from serving.assessment_log.entries import LogEntry, StoredAssessment, new_id
-from serving.assessment_log.erasure import erase_assessment, erase_older, erase_reference
+from serving.assessment_log.erasure import Erased, erase_assessment, erase_older, erase_reference
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.opening import LogHome
 from serving.assessment_log.refusals import ErasedAssessment
@@ -161,7 +161,7 @@ def test_keys_that_cannot_leave_the_files_yet_are_not_passed_over(
     reader = sqlite3.connect(str(settings.url).removeprefix("sqlite:///"), isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM data_key").fetchone()
-    assert erase_assessment(home, first) == (2, False)
+    assert erase_assessment(home, first) == Erased(2, is_forgotten=False)
     reader.close()
-    assert erase_assessment(home, second) == (2, True)
+    assert erase_assessment(home, second) == Erased(2, is_forgotten=True)
     writing.close()
