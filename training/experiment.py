@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from data_schemas.outcomes import OUTCOMES, Outcome
 from data_schemas.predictors import PREDICTORS
 from data_schemas.refusal import Refused
+from serving.model.tumour_burden import BURDEN
 from training.acceptance import Acceptance
 from training.learning.recipes import DEFAULT, RECIPES
-from training.synthesis.published_effects import TUMOUR_BURDEN
 
 
 class ExperimentRefused(Refused):
@@ -118,7 +118,7 @@ class Experiment(_Section):
     @field_validator("predictors")
     @classmethod
     def _predictors_are_known(cls, predictors: tuple[str, ...]) -> tuple[str, ...]:
-        usable = {*PREDICTORS, TUMOUR_BURDEN} - {"product", "disease", "ldh_uln"}
+        usable = {*PREDICTORS, BURDEN} - {"product", "disease", "ldh_uln"}
         if unknown := sorted(set(predictors) - usable):
             raise ValueError(f"not predictors that a model can use: {', '.join(unknown)}")
         if len(set(predictors)) != len(predictors):

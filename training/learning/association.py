@@ -11,7 +11,7 @@ from serving.model.joint_risk import Association
 from serving.model.risk_model import RiskModel
 from training.cohort import LearningCohort
 from training.synthesis.effect_conversions import Effect, log_ratio_error
-from training.synthesis.published_effects import transport
+from training.synthesis.transport import transport
 
 Array = np.ndarray
 

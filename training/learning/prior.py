@@ -12,24 +12,21 @@ from data_schemas.predictors import PREDICTORS, Category, Flag, Predictor, Quant
 from data_schemas.typical_values import burden_measures, typical_values
 from serving.model.risk_model import Cell
 from serving.model.terms import DEFAULT_DISEASE, FUNCTIONS, Term, of_cell
-from serving.model.tumour_burden import BurdenScale
+from serving.model.tumour_burden import BURDEN, BurdenScale
 from training.cohort import LearningCohort
 from training.experiment import Experiment, ExperimentRefused
 from training.learning.centres import CENTRE_SPREAD
 from training.learning.posterior import EVIDENCE_SLOPES, Prior
 from training.learning.recipes import FREE_SPREAD
 from training.synthesis.base_rates import BaseRates, base_rates, typical_log_odds
+from training.synthesis.figure_reading import transformed_centre, typical
+from training.synthesis.figures import EVERYWHERE, TermKey
 from training.synthesis.published_effects import (
     DISEASE_SPECIFIC,
-    EVERYWHERE,
-    TUMOUR_BURDEN,
     EffectPrior,
-    TermKey,
     declared_direction,
     effect_prior,
     spread_of_linear_predictor,
-    transformed_centre,
-    typical,
 )
 
 WIDE_INTERCEPT = 1.5
@@ -247,7 +244,7 @@ def _term(
         part for part in (predictor, word, "" if scope == EVERYWHERE else scope) if part
     )
     declared = PREDICTORS.get(predictor)
-    if predictor == TUMOUR_BURDEN:
+    if predictor == BURDEN:
         centre, scale, transform = {DEFAULT_DISEASE: 0.5}, sqrt(1 / 12), "burden"
     elif isinstance(declared, Category):
         centre, scale, transform = {DEFAULT_DISEASE: 0.0}, 1.0, "is_any_of"

@@ -13,11 +13,10 @@ from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.products import scope_problem
 from serving.model.risk_model import Cell, Prediction, RiskModel, expit
 from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, Term, design, usual_creatinine
-from serving.model.tumour_burden import SOURCES
+from serving.model.tumour_burden import BURDEN, SOURCES
 from training.cohort import LearningCohort
 from training.report.labels import label_of, said, unit_of, words_of
 from training.report.model_record import Band, EffectCurve, Effects
-from training.synthesis.published_effects import TUMOUR_BURDEN
 
 Array = np.ndarray
 
@@ -74,7 +73,7 @@ def _commonest(model: RiskModel, cohort: LearningCohort | None) -> Cell:
 def _curve(model: RiskModel, cell: Cell, predictor: str) -> EffectCurve | None:
     """Return the curve of one predictor, None where no term of it holds in the disease."""
     terms = [t for t in model.terms if t.predictor == predictor and _holds(t, cell.disease)]
-    if not terms or (predictor == TUMOUR_BURDEN and cell.disease not in SOURCES):
+    if not terms or (predictor == BURDEN and cell.disease not in SOURCES):
         return None
     words = words_of(predictor)
     grid = np.array(words, dtype=object) if words else _grid(model, terms[0], cell)
@@ -130,12 +129,12 @@ def _is_age(term: Term) -> bool:
 
 def _in_unit(predictor: str, values: Array) -> Array:
     """Return values as they are shown: burden as a percentile of 100."""
-    return 100 * values if predictor == TUMOUR_BURDEN else values
+    return 100 * values if predictor == BURDEN else values
 
 
 def _grid(model: RiskModel, term: Term, cell: Cell) -> Array:
     """Return values of a quantity, evenly on the model's scale, within what is usual."""
-    if term.predictor == TUMOUR_BURDEN:
+    if term.predictor == BURDEN:
         return np.linspace(0.02, 0.98, _POINTS)
     declared = PREDICTORS[term.predictor]
     assert isinstance(declared, Quantity)

@@ -4,7 +4,7 @@ import numpy as np
 
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from serving.answer.published_scores import PUBLISHED_SCORES
-from training.synthesis.published_effects import TUMOUR_BURDEN
+from serving.model.tumour_burden import BURDEN
 
 Array = np.ndarray
 
@@ -22,12 +22,12 @@ BURDEN_UNIT = "percentile of its disease"
 
 def label_of(predictor: str) -> str:
     """Return a predictor's label."""
-    return "Tumour burden" if predictor == TUMOUR_BURDEN else PREDICTORS[predictor].label
+    return "Tumour burden" if predictor == BURDEN else PREDICTORS[predictor].label
 
 
 def unit_of(predictor: str) -> str:
     """Return a quantity's unit as a clinician writes it, nothing for words."""
-    if predictor == TUMOUR_BURDEN:
+    if predictor == BURDEN:
         return BURDEN_UNIT
     declared = PREDICTORS[predictor]
     return UNIT_WORDS.get(declared.unit, declared.unit) if isinstance(declared, Quantity) else ""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from data_schemas.predictors import PREDICTORS
-from serving.model.tumour_burden import BurdenScale, tumour_burden
+from serving.model.tumour_burden import BURDEN, BurdenScale, tumour_burden
 from training.cohort import LearningCohort
 from training.judging.subgroups import groups_of
 from training.report.labels import in_words, label_of, said, unit_of, words_of
@@ -26,7 +26,6 @@ from training.report.patients_record import (
     WordByOutcome,
 )
 from training.report.small_cells import hidden
-from training.synthesis.published_effects import TUMOUR_BURDEN
 
 Array = np.ndarray
 
@@ -184,7 +183,7 @@ def _shown(words: tuple[str, ...], values: Array) -> list[str]:
 
 def _values(name: str, cohort: LearningCohort, scale: BurdenScale) -> Array:
     """Return numbers with NaN, or words with None, shape (n,)."""
-    if name == TUMOUR_BURDEN:
+    if name == BURDEN:
         return 100 * tumour_burden(cohort.columns, scale).percentile
     column = cohort.columns[name]
     return in_words(column) if words_of(name) else np.asarray(column, dtype=float)

@@ -18,7 +18,7 @@ from data_schemas.products import ADULT_YEARS
 from data_schemas.typical_values import burden_measures
 from serving.model.terms import usual_creatinine
 from serving.model.tumour_burden import SOURCES
-from training.synthesis.published_effects import transformed_centre, typical
+from training.synthesis.figure_reading import transformed_centre, typical
 
 Array = np.ndarray
 Shares = dict[str, float]

@@ -32,7 +32,7 @@ from scipy.special import expit
 from data_schemas.evidence import load_evidence
 from data_schemas.predictors import PREDICTORS, Category, Flag
 from serving.model.terms import FARTHEST, transformed
-from serving.model.tumour_burden import tumour_burden
+from serving.model.tumour_burden import BURDEN, tumour_burden
 from training.learning.centres import CENTRE_SPREAD
 from training.learning.prior import published_burden_scale
 from training.simulation.synthetic_patients import (
@@ -43,21 +43,15 @@ from training.simulation.synthetic_patients import (
     patients_in,
 )
 from training.synthesis.base_rates import base_rates
-from training.synthesis.published_effects import (
-    DISEASE_SPECIFIC,
-    EVERYWHERE,
-    TUMOUR_BURDEN,
-    TermKey,
-    effect_prior,
-    transformed_centre,
-    typical,
-)
+from training.synthesis.figure_reading import transformed_centre, typical
+from training.synthesis.figures import EVERYWHERE, TermKey
+from training.synthesis.published_effects import DISEASE_SPECIFIC, effect_prior
 
 Array = np.ndarray
 TruthName = Literal["perturbed", "as_published", "null", "reversed", "shifted", "stronger"]
 
 ACTING = (
-    *("crp", "ferritin", "ldh", "platelets", TUMOUR_BURDEN, "albumin", "creatinine", "hemoglobin"),
+    *("crp", "ferritin", "ldh", "platelets", BURDEN, "albumin", "creatinine", "hemoglobin"),
     *("anc", "age", "sex", "ecog", "neuro_comorbidity", "active_infection", "cns_involvement"),
     *("extramedullary_disease", "prior_lines", "bridging", "ld_regimen", "crs_prophylaxis"),
 )
@@ -194,7 +188,7 @@ def _departure(terms: Array, patients: Patients, centres: Centres, scenario: Sce
         bent = _levelled_off(values) if scenario.redrawn and key[0] in SILENT_IN_B_ALL else values
         total += effects[site] * bent
     if scenario.redrawn:
-        crp, burden = (term_keys().index((p, EVERYWHERE, "")) for p in ("crp", TUMOUR_BURDEN))
+        crp, burden = (term_keys().index((p, EVERYWHERE, "")) for p in ("crp", BURDEN))
         total += scenario.sign * INTERACTION * _levelled_off(terms[crp]) * terms[burden]
     return np.asarray(total)
 
@@ -209,7 +203,7 @@ def _terms(patients: Patients) -> Array:
     rows = []
     for key in term_keys():
         predictor, scope, word = key
-        if predictor == TUMOUR_BURDEN:
+        if predictor == BURDEN:
             values = (percentile - 0.5) / sqrt(1 / 12)
         elif word:
             values = (patients.columns[predictor] == word).astype(float)

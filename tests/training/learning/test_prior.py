@@ -19,12 +19,8 @@ from training.experiment import Experiment, ExperimentRefused, read_experiment
 from training.learning.posterior import EVIDENCE_SLOPES, prior_only
 from training.learning.prior import ModelPrior, cohort_prior, evidence_prior, levels_by_slope
 from training.synthesis.base_rates import base_rates, typical_log_odds
-from training.synthesis.published_effects import (
-    DISEASE_SPECIFIC,
-    effect_prior,
-    transformed_centre,
-    typical,
-)
+from training.synthesis.figure_reading import transformed_centre, typical
+from training.synthesis.published_effects import DISEASE_SPECIFIC, effect_prior
 
 EXPERIMENT = Path(__file__).parents[3] / "experiments" / "severe_icans.toml"
 UNPUBLISHED = "il6"

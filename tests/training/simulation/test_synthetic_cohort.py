@@ -43,7 +43,8 @@ from training.simulation.synthetic_truth import (
     true_risk,
 )
 from training.synthesis.base_rates import base_rates
-from training.synthesis.published_effects import transport, typical
+from training.synthesis.figure_reading import typical
+from training.synthesis.transport import transport
 
 EXPERIMENT = Path(__file__).parents[3] / "experiments" / "severe_crs.toml"
 GRADES = {"severe_crs": "crs_grade", "severe_icans": "icans_grade"}

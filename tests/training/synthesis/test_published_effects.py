@@ -8,25 +8,20 @@ from scipy.stats import norm
 
 from data_schemas.evidence import Association, Evidence
 from serving.model.terms import FUNCTIONS
+from serving.model.tumour_burden import BURDEN
 from training.learning.association import published_association
 from training.synthesis import effect_conversions as convert
+from training.synthesis.figure_reading import transformed_centre, typical
+from training.synthesis.figures import EVERYWHERE, NOT_USED, STEPS, Step, TermKey
 from training.synthesis.published_effects import (
     DISEASE_SPECIFIC,
-    EVERYWHERE,
-    NOT_USED,
-    STEPS,
-    TUMOUR_BURDEN,
     UNKNOWN_SPREAD,
     EffectPrior,
-    Step,
-    TermKey,
     declared_direction,
     effect_prior,
     spread_of_linear_predictor,
-    transformed_centre,
-    transport,
-    typical,
 )
+from training.synthesis.transport import transport
 
 EVERY_STEP = [
     pytest.param(outcome, key, step, id=f"{outcome}-{key[0]}{key[2]}-{step[1]}")
@@ -197,7 +192,7 @@ def test_inflammation_has_no_assumed_effect_in_leukaemia(
 
 @pytest.mark.parametrize("outcome", STEPS)
 def test_more_burden_means_more_toxicity_in_leukaemia_too(evidence: Evidence, outcome: str) -> None:
-    prior = effect_prior(evidence, outcome, (TUMOUR_BURDEN, "B_ALL", ""))
+    prior = effect_prior(evidence, outcome, (BURDEN, "B_ALL", ""))
     assert prior.mean > 0
     assert prior.sources
 
@@ -205,7 +200,7 @@ def test_more_burden_means_more_toxicity_in_leukaemia_too(evidence: Evidence, ou
 def test_an_outcome_of_ones_own_has_no_published_effects(evidence: Evidence) -> None:
     prior = effect_prior(evidence, "hlh", ("ferritin", EVERYWHERE, ""))
     assert (prior.mean, prior.sources) == (0.0, ())
-    assert declared_direction((TUMOUR_BURDEN, EVERYWHERE, ""), "hlh") == 0
+    assert declared_direction((BURDEN, EVERYWHERE, ""), "hlh") == 0
 
 
 # ---- Transport -------------------------------------------------------------------------
