@@ -232,12 +232,14 @@ def prepare_command(
         in_service = load_current(store)
         if missing := [name for name in _DEFAULT_EXPERIMENTS if name not in in_service]:
             _prepare([experiments / f"{name}.toml" for name in missing], store)
-    body, key = json.dumps(EXAMPLE_PATIENT), development_key()
+    body, (key, ends_another) = json.dumps(EXAMPLE_PATIENT), development_key()
     print(
         "Once the service is up, try (an invented patient):\n\n"
         f"curl -s http://127.0.0.1:{port}/v1/assess -H 'authorization: Bearer {key}' "
         f"-H 'content-type: application/json' -d '{body}'\n\n"
-        "The key opens everything for one day; the page asks for it too.\n",
+        "The key opens everything for one day; the page asks for it too.\n"
+        + "The key of the last start opens nothing any more.\n"
+        * ends_another,
         flush=True,
     )
 

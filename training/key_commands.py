@@ -1,7 +1,8 @@
 """``cart-risk keys``: who may ask the service."""
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
@@ -55,13 +56,22 @@ def revoke_command(
         print(f"revoked: {_file(file).revoke(key_id).label}")
 
 
-def development_key() -> str:
-    """Return a new key of one day with every scope, and forget the one before."""
-    file = _file(None)
-    for key in file.listed():
-        if key.label == DEVELOPMENT:
-            file.revoke(key.id)
-    return file.add(DEVELOPMENT, Scope, days=1)
+class DevelopmentKey(NamedTuple):
+    """A key of one day with every scope."""
+
+    key: str
+    ends_another: bool
+    """Whether the one before would still have opened something."""
+
+
+def development_key() -> DevelopmentKey:
+    """Return a new one, and forget the one before."""
+    file, now = _file(None), datetime.now(UTC)
+    former = [key for key in file.listed() if key.label == DEVELOPMENT]
+    for key in former:
+        file.revoke(key.id)
+    ends_another = any(key.is_valid(now) for key in former)
+    return DevelopmentKey(file.add(DEVELOPMENT, Scope, days=1), ends_another)
 
 
 def _file(named: Path | None) -> KeyFile:

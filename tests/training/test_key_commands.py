@@ -37,7 +37,8 @@ def test_an_unknown_id_is_refused_in_words(file: KeyFile) -> None:
 
 def test_there_is_one_development_key_and_it_lasts_a_day(file: KeyFile) -> None:
     kept = file.add("ehr", [Scope.ASSESS])
-    first, second = development_key(), development_key()
+    (first, first_ends), (second, second_ends) = development_key(), development_key()
+    assert (first_ends, second_ends) == (False, True)
     keys = {key.label: key for key in file.listed()}
     assert set(keys) == {"ehr", key_commands.DEVELOPMENT}
     development = keys[key_commands.DEVELOPMENT]

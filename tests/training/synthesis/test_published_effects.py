@@ -199,7 +199,7 @@ def test_more_burden_means_more_toxicity_in_leukaemia_too(evidence: Evidence, ou
 
 def test_an_outcome_of_ones_own_has_no_published_effects(evidence: Evidence) -> None:
     prior = effect_prior(evidence, "hlh", ("ferritin", EVERYWHERE, ""))
-    assert (prior.mean, prior.sources) == (0.0, ())
+    assert (prior.mean, prior.sources, prior.unread) == (0.0, (), False)
     assert declared_direction((BURDEN, EVERYWHERE, ""), "hlh") == 0
 
 
