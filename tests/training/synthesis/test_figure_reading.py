@@ -16,7 +16,8 @@ from data_schemas.evidence import Association, Evidence, Incidence
 from training.synthesis.effect_conversions import Effect
 from training.synthesis.figure_reading import read_effect, transformed_centre, typical
 from training.synthesis.figures import EVERYWHERE, STEPS, Step, TermKey
-from training.synthesis.published_effects import EffectPrior, effect_prior
+from training.synthesis.published_effects import EffectPrior, declared_direction, effect_prior
+from training.synthesis.transport import transport
 
 EVERY_STEP = [
     pytest.param(outcome, key, step, id=f"{outcome}-{key[0]}{key[2]}-{step[1]}")
@@ -238,19 +239,20 @@ def test_groups_of_unknown_size_are_those_that_the_cut_leaves(evidence: Evidence
 def test_every_prior_is_its_figures_pooled_shrunk_and_spread(
     evidence: Evidence, outcome: str, key: TermKey
 ) -> None:
-    """Inverse variance, 0.2 between studies; a sd of 1 for what is plausible; 0.66 elsewhere."""
+    """Inverse variance, 0.2 between studies; a sd of 1 for what is plausible; then transport."""
     figures = [expected(evidence, outcome, key, step) for step in STEPS[outcome][key]]
     weights = [1 / (error**2 + 0.2**2) for _, error in figures]
     published = sum(w * e for w, (e, _) in zip(weights, figures, strict=True)) / sum(weights)
     # Normal prior of sd 1 and one observation: the posterior of textbooks.
     posterior = sum(weights) * published / (1 + sum(weights)), sqrt(1 / (1 + sum(weights)))
     prior: EffectPrior = effect_prior(evidence, outcome, key)
-    share = float(prior.how.split("times ")[-1].split(" for transport")[0])
-    assert share == 0.66
+    share = transport(evidence)
+    assert f"times {share:.2f} for transport" in prior.how
     assert prior.as_published == pytest.approx(published)
     assert prior.before_transport == pytest.approx(posterior[0])
-    assert prior.mean in (0, pytest.approx(share * posterior[0], rel=0.01))
+    against = posterior[0] * declared_direction(key, outcome) < 0
+    assert prior.mean == pytest.approx(0 if against else share * posterior[0])
     own, elsewhere = share * posterior[1], 0.5 * prior.mean
-    assert prior.sd == pytest.approx(sqrt(own**2 + elsewhere**2 + 0.12**2), rel=0.01)
+    assert prior.sd == pytest.approx(sqrt(own**2 + elsewhere**2 + 0.12**2))
     kept = f"times {1 / (1 + 1 / sum(weights)):.2f} for its own error"
     assert kept in prior.how

@@ -14,6 +14,7 @@ from training.synthesis import effect_conversions as convert
 from training.synthesis.figure_reading import transformed_centre, typical
 from training.synthesis.figures import EVERYWHERE, NOT_USED, STEPS, Step, TermKey
 from training.synthesis.published_effects import (
+    CONTESTED_SPREAD,
     DISEASE_SPECIFIC,
     UNKNOWN_SPREAD,
     EffectPrior,
@@ -127,6 +128,28 @@ def test_an_unread_row_marks_its_effect(evidence: Evidence, row_id: str, verifie
     assert prior.unread == (verified == "unread")
 
 
+@pytest.mark.parametrize(
+    ("field", "marked"),
+    [
+        ("crs_severe_pct", ["severe_crs"]),
+        ("icans_severe_pct", ["severe_icans"]),
+        ("n_treated", ["severe_crs", "severe_icans"]),
+    ],
+)
+def test_an_unread_percentage_marks_the_effects_that_read_it_alone(
+    evidence: Evidence, field: str, marked: list[str]
+) -> None:
+    row_id, key = "axi-cel-zuma1-cohort3-tocilizumab", ("crs_prophylaxis", "*", "tocilizumab")
+    rows = tuple(
+        row.model_copy(update={"verified": "partly_read", "unread_fields": (field,)})
+        if row.id == row_id
+        else row
+        for row in evidence.incidence
+    )
+    given = replace(evidence, incidence=rows)
+    assert [o for o in STEPS if effect_prior(given, o, key).unread] == marked
+
+
 def test_a_lower_group_is_turned_round(evidence: Evidence) -> None:
     """Normal against raised LDH at 0.19 says the same as raised against normal at 5.3."""
     row_id, key = "ldh-normal-neurologic-severe-wudhikarn", ("ldh", EVERYWHERE, "")
@@ -187,7 +210,7 @@ def test_inflammation_has_no_assumed_effect_in_leukaemia(
     assert (prior.mean, prior.sources, prior.as_published) == (0.0, (), None)
     # Wide enough that a cohort can find the effect which lymphoma shows.
     assert prior.sd >= 0.4 * effect_prior(evidence, outcome, (predictor, EVERYWHERE, "")).mean
-    assert prior.sd > UNKNOWN_SPREAD
+    assert prior.sd == CONTESTED_SPREAD > UNKNOWN_SPREAD
 
 
 @pytest.mark.parametrize("outcome", STEPS)
