@@ -15,6 +15,7 @@ from training.learning.posterior import (
     EVIDENCE_SLOPES,
     LEVEL_SPREADS,
     Prior,
+    fit_level_and_slope,
     fit_posterior,
     laplace,
     posterior_mode,
@@ -353,3 +354,26 @@ def test_a_level_that_moves_takes_no_direction_with_it() -> None:
     effects = fit_posterior(X, y, believed).posterior.mean[2:]
     released = fit_posterior(X, y, believed).released[2:]
     assert (effects * np.array([1, 1, -1]) >= 0)[~released].all()
+
+
+# ---- Few events ----------------------------------------------------------------------------
+
+
+def test_few_events_move_the_slope_of_all_effects_and_leave_each_as_unknown_as_it_was() -> None:
+    believed = prior()
+    X, y = cohort(60, 2 * EFFECTS)
+    fitted = fit_level_and_slope(X, y, believed)
+    slopes = np.array([slope for slope, _ in fitted.weights])
+    weights = np.array(list(fitted.weights.values()))
+    slope = weights @ slopes
+    assert fitted.posterior.mean[2:] == pytest.approx(slope * EFFECTS, rel=1e-3)
+    of_slope = weights @ (slopes - slope) ** 2
+    together = believed.covariance[2:, 2:] + of_slope * np.outer(EFFECTS, EFFECTS)
+    assert fitted.posterior.covariance[2:, 2:] == pytest.approx(together, rel=1e-3)
+    level = fitted.posterior.covariance[0, 0]
+    assert level < believed.covariance[0, 0]
+
+
+def test_centres_and_cells_are_no_effects() -> None:
+    with_centres = replace(prior(), n_free=2, n_sites=1)
+    assert with_centres.is_effect.tolist() == [False, False, True, True, False]
