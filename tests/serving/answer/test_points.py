@@ -53,3 +53,12 @@ def test_points_of_contributions_add_up_to_the_difference_in_percent(
     worth = points_per_log_odds(base, expit(base), total, expit(total))
     assert worth > 0
     assert added * worth == pytest.approx(100 * (expit(total) - expit(base)), abs=1e-4)
+
+
+@given(st.floats(-6, 4), st.sampled_from([0.0, 1e-9, -1e-9, 0.005, -0.005]))
+def test_a_risk_beside_the_base_has_the_slope_of_the_curve(base: float, added: float) -> None:
+    """The mean slope between two points so near to each other is that halfway, to six digits."""
+    step, halfway = 1e-4, base + added / 2
+    slope = 100 * (expit(halfway + step) - expit(halfway - step)) / (2 * step)
+    worth = points_per_log_odds(base, expit(base), base + added, expit(base + added))
+    assert worth == pytest.approx(slope, rel=1e-5)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from data_schemas.cohort_table import predictor_columns
 from data_schemas.products import DISEASES
-from serving.model.tumour_burden import NO_SOURCE, SOURCES, TumourBurden, tumour_burden
+from serving.model.tumour_burden import NO_SOURCE, SOURCES, BurdenScale, TumourBurden, tumour_burden
 from training.learning.prior import published_burden_scale
 
 SCALE = published_burden_scale()
@@ -64,3 +64,18 @@ def test_patients_are_read_one_by_one() -> None:
     )
     burden = tumour_burden(columns, SCALE)
     assert burden.source.tolist() == [NO_SOURCE, "mtv", "marrow_blast", NO_SOURCE]
+
+
+@pytest.mark.parametrize(("above", "disagrees"), [(0.55, True), (0.45, False), (-0.55, False)])
+def test_measures_disagree_where_another_stands_half_of_all_patients_higher(
+    above: float, disagrees: bool
+) -> None:
+    best, other = SOURCES["LBCL"][:2]
+    straight = dict.fromkeys(MEASURES, (0.0, 1.0))
+    scale = BurdenScale(straight, straight)
+    here = 0.2 if above > 0 else 0.8
+    arrays = {best: np.array([here]), other: np.array([here + above])}
+    words = {"disease": np.array(["LBCL"], dtype=object)}
+    burden = tumour_burden(predictor_columns({**words, **arrays}, 1), scale)
+    assert burden.percentile[0] == pytest.approx(here)
+    assert burden.disagrees.tolist() == [disagrees]
