@@ -51,6 +51,7 @@ def test_a_column_under_the_name_of_another_accepted_unit_is_pointed_out(
     (notice,) = notices(disease, **{column: spread_around(median)})
     assert notice.startswith(f"{column}: read in ")
     assert f"name it {right};" in notice
+    assert "its median is nearer to " in notice
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,9 @@ def _pooled(effect: Array, variance: Array, scale: Scale) -> Pooled:
     between = paule_mandel(effect, variance)
     weight = 1 / (variance + between)
     mean = weight @ effect / weight.sum()
-    scatter = weight @ (effect - mean) ** 2 / (k - 1)
-    error = np.sqrt(max(1.0, scatter) / weight.sum())
+    # Hartung and Knapp's factor, held at 1 or more, is 1: after Paule and Mandel's variance the
+    # scatter is what chance would give, or less.
+    error = np.sqrt(1 / weight.sum())
     half = student.ppf(0.975, k - 1) * error
     value, low, high = scale.back(np.array([mean, mean - half, mean + half])).tolist()
     predicted = _prediction(mean, between, error, k, scale)
