@@ -70,7 +70,7 @@ const risk = (probability) => `${percent(probability)}\u00a0%`;
 /** A range that never breaks across lines. */
 function range({ low, high }) {
   const [from, to] = [percent(low), percent(high)];
-  return from === to ? risk(low) : `${from}\u2060–\u2060${to}\u00a0%`;
+  return from === to ? risk(low) : `${from}\u00a0to\u00a0${to}\u00a0%`;
 }
 
 function signed(logOdds) {
