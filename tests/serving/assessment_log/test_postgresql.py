@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from serving.assessment_log.database import connected
 from serving.assessment_log.erasure import erase_older, erase_reference
+from serving.assessment_log.exports import note_export
 from serving.assessment_log.heads import exported_heads, read_heads
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.opening import LogHome
@@ -75,7 +76,9 @@ def test_erasure_and_a_new_site_key(settings: LogSettings, home: LogHome) -> Non
     entry = an_entry(1, "anna")
     using(settings, lambda log: log.append(entry))
     with_rows(settings, 3)
-    assert erase_reference(home, "anna").rows == 1
+    note_export(home, [entry.id])
+    erased = erase_reference(home, "anna")
+    assert (erased.rows, len(erased.exported)) == (1, 1)
     assert settings.key_file is not None
     write_new_key(settings.key_file)
     home = LogHome(settings)
