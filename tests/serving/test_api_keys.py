@@ -78,6 +78,8 @@ def test_an_expired_key_opens_nothing(file: KeyFile) -> None:
     ring = KeyRing(file.listed())
     assert ring.opens_anything(now)
     assert not ring.opens_anything(now + timedelta(days=2))
+    file.add("ehr", [Scope.ASSESS])
+    assert KeyRing(file.listed()).opens_anything(now + timedelta(days=2))
 
 
 @pytest.mark.parametrize("presented", ["", "cr", "cr__", "cr_{id}_", "cr_{id}_x", "cr_{id}_\udc80"])
