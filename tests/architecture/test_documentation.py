@@ -118,3 +118,17 @@ def test_a_named_index_or_workplace_is_found(tmp_path: Path) -> None:
     assert lines_with(WORKPLACE, file, tmp_path) == ["notes.txt:3"]
     file.write_bytes(b"\xff\xfe" + INDEX_HOSTS[0].encode())
     assert lines_with(INDEX_HOSTS, file, tmp_path) == []
+
+
+def is_text(path: Path) -> bool:
+    try:
+        path.read_text("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def test_what_is_kept_beside_text_are_the_figures_of_the_documentation() -> None:
+    """A package or an archive that was downloaded beside the code is not to be taken in."""
+    others = {path.relative_to(ROOT) for path in committed() if not is_text(path)}
+    assert {path for path in others if (path.parts[0], path.suffix) != ("docs", ".png")} == set()
