@@ -7,7 +7,7 @@ gone (``cart-risk log-key``, ``cart-risk log-rewrap``, then delete the former li
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -33,6 +33,10 @@ _LEFT_BEHIND = (
 """Outcomes of assessments that were erased, some reported while that was done."""
 
 
+_Find = Callable[[LogWriter, Connection], set[bytes]]
+"""Returns the ids of the rows that are to be erased."""
+
+
 class Erased(NamedTuple):
     """What was done."""
 
@@ -41,34 +45,34 @@ class Erased(NamedTuple):
     is_forgotten: bool
     """Whether the destroyed keys have left every file of the database; if others were in the way,
     they go with the next erasure, or when the database tidies up by itself."""
-    exported: tuple[datetime, ...] = ()
+    exported: tuple[datetime, ...]
     """When cohort files were made that hold some of it still."""
 
 
 def erase_assessment(home: LogHome, assessment: UUID) -> Erased:
     """Erase one assessment and its outcomes."""
-    with _writing(home) as (writer, connection):
-        found = _related(connection, [assessment.bytes])
-        erased = _erase(writer, connection, found, "by request")
-    return erased._replace(is_forgotten=home.database.forget_destroyed())
+    return _erase(home, lambda _, log: _related(log, [assessment.bytes]), "by request")
 
 
 def erase_reference(home: LogHome, reference: str) -> Erased:
     """Erase everything of the patient behind a caller's reference."""
-    with _writing(home) as (writer, connection):
+
+    def found(writer: LogWriter, connection: Connection) -> set[bytes]:
         hashed = writer.preparation.sealing.reference_hash(reference)
-        found = [bytes(id) for (id,) in connection.rows(_OF_REFERENCE, reference=hashed)]
-        erased = _erase(writer, connection, _related(connection, found), "by request")
-    return erased._replace(is_forgotten=home.database.forget_destroyed())
+        ids = [bytes(id) for (id,) in connection.rows(_OF_REFERENCE, reference=hashed)]
+        return _related(connection, ids)
+
+    return _erase(home, found, "by request")
 
 
 def erase_older(home: LogHome, before: datetime) -> Erased:
     """Erase everything written before a time."""
-    with _writing(home) as (writer, connection):
+
+    def found(_: LogWriter, connection: Connection) -> set[bytes]:
         older = connection.rows(_OLDER, before=first_id_at(before).bytes)
-        found = {bytes(id) for (id,) in older}
-        erased = _erase(writer, connection, found, f"older than {before.isoformat()}")
-    return erased._replace(is_forgotten=home.database.forget_destroyed())
+        return {bytes(id) for (id,) in older}
+
+    return _erase(home, found, f"older than {before.isoformat()}")
 
 
 @contextlib.contextmanager
@@ -89,11 +93,14 @@ def _related(connection: Connection, assessments: list[bytes]) -> set[bytes]:
     }
 
 
-def _erase(writer: LogWriter, connection: Connection, found: set[bytes], reason: str) -> Erased:
-    erased = _destroy(writer, found, reason)
-    left_behind = {bytes(id) for (id,) in connection.rows(_LEFT_BEHIND)}
-    rows = erased + _destroy(writer, left_behind, reason)
-    return Erased(rows, is_forgotten=False, exported=exports_of(connection, found))
+def _erase(home: LogHome, find: _Find, reason: str) -> Erased:
+    with _writing(home) as (writer, connection):
+        found = find(writer, connection)
+        rows = _destroy(writer, found, reason)
+        left_behind = {bytes(id) for (id,) in connection.rows(_LEFT_BEHIND)}
+        rows += _destroy(writer, left_behind, reason)
+        exported = exports_of(connection, found)
+    return Erased(rows, home.database.forget_destroyed(), exported)
 
 
 def _destroy(writer: LogWriter, found: set[bytes], reason: str) -> int:

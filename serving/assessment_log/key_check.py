@@ -14,13 +14,14 @@ from serving.assessment_log.rows import DataKeyRow, EntryRow
 from serving.assessment_log.sealing import Sealing
 
 _WITHOUT_KEY = (
-    "SELECT id FROM entry LEFT JOIN data_key ON data_key.entry = entry.id "
-    "WHERE data_key.entry IS NULL AND kind NOT IN ('erasure', 'export')"
+    "SELECT id, kind FROM entry LEFT JOIN data_key ON data_key.entry = entry.id "
+    "WHERE data_key.entry IS NULL"
 )
 _WITHOUT_ROW = (
     "SELECT data_key.entry FROM data_key LEFT JOIN entry ON entry.id = data_key.entry "
     "WHERE entry.id IS NULL"
 )
+_OF_THE_SITE = frozenset(kind for kind in Kind if kind.is_of_the_site)
 _KEYS = "SELECT entry, reference, site_key, wrapped FROM data_key"
 
 
@@ -40,8 +41,8 @@ class KeyCheck:
 
     def end(self, connection: Connection, sealing: Sealing | None) -> Iterator[Finding]:
         """Look at the keys, and open each one if the site's keys are at hand."""
-        for (id,) in connection.rows(_WITHOUT_KEY):
-            if id not in self._erased:
+        for id, kind in connection.rows(_WITHOUT_KEY):
+            if kind not in _OF_THE_SITE and id not in self._erased:
                 message = "the row's key was destroyed, and no erasure says so"
                 yield Finding("missing", _named(id), message)
         for (id,) in connection.rows(_WITHOUT_ROW):

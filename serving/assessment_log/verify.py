@@ -27,7 +27,7 @@ from serving.assessment_log.sealing import Inputs, Sealing
 from serving.assessment_log.site_key import SiteKeys
 
 _ROWS = f"SELECT {', '.join(EntryRow._fields)} FROM entry ORDER BY position"  # noqa: S608  # names of this package
-_WRITERS = f"SELECT {', '.join(WriterRow._fields)} FROM writer ORDER BY started_at, id"  # noqa: S608
+_WRITERS = f"SELECT {', '.join(WriterRow._fields)} FROM writer ORDER BY started_at, id"  # noqa: S608  # likewise
 
 
 @dataclass(frozen=True, slots=True)

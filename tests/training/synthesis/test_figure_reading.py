@@ -4,7 +4,6 @@ The oracle reads each row by textbook formulas written for this file alone, with
 distribution in place of the conversions.
 """
 
-from dataclasses import replace
 from math import log, sqrt
 from typing import Any
 
@@ -13,18 +12,13 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from data_schemas.evidence import Association, Evidence, Incidence
+from tests.training.synthesis.conftest import EVERY_EFFECT, EVERY_STEP, changed
 from training.synthesis.effect_conversions import Effect
 from training.synthesis.figure_reading import read_effect, transformed_centre, typical
 from training.synthesis.figures import EVERYWHERE, STEPS, Step, TermKey
 from training.synthesis.published_effects import EffectPrior, declared_direction, effect_prior
 from training.synthesis.transport import transport
 
-EVERY_STEP = [
-    pytest.param(outcome, key, step, id=f"{outcome}-{key[0]}{key[2]}-{step[1]}")
-    for outcome, by_key in STEPS.items()
-    for key, steps in by_key.items()
-    for step in steps
-]
 DIRECT = ("severe_crs", "severe_icans", "severe_crs_or_icans")
 
 
@@ -146,17 +140,6 @@ def expected(evidence: Evidence, outcome: str, key: TermKey, step: Step) -> tupl
     return estimate, error if row.outcome in DIRECT else sqrt(error**2 + 0.3**2)
 
 
-def altered(evidence: Evidence, row_id: str, **update: object) -> Evidence:
-    """Return the evidence with one row altered."""
-    return replace(
-        evidence,
-        associations=tuple(
-            row.model_copy(update=update) if row.id == row_id else row
-            for row in evidence.associations
-        ),
-    )
-
-
 @pytest.mark.parametrize(("outcome", "key", "step"), EVERY_STEP)
 def test_every_figure_is_read_as_the_textbook_reads_it(
     evidence: Evidence, outcome: str, key: TermKey, step: Step
@@ -181,12 +164,12 @@ LINES: tuple[TermKey, Step] = (
 
 def read(evidence: Evidence, which: tuple[TermKey, Step], **update: object) -> Effect:
     key, step = which
-    return read_effect(altered(evidence, step[1], **update), "severe_icans", key, step)
+    return read_effect(changed(evidence, step[1], **update), "severe_icans", key, step)
 
 
-def test_a_figure_per_ten_years_is_a_tenth_of_one_per_year(evidence: Evidence) -> None:
-    one, ten = read(evidence, AGE, per=1.0), read(evidence, AGE, per=10.0)
-    assert ten.estimate == pytest.approx(one.estimate / 10)
+def test_a_figure_per_twenty_years_is_a_tenth_of_one_per_two(evidence: Evidence) -> None:
+    two, twenty = read(evidence, AGE, per=2.0), read(evidence, AGE, per=20.0)
+    assert twenty.estimate == pytest.approx(two.estimate / 10)
 
 
 def test_an_exact_p_counts_before_the_bound_and_either_before_a_default(evidence: Evidence) -> None:
@@ -218,7 +201,7 @@ def test_groups_of_unknown_size_are_those_that_the_cut_leaves(evidence: Evidence
     assert assumed == pytest.approx(told)
     key, (kind, row_id, _) = LINES
     quarter = read_effect(
-        altered(evidence, row_id, **unknown, n=400, comparison=">="),
+        changed(evidence, row_id, **unknown, n=400, comparison=">="),
         "severe_icans",
         key,
         (kind, row_id, 0.25),
@@ -232,10 +215,7 @@ def test_groups_of_unknown_size_are_those_that_the_cut_leaves(evidence: Evidence
 # ---- From figures to a prior -----------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("outcome", "key"),
-    [pytest.param(o, k, id=f"{o}-{'-'.join(k)}") for o, keys in STEPS.items() for k in keys],
-)
+@pytest.mark.parametrize(("outcome", "key"), EVERY_EFFECT)
 def test_every_prior_is_its_figures_pooled_shrunk_and_spread(
     evidence: Evidence, outcome: str, key: TermKey
 ) -> None:

@@ -9,6 +9,7 @@ from scipy.stats import norm
 from data_schemas.evidence import Association, Evidence
 from serving.model.terms import FUNCTIONS
 from serving.model.tumour_burden import BURDEN
+from tests.training.synthesis.conftest import EVERY_EFFECT, EVERY_STEP, changed
 from training.learning.association import published_association
 from training.synthesis import effect_conversions as convert
 from training.synthesis.figure_reading import transformed_centre, typical
@@ -23,28 +24,6 @@ from training.synthesis.published_effects import (
     spread_of_linear_predictor,
 )
 from training.synthesis.transport import transport
-
-EVERY_STEP = [
-    pytest.param(outcome, key, step, id=f"{outcome}-{key[0]}{key[2]}-{step[1]}")
-    for outcome, by_key in STEPS.items()
-    for key, steps in by_key.items()
-    for step in steps
-]
-EVERY_EFFECT = [
-    pytest.param(outcome, key, id=f"{outcome}-{'-'.join(key)}")
-    for outcome, by_key in STEPS.items()
-    for key in by_key
-]
-
-
-def changed(evidence: Evidence, row_id: str, **update: object) -> Evidence:
-    """Return the evidence with one association altered."""
-    rows = tuple(
-        row.model_copy(update=update) if row.id == row_id else row for row in evidence.associations
-    )
-    assert rows != evidence.associations
-    return replace(evidence, associations=rows)
-
 
 # ---- Rows ------------------------------------------------------------------------------
 
