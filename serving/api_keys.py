@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from data_schemas.refusal import Refused
+from serving.whole_file import replace_content
 
 PREFIX = "cr"
 KEYS_FILE = "keys.json"
@@ -145,14 +146,14 @@ class KeyFile:
             os.close(folder)
 
     def _write(self, keys: list[ApiKey]) -> None:
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         content = json.dumps({"keys": [_to_json(key) for key in keys]}, indent=1)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as written:
-            written.write(content + "\n")
-            written.flush()
-            os.fsync(written.fileno())
-        draft.replace(self.path)
+        try:
+            replace_content(self.path, f"{content}\n".encode())
+        except PermissionError:
+            raise KeyRefused(
+                f"{self.path.name} cannot be written or left to its owner, and nothing has "
+                "changed: do it as the user whose file it is, or as root"
+            ) from None
 
 
 class KeyRing:

@@ -1,6 +1,5 @@
 """A finished model written down: its files, its card, its self-test, reloaded as it will answer."""
 
-import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -22,10 +21,11 @@ from serving.model.artefact import (
     canonical_json,
     load_artefact,
     model_to_json,
-    save_artefact,
     self_test,
 )
 from serving.model.risk_model import Cell, RiskModel
+from serving.model.store import save_artefact
+from serving.whole_file import whole_file
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
 from training.judging.ruling import Ruling, evaluation_json
@@ -118,12 +118,8 @@ def write_evaluation(folder: Path, scored: ScoredCohort, evaluation: Evaluation)
     """
     folder.mkdir(parents=True, exist_ok=True)
     save_scored(scored, folder)
-    draft = folder / f".{EVALUATION_FILE}.{os.getpid()}.draft"
-    try:
-        draft.write_bytes(evaluation_json(evaluation))
-        draft.replace(folder / EVALUATION_FILE)
-    finally:
-        draft.unlink(missing_ok=True)
+    with whole_file(folder / EVALUATION_FILE) as sink:
+        sink.write(evaluation_json(evaluation))
 
 
 def _invented_patients(cell: Cell) -> dict[str, Array]:

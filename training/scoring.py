@@ -1,6 +1,5 @@
 """A cohort scored with the models of a store, by the same code that answers at the bedside."""
 
-import os
 from itertools import compress
 from pathlib import Path
 
@@ -10,8 +9,10 @@ import pandas as pd
 from data_schemas.cohort_table import Cohort, Purpose, read_cohort
 from data_schemas.refusal import Refused
 from serving.model.applicability import RaisedCaution, cautions, of_the_model, statuses
-from serving.model.artefact import Artefact, load_current
+from serving.model.artefact import Artefact
 from serving.model.risk_model import Prediction, expit, predictions
+from serving.model.store import load_current
+from serving.whole_file import FOR_ITS_OWNER, whole_file
 
 Array = np.ndarray
 
@@ -72,6 +73,8 @@ def _codes(raised: list[RaisedCaution], n: int) -> Array:
 def score_file(cohort_file: Path, out: Path, store: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Score a cohort file into a Parquet or CSV file, which appears whole or not at all.
 
+    It names patients beside their risks: its owner alone may read it.
+
     Returns
     -------
     The scores, and what was noticed of the cohort.
@@ -80,13 +83,9 @@ def score_file(cohort_file: Path, out: Path, store: Path) -> tuple[pd.DataFrame,
         raise Refused("scores are written to a .parquet or a .csv file")
     cohort = read_cohort(cohort_file, Purpose.SCORING)
     scored = score_cohort(cohort, store)
-    draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
-    try:
+    with whole_file(out, FOR_ITS_OWNER) as sink:
         if out.suffix == ".csv":
-            scored.to_csv(draft, index=False)
+            scored.to_csv(sink, index=False, mode="wb")
         else:
-            scored.to_parquet(draft, index=False)
-        draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)
+            scored.to_parquet(sink, index=False)
     return scored, cohort.notices

@@ -9,7 +9,6 @@ there is none that two workers could use twice, and no number of rows after whic
 """
 
 import hashlib
-import os
 import re
 import secrets
 from pathlib import Path
@@ -19,7 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from serving.assessment_log.refusals import LogDamaged, LogRefused
+from serving.assessment_log.refusals import LogDamaged, LogRefused, kind_of
+from serving.whole_file import replace_content
 
 KEY_BYTES = 32
 _KEY = re.compile(rb"[0-9a-fA-F]{64}")
@@ -111,13 +111,18 @@ def write_new_key(path: Path) -> None:
     """Make a site key in a file that only its owner may read.
 
     In a file that exists, the new key becomes the first line: it wraps from the next start on.
+
+    Raises
+    ------
+    LogRefused
+        If the file cannot be written, or not be left to its owner; nothing has changed then.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    former = path.read_text("ascii") if path.exists() else ""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as written:
-        written.write(f"{secrets.token_hex(KEY_BYTES)}\n{former}")
-        written.flush()
-        os.fsync(written.fileno())
-    draft.replace(path)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        former = path.read_bytes() if path.exists() else b""
+        replace_content(path, f"{secrets.token_hex(KEY_BYTES)}\n".encode() + former)
+    except OSError as error:
+        raise LogRefused(
+            f"the log's key file cannot be written ({kind_of(error)}), and nothing has changed: do "
+            "it as the user whose file it is, or as root"
+        ) from None

@@ -6,7 +6,6 @@ patients all the same: its owner alone may read it.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_schemas.refusal import Refused
+from serving.whole_file import FOR_ITS_OWNER, whole_file
 from training.evaluation.scored_cohort import ScoredCohort
 
 Array = np.ndarray
@@ -22,7 +22,6 @@ Array = np.ndarray
 SCORED_FILE = "scored.parquet"
 _SAID = b"scored_cohort"
 _IN_WORDS = ("on", "fitted_here", "not_cross_validated")
-_OWNER_ONLY = 0o600
 
 
 class NoScoredCohort(Refused):
@@ -35,15 +34,8 @@ def save(scored: ScoredCohort, folder: Path) -> Path:
     metadata = {_SAID: json.dumps(said).encode()}
     table = pa.table(dict(_columns(scored))).replace_schema_metadata(metadata)
     path = folder / SCORED_FILE
-    draft = folder / f".{SCORED_FILE}.{os.getpid()}.draft"
-    try:
-        with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "wb"
-        ) as sink:
-            pq.write_table(table, sink)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with whole_file(path, FOR_ITS_OWNER) as sink:
+        pq.write_table(table, sink)
     return path
 
 

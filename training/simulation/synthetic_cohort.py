@@ -20,7 +20,6 @@ same patients under every truth:
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from data_schemas.predictors import PREDICTORS, Flag, Quantity
 from data_schemas.products import PRODUCTS
 from data_schemas.refusal import Refused
 from data_schemas.toxicity_grading import GradingScale
+from serving.whole_file import whole_file
 from training.simulation.synthetic_patients import (
     AVAILABLE_FROM,
     FIRST_DAY,
@@ -229,10 +229,10 @@ def write(cohort: SimulatedCohort, path: Path) -> tuple[Path, Path]:
         raise Refused("a cohort is written to a .parquet or a .csv file")
     truth_path = path.with_name(f"{path.stem}.truth.parquet")
     if path.suffix == ".csv":
-        _replace(path, cohort.table.to_csv(index=False).encode())
+        _write(path, cohort.table.to_csv(index=False).encode())
     else:
-        _replace(path, _parquet(cohort.table, cohort))
-    _replace(truth_path, _parquet(cohort.truth, cohort))
+        _write(path, _parquet(cohort.table, cohort))
+    _write(truth_path, _parquet(cohort.truth, cohort))
     return path, truth_path
 
 
@@ -244,11 +244,6 @@ def _parquet(frame: pd.DataFrame, cohort: SimulatedCohort) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write whole or not at all: a reader never meets half a file."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+def _write(path: Path, content: bytes) -> None:
+    with whole_file(path) as sink:
+        sink.write(content)
