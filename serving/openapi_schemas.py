@@ -227,6 +227,7 @@ _ANSWERED: dict[str, Schema] = {
             "ready": {"const": True},
             "models": {"type": "object", "additionalProperties": _TEXT},
             "refused_update": {"type": ["string", "null"]},
+            "refused_keys": {"type": ["string", "null"]},
         }
     ),
 }

@@ -20,7 +20,7 @@ from serving.doors.fhir import Fhir
 from serving.doors.gate import Gate
 from serving.doors.guard import Guard
 from serving.doors.history import History
-from serving.doors.metrics import count_up, forget_dead_workers
+from serving.doors.metrics import forget_dead_workers
 from serving.doors.one_patient import Patients
 from serving.doors.watch import Watch
 from serving.doors.web_page import page_doors
@@ -48,7 +48,9 @@ class RestApplication:
         self._gate = Gate(
             Doors(
                 [
-                    *_doors(patients, Batches(assessor), Catalogue(ward, log), History(store)),
+                    *_doors(
+                        patients, Batches(assessor), Catalogue(ward, log, guard), History(store)
+                    ),
                     *_fhir_doors(Fhir(assessor)),
                 ]
             ),
@@ -80,8 +82,7 @@ class RestApplication:
             with suppress(asyncio.CancelledError):
                 await self._watching
         await asyncio.to_thread(self._log.close)
-        self._watch.look_at_log()
-        count_up()
+        await self._watch.look_at_counts()
 
 
 def _doors(

@@ -10,6 +10,7 @@ from data_schemas.products import WORD_LABELS
 from serving.assess import model_statement
 from serving.assessment_log.log import AssessmentLog
 from serving.doors.gate import busy
+from serving.doors.guard import Guard
 from serving.doors.json_answer import json_answer
 from serving.doors.metrics import MEDIA_TYPE, count_up, exposition
 from serving.doors.visit import Visit
@@ -22,10 +23,11 @@ from serving.ward import Ward
 class Catalogue:
     """Answers that depend on no patient."""
 
-    def __init__(self, ward: Ward, log: AssessmentLog) -> None:
-        """Describe what this ward answers from, and the log without which it does not."""
+    def __init__(self, ward: Ward, log: AssessmentLog, guard: Guard) -> None:
+        """Describe what answers, the log without which nothing does, and who lets callers pass."""
         self._ward = ward
         self._log = log
+        self._guard = guard
 
     async def predictors(self, _visit: Visit) -> Response:
         """Return the data contract."""
@@ -50,7 +52,7 @@ class Catalogue:
         return json_answer({"alive": True})
 
     async def readyz(self, _visit: Visit) -> Response:
-        """Say which verified models answer, and whether an update was refused.
+        """Say which verified models answer, and whether an update of them or of keys was refused.
 
         Without its log the service gives no answer, so it is not ready either.
         """
@@ -58,9 +60,14 @@ class Catalogue:
             raise busy(self._ward.refusal)
         if self._log.refusal is not None:
             raise busy(self._log.refusal)
-        models = {name: a.sha256 for name, a in self._ward.artefacts.items()}
-        refused = self._ward.refused_update
-        return json_answer({"ready": True, "models": models, "refused_update": refused})
+        return json_answer(
+            {
+                "ready": True,
+                "models": {name: a.sha256 for name, a in self._ward.artefacts.items()},
+                "refused_update": self._ward.refused_update,
+                "refused_keys": self._guard.refusal,
+            }
+        )
 
     async def metrics(self, _visit: Visit) -> Response:
         """Return the metrics of all workers; what others counted within a second may lack.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from data_schemas.refusal import Refused
-from serving.api_keys import KeyFile, KeyRing, Scope
+from serving.api_keys import KeyFile, KeyRefused, KeyRing, Scope
 from serving.doors.problem import RequestRefused
 from serving.doors.rate_limit import RateLimit
 from serving.doors.tokens import TokenIssuer
@@ -49,6 +49,8 @@ class Guard:
         self._clock = clock
         self._seen = _changed(key_file)
         self._keys = KeyRing(key_file.listed())
+        self.refusal: str | None = None
+        """Why the keys are not those of the file; None if they are."""
         if issuer is None and not self._keys.opens_anything(clock()):
             raise NoAccess(
                 f"no valid key in {key_file.path.name} and no issuer of tokens: run "
@@ -56,18 +58,22 @@ class Guard:
             )
 
     def refresh(self) -> None:
-        """Read the keys again if their file changed; an unreadable file changes nothing.
+        """Read the keys again if their file changed; until it can be read, the former ones stay.
 
         Raises
         ------
         KeyRefused
-            If the file changed into something that is no key file.
+            Each time that the file changed and cannot be read, or is no key file.
         """
         seen = _changed(self._key_file)
-        if seen == self._seen:
+        if seen == self._seen and self.refusal is None:
             return
-        self._seen = seen
-        self._keys = KeyRing(self._key_file.listed())
+        try:
+            self._keys = KeyRing(self._key_file.listed())
+        except KeyRefused as refused:
+            self.refusal = str(refused)
+            raise
+        self._seen, self.refusal = seen, None
 
     @property
     def met_unknown_key(self) -> bool:

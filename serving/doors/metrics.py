@@ -56,6 +56,11 @@ UPDATE_REFUSED = Gauge(
     multiprocess_mode="mostrecent",
 )
 
+KEYS_REFUSED = Gauge(
+    "cart_risk_keys_refused",
+    "1 while a worker goes by former keys: the key file changed and cannot be read.",
+    multiprocess_mode="livemax",
+)
 
 _uncounted: dict[tuple[str, tuple[str, ...], tuple[str, ...]], int] = {}
 
@@ -125,7 +130,7 @@ def forget_dead_workers() -> None:
         process = int(left.stem.rpartition("_")[2])
         try:
             os.kill(process, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # or its number is somebody else's now
             mark_process_dead(process, place)  # type: ignore[no-untyped-call]  # likewise
 
 

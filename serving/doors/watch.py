@@ -14,7 +14,7 @@ from data_schemas.refusal import Refused
 from serving.assessment_log.counters import Counters
 from serving.assessment_log.log import AssessmentLog
 from serving.doors.guard import Guard
-from serving.doors.metrics import LOG_LAG, count_log, count_up, show_models
+from serving.doors.metrics import KEYS_REFUSED, LOG_LAG, count_log, count_up, show_models
 from serving.model.store_state import State, pointed_at, pointers
 from serving.ward import Ward
 
@@ -46,30 +46,33 @@ class Watch:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            count_up()
-            self.look_at_log()
             await self.look()
 
-    def look_at_log(self) -> None:
-        """Tell what the log did since the last look, and how long somebody waits for it."""
+    async def look_at_counts(self) -> None:
+        """Tell what was counted, and what the log did, since the last look."""
+        count_up()
         LOG_LAG.set(self._log.lag)
         before, self._counted = self._counted, replace(self._log.counters)
         count_log(before, self._counted)
 
     async def look(self) -> None:
         """Take over what changed; whatever one look comes upon, keys must go on being revoked."""
-        for look in (self.look_at_keys, self.look_at_issuer, self.look_at_store):
+        looks = (self.look_at_keys, self.look_at_issuer, self.look_at_store, self.look_at_counts)
+        for look in looks:
             try:
                 await look()
             except Exception as error:
                 _log.error("a look failed", extra={"error": type(error).__name__})
 
     async def look_at_keys(self) -> None:
-        """Take over keys that were added or revoked."""
+        """Take over keys that were added or revoked; a reason why not is told once."""
+        before = self._guard.refusal
         try:
             self._guard.refresh()
         except Refused as refusal:
-            _log.error("access not renewed", extra={"reason": str(refusal)})
+            if self._guard.refusal != before:
+                _log.error("access not renewed", extra={"reason": str(refusal)})
+        KEYS_REFUSED.set(self._guard.refusal is not None)
 
     async def look_at_issuer(self) -> None:
         """Ask the issuer of tokens for its keys: once an hour, and at a key that is not known.

@@ -74,6 +74,28 @@ def test_a_spoilt_key_file_changes_nothing(keys: KeyFile) -> None:
     assert guard.let_pass(f"Bearer {key}", Scope.ASSESS)
 
 
+def test_a_key_file_that_could_not_be_read_is_tried_until_it_can(
+    keys: KeyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the file changes when the reason goes away: a revoked key went on opening."""
+    key = keys.add("ehr", [Scope.ASSESS])
+    guard = Guard(keys, RateLimit(100))
+    keys.revoke(key.split("_")[1])
+
+    def refuse(_: KeyFile) -> None:
+        raise KeyRefused("keys.json is no key file (PermissionError)")
+
+    with monkeypatch.context() as unreadable:
+        unreadable.setattr(KeyFile, "listed", refuse)
+        for _ in range(2):
+            with pytest.raises(KeyRefused):
+                guard.refresh()
+            assert "PermissionError" in str(guard.refusal)
+    guard.refresh()
+    assert guard.refusal is None
+    assert refused(guard, f"Bearer {key}").status == 401
+
+
 def test_a_key_file_that_was_copied_with_its_time_counts(keys: KeyFile) -> None:
     new = keys.add("new", [Scope.ASSESS])
     with_new = keys.path.read_bytes()

@@ -105,3 +105,18 @@ def test_what_a_killed_worker_said_last_is_forgotten(
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     forget_dead_workers()
     assert sorted(tmp_path.iterdir()) == sorted([ours, counted])
+
+
+def test_a_killed_worker_whose_number_another_user_has_by_now_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / "gauge_livemax_4321.db"
+    left.touch()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    forget_dead_workers()
+    assert not left.exists()

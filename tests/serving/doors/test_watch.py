@@ -1,6 +1,7 @@
 """A promotion while requests run: none fails, none mixes models; a corrupt one changes nothing."""
 
 import asyncio
+import hashlib
 import json
 import shutil
 import threading
@@ -15,22 +16,16 @@ from data_schemas.model_manifest import MANIFEST_FILE
 from serving.api_keys import KeyFile, Scope
 from serving.assessment_log.entries import LogEntry
 from serving.assessment_log.log import AssessmentLog
+from serving.doors.catalogue import Catalogue
 from serving.doors.guard import Guard
+from serving.doors.history import HEAD_FILE, LEDGER_FILE, History
 from serving.doors.metrics import exposition
 from serving.doors.problem import RequestRefused
 from serving.doors.rate_limit import RateLimit
 from serving.doors.tokens import IssuerRefused
 from serving.doors.watch import Watch
-from serving.model.artefact import (
-    CURRENT_FILE,
-    MODEL_FILE,
-    SELF_TEST_FILE,
-    Artefact,
-    canonical_json,
-    make_current,
-    save_artefact,
-    sha256,
-)
+from serving.model.artefact import MODEL_FILE, SELF_TEST_FILE, Artefact, canonical_json, sha256
+from serving.model.store import CURRENT_FILE, make_current, save_artefact
 from serving.rest import RestApplication
 from serving.ward import Ward
 from tests.conftest import Body, Store
@@ -295,8 +290,6 @@ def test_the_metrics_name_the_model_that_answers(
 
 
 def test_the_history_is_read_and_a_broken_chain_is_told(ward: Ward, tmp_path: Path) -> None:
-    import hashlib
-
     first = json.dumps({"act": "promote", "version": "a", "previous": "0" * 64}).encode()
     chained = {"act": "rollback", "version": "b", "previous": hashlib.sha256(first).hexdigest()}
     ledger = tmp_path / "promotions.jsonl"
@@ -317,6 +310,28 @@ def test_the_history_is_read_and_a_broken_chain_is_told(ward: Ward, tmp_path: Pa
         assert client.get("/v1/model/history").json() == {"intact": False, "history": []}
 
 
+def test_a_history_read_while_a_line_is_written_is_intact(
+    ward: Ward, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head is written before the line and after it, and reading takes no lock."""
+    head, ledger = tmp_path / HEAD_FILE, tmp_path / LEDGER_FILE
+    line = b'{"act": "promote", "previous": "' + b"0" * 64 + b'"}\n'
+    last = hashlib.sha256(line.rstrip()).hexdigest()
+    ledger.write_bytes(line)
+    head.write_text(f"{'0' * 64}\n{last}\n", "utf-8")
+    read = Path.read_bytes
+
+    def meanwhile(self: Path) -> bytes:
+        content = read(self)
+        if self == ledger:
+            head.write_text("1" * 64 + "\n", "utf-8")
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", meanwhile)
+    response = asyncio.run(History(tmp_path).history(None))
+    assert json.loads(response.body)["intact"]
+
+
 @pytest.mark.parametrize(
     "pointer",
     [
@@ -335,6 +350,33 @@ def test_whatever_a_pointer_holds_is_refused_and_said(
     asyncio.run(watch.look())
     assert hashes(ward) == before
     assert ward.refused_update is not None
+
+
+def test_keys_that_cannot_be_read_are_told_everywhere_an_operator_looks(
+    store: Path, tmp_path: Path, log: AssessmentLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    keys.add("ehr", [Scope.ASSESS])
+    guard = Guard(keys, RateLimit(1e6))
+    ward = Ward.open(store)
+    watch = Watch(ward, store, guard, log)
+    catalogue = Catalogue(ward, log, guard)
+
+    def ready() -> object:
+        return json.loads(asyncio.run(catalogue.readyz(None)).body)["refused_keys"]
+
+    assert ready() is None
+    whole = keys.path.read_bytes()
+    keys.path.write_bytes(b"{")
+    for _ in range(3):
+        asyncio.run(watch.look())
+    assert "keys.json is no key file" in str(ready())
+    assert b"cart_risk_keys_refused 1.0" in exposition()
+    assert [record.message for record in caplog.records] == ["access not renewed"]
+    keys.path.write_bytes(whole)
+    asyncio.run(watch.look())
+    assert ready() is None
+    assert b"cart_risk_keys_refused 0.0" in exposition()
 
 
 def test_a_look_that_fails_does_not_end_the_watch(
@@ -395,7 +437,7 @@ def test_what_the_log_did_is_counted_once(store: Path, guard: Guard, log: Assess
     before = counted()
     asyncio.run(log.append_all([LogEntry(answer=b"{}") for _ in range(3)]))
     for _ in range(2):
-        watch.look_at_log()
+        asyncio.run(watch.look_at_counts())
         assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 1, 1]
 
 
