@@ -49,3 +49,10 @@ def measured_in_the_future(today: date) -> str:
         "for time zones: nothing was measured in the future; correct the date, or leave "
         "measured_at out"
     )
+
+
+ONE_INFUSION_DAYS = 28
+"""Days of infusion that lie no further apart are of one infusion: parted, or postponed.
+
+A completed one that lies further back is an earlier treatment.
+"""

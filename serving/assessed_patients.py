@@ -1,7 +1,8 @@
 """Assessed patients with what happened to them: what a centre may learn from, read back.
 
 One of each patient, as a cohort has them: the first infusion, by the inputs of the last assessment
-before it that has an outcome, and the outcome that was reported last.
+before it that has an outcome, and the outcome that was reported last. Days of infusion that lie no
+more than 28 days apart are one that was postponed, and the day of the last assessment counts.
 Patients are told apart by the caller's reference, of which the log keeps a keyed hash; without one
 every assessment is a patient.
 """
@@ -15,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from data_schemas.patient_request import PatientRequest, RequestProblems, read_patient
-from data_schemas.possible_dates import FIRST_INFUSIONS, TIME_ZONE
+from data_schemas.possible_dates import FIRST_INFUSIONS, ONE_INFUSION_DAYS, TIME_ZONE
 from data_schemas.reported_outcome import ReportedOutcome, read_reported_outcome
 from serving.assessment_log.entries import StoredAssessment
 from serving.fhir.patient_record import read_sent
@@ -91,8 +92,8 @@ def assessed_patients(
             of_patient[found.patient.pseudonym or stored.id].append(found)
     patients = []
     for several in of_patient.values():
-        first = min(one.patient.infused for one in several)
-        before_it = [one for one in several if one.patient.infused == first]
+        last_day = min(one.patient.infused for one in several) + timedelta(ONE_INFUSION_DAYS)
+        before_it = [one for one in several if one.patient.infused <= last_day]
         left_out[LATER_INFUSION] += len(several) - len(before_it)
         patient = _as_one(before_it)
         if any(known is not None for known in patient.outcome.severe.values()):

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from data_schemas.possible_dates import ONE_INFUSION_DAYS
 from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.terminology import DISEASES_BY_CODE, PRODUCTS_BY_CODE
 from serving.fhir.bundle import Entry, Resources
@@ -18,8 +19,6 @@ STATUSES = {
     "Appointment": ("proposed", "pending", "booked", "arrived", "checked-in", "fulfilled"),
 }
 """A resource with another status tells of nothing that is planned or was done."""
-PRIOR_AFTER_DAYS = 28
-"""A completed infusion longer ago than the horizon of the outcomes is an earlier treatment."""
 _ACTIVE = ("active", "recurrence", "relapse")
 NOT_TRUE = ("refuted", "entered-in-error")
 """A Condition with such a verificationStatus says nothing about the patient."""
@@ -92,7 +91,7 @@ def concept(resources: Resources, entry: Entry) -> Any:
 def read_course(reading: Reading, resources: Resources) -> Course | None:
     """Read product, infusion date, order and disease."""
     infusions = list(_infusions(reading, resources))
-    planned = _planned(reading, infusions)
+    planned = _planned(reading, resources, infusions)
     _read_product(reading, resources, planned)
     course = _read_start(reading, resources, planned)
     _read_disease(reading, resources, planned)
@@ -122,18 +121,28 @@ def _named(about: Any) -> set[str]:
     return {_SPELLINGS[spelling] for spelling in _SPELLED.findall(words)}
 
 
-def _planned(reading: Reading, infusions: list[Infusion]) -> list[Infusion]:
+def _planned(reading: Reading, resources: Resources, infusions: list[Infusion]) -> list[Infusion]:
     """Part the infusion that is asked about from those of years ago."""
-    starts = [start for one in infusions if (start := moment(one.when))]
-    last = max((start.date() for start in starts), default=None)
+    last = max(_days(resources, infusions), default=None)
     planned = []
     for one in infusions:
         start, done = moment(one.when), one.entry.resource.get("status") == "completed"
-        if start and last and done and (last - start.date()).days > PRIOR_AFTER_DAYS:
+        if start and last and done and (last - start.date()).days > ONE_INFUSION_DAYS:
             reading.take("prior_cart_or_bispecific", "yes", one.entry.path, one.entry)
         else:
             planned.append(one)
     return planned
+
+
+def _days(resources: Resources, infusions: list[Infusion]) -> Iterator[date]:
+    """Yield the days that resources name, and of an order without one that on which it was written.
+
+    Whoever writes an order long after an infusion asks about another one.
+    """
+    references = {one.entry.reference for one in infusions}
+    told: list[Any] = [when for when, _, _ in _appointments(resources, references)]
+    told += [one.when or one.entry.resource.get("authoredOn") for one in infusions]
+    yield from (start.date() for when in told if (start := moment(when)))
 
 
 def _read_product(reading: Reading, resources: Resources, planned: list[Infusion]) -> None:

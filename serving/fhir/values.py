@@ -90,6 +90,8 @@ def _quantity(
     comparator = given.get("comparator")
     if comparator is None:
         return {"value": value, "unit": unit}, ""
+    if declared.whole:
+        raise Unusable("a score or a count that is not told exactly: no assay limits it")
     if comparator == "<" and is_finite_number(value):
         return {"value": value / 2, "unit": unit}, CENSORED_BELOW
     if comparator in ("<", "<=", ">", ">="):

@@ -103,6 +103,21 @@ def test_a_patient_assessed_twice_before_one_infusion_counts_once(patient: Body)
         assert found.outcome.grades["crs_grade"] == 3
 
 
+def test_an_infusion_that_was_postponed_is_one_by_its_last_assessment(patient: Body) -> None:
+    first = assessed(patient, reference=ANNA)
+    postponed = {
+        **patient,
+        "infusion_date": "2026-03-24",
+        "platelets": {"value": 31, "unit": "10*9/L"},
+    }
+    again = assessed(postponed, day=3, reference=ANNA)
+    for order in ((first, again), (again, first)):
+        found = one(*order)
+        assert str(found.infused) == "2026-03-24"
+        assert found.request.values["platelets"] == 31.0
+        assert len(found.assessments) == 2
+
+
 def test_of_two_infusions_the_first_counts(patient: Body) -> None:
     first = assessed(patient, reference=ANNA)
     later = {**patient, "infusion_date": "2026-09-01"}

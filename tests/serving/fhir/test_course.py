@@ -135,6 +135,26 @@ def test_an_infusion_of_long_ago_is_an_earlier_treatment() -> None:
     assert "several_products" in dict(map(reversed, refused(recent)))
 
 
+@pytest.mark.parametrize("code", ["XW033H7", "XW033J7"])
+def test_an_order_without_a_day_is_not_that_of_an_infusion_of_years_ago(code: str) -> None:
+    """The same product or another: who ordered it long after asks about the infusion to come."""
+    change = {"dosageInstruction": None, "authoredOn": "2026-03-01"}
+    reading = read(procedure("x", code, "2024-03-14"), m1=change)
+    assert refused(reading) == [(ORDER, "required")]
+    assert reading.record["prior_cart_or_bispecific"] == "yes"
+    with_day = read(procedure("x", code, "2024-03-14"), appointment(), m1=change)
+    assert with_day.problems == []
+    assert with_day.record["infusion_date"] == "2026-03-14T09:00:00+01:00"
+
+
+def test_an_order_that_was_carried_out_has_the_day_on_which_it_was() -> None:
+    change = {"dosageInstruction": None, "authoredOn": "2026-03-01"}
+    reading = read(procedure("x", "XW033H7", "2026-03-14"), m1=change)
+    assert reading.problems == []
+    assert reading.record["infusion_date"] == "2026-03-14"
+    assert "prior_cart_or_bispecific" not in reading.record
+
+
 def test_without_a_planned_date_there_is_no_window() -> None:
     reading = read(m1={"dosageInstruction": None}, crp={"valueQuantity": {"value": 1}})
     assert refused(reading) == [(ORDER, "required")]

@@ -189,6 +189,21 @@ def test_a_value_beyond_the_assay_is_used_and_said(comparator: str, value: float
     assert "censored" in warned(reading)
 
 
+@pytest.mark.parametrize("comparator", ["<", "<=", ">", ">="])
+def test_a_score_or_a_count_is_never_halved_or_taken_for_its_limit(comparator: str) -> None:
+    """Fewer than four lines are not two."""
+    score = again(
+        "ecog",
+        "89247-1",
+        2,
+        "{score}",
+        valueQuantity=quantity(value=2, code="{score}", comparator=comparator),
+    )
+    reading = read(score, ecog=None)
+    assert "ecog" not in reading.record
+    assert "not told exactly" in warned(reading)
+
+
 def test_the_latest_wins_then_the_last_issued_then_the_lowest_id() -> None:
     later = {"effectiveDateTime": "2026-03-10T07:00:00+01:00"}
     assert read(again("crp", "1988-5", 9, "mg/L", **later)).record["crp"]["value"] == 9
