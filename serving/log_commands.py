@@ -18,7 +18,7 @@ from serving.assessment_log.opening import DEVELOPMENT_URL, LogHome, key_file
 from serving.assessment_log.refusals import LogDamaged, kind_of
 from serving.assessment_log.rewrapping import rewrap
 from serving.assessment_log.site_key import SiteKeys, write_new_key
-from serving.assessment_log.verify import verify
+from serving.assessment_log.verify import UNREADABLE, verify
 from serving.settings import LogSettings
 
 _SHOWN = 50
@@ -92,6 +92,8 @@ def verify_log(
         f"{verification.rows} rows of {verification.writers} writers: "
         f"{f'{found} finding(s)' if found else 'as they were written'}{how}"
     )
+    if found and all(finding.kind == UNREADABLE for finding in verification.findings):
+        raise typer.Exit(_UNREADABLE)
     raise typer.Exit(1 if found else 0)
 
 
@@ -124,7 +126,8 @@ def log_key(
         path = key_file(LogSettings.from_environment())
     if if_missing and path.exists():
         return
-    write_new_key(path)
+    with _said_plainly():
+        write_new_key(path)
     typer.echo("a new site key is in the key file: keep a copy, without it the log is unreadable")
 
 
@@ -135,7 +138,10 @@ def log_rewrap() -> None:
     Run it after all workers were started with the new key file.
     """
     with log_home() as home:
-        typer.echo(f"{rewrap(home)} keys were wrapped by the current site key")
+        done = rewrap(home)
+    typer.echo(f"{done.keys} keys were wrapped by the current site key")
+    if done.still_to_do:
+        typer.echo(done.still_to_do)
 
 
 @log_app.command("log-erase")
@@ -176,11 +182,12 @@ def log_retention(
 
 def _say(erased: Erased) -> None:
     typer.echo(f"{erased.rows} rows can no longer be read")
-    if not erased.is_forgotten:
+    if erased.left_behind:
         typer.echo(
-            "others were using the database: the destroyed keys still lie in its write-ahead file; "
-            "run the command again"
+            f"{erased.left_behind} outcomes of assessments that were erased before went with them"
         )
+    if erased.still_to_do:
+        typer.echo(erased.still_to_do)
     for when in erased.exported:
         typer.echo(
             f"`log-cohort` exported some of it on {when:%Y-%m-%d at %H:%M} UTC: delete that file, "

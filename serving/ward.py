@@ -5,7 +5,8 @@ from pathlib import Path
 
 from data_schemas.evidence import Evidence, load_evidence
 from serving.assess import Assessor
-from serving.model.artefact import Artefact, ArtefactRefused, load_current
+from serving.model.artefact import Artefact, ArtefactRefused
+from serving.model.store import load_current
 
 NONE_IN_SERVICE = "no model is in service: run `make serve`, or `cart-risk promote`"
 

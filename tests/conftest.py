@@ -19,13 +19,11 @@ from serving.model.artefact import (
     Artefact,
     canonical_json,
     load_artefact,
-    load_current,
-    make_current,
     model_to_json,
-    save_artefact,
     self_test,
 )
 from serving.model.risk_model import RiskModel
+from serving.model.store import load_current, make_current, save_artefact
 from serving.model.terms import design
 from serving.ward import Ward
 from training.simulation.synthetic_cohort import SimulatedCohort, simulate, write

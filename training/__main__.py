@@ -16,7 +16,8 @@ from rich.table import Table
 
 from data_schemas.evidence import load_evidence
 from serving.log_commands import log_app
-from serving.model.artefact import Artefact, load_current, make_current
+from serving.model.artefact import Artefact
+from serving.model.store import load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
 from training.column_commands import columns_command

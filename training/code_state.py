@@ -5,9 +5,11 @@ from pathlib import Path
 
 from training.evaluation.estimate import Record
 
+_ROOT = Path(__file__).parents[1]
+
 
 class CodeState(Record):
-    """Which code ran; ``commit`` is None where it was not run from a git checkout."""
+    """Which code ran; ``commit`` is None where it was not run from a checkout of this project."""
 
     commit: str | None
     uncommitted_changes: bool | None
@@ -15,23 +17,23 @@ class CodeState(Record):
 
 def code_state() -> CodeState:
     """Return what git says of the code of this package; nothing is known outside a checkout."""
-    commit = _git("rev-parse", "HEAD")
-    if commit is None:
-        return CodeState(commit=None, uncommitted_changes=None)
-    return CodeState(commit=commit, uncommitted_changes=bool(_git("status", "--porcelain")))
+    if _git("rev-parse", "--show-prefix") == "":  # else it is the checkout of something else
+        commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+        if commit is not None and changes is not None:
+            return CodeState(commit=commit, uncommitted_changes=bool(changes))
+    return CodeState(commit=None, uncommitted_changes=None)
 
 
 def _git(*arguments: str) -> str | None:
-    """Return what git says, None where there is no git or no checkout."""
-    here = Path(__file__).parent
+    """Return what git says, None where it says nothing in time, or there is no git or checkout."""
     try:
         done = subprocess.run(  # noqa: S603  # fixed arguments
-            ["git", "-C", str(here), *arguments],  # noqa: S607  # the user's own git
+            ["git", "-C", str(_ROOT), *arguments],  # noqa: S607  # the user's own git
             capture_output=True,
             text=True,
             timeout=10,
             check=False,
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -1,15 +1,17 @@
 """``cart-risk log-cohort``: patients and outcomes of the assessment log, to learn from."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from serving.log_commands import log_home
 from training.plain_refusals import said_plainly
+
+if TYPE_CHECKING:
+    from training.reported_cohort import ReportedCohort
 
 _screen = Console(stderr=True)
 
@@ -55,15 +57,16 @@ def log_cohort_command(
             with cohort_file_to_be(cohort.table, out):
                 note_export(home, cohort.assessments)
     numbered = cohort.table["patient_id"].str.startswith(NUMBERED)
-    _tell(out, len(cohort.table), cohort.left_out, int(numbered.sum()))
+    _tell(out, cohort, int(numbered.sum()))
 
 
-def _tell(out: Path, patients: int, left_out: Mapping[str, int], without_reference: int) -> None:
+def _tell(out: Path, cohort: "ReportedCohort", without_reference: int) -> None:
     said = [
-        f"{out}: {patients} patients with reported outcomes",
+        f"{out}: {len(cohort.table)} patients with reported outcomes",
         "it holds patients' data in clear; only its owner may read it: keep it as the log is kept, "
         "and delete it after use, for what is erased in the log stays in it",
-        *(f"left out: {n} assessments {reason}" for reason, n in left_out.items()),
+        *(f"left out: {n} assessments {reason}" for reason, n in cohort.left_out.items()),
+        *(f"left out: {n} patients {reason}" for reason, n in cohort.patients_left_out.items()),
     ]
     if without_reference:
         said.append(

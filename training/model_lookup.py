@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from data_schemas.model_manifest import MANIFEST_FILE
-from serving.model.artefact import Artefact, load_artefact, load_current
+from serving.model.artefact import Artefact, load_artefact
+from serving.model.store import load_current
 from training.tracking import NotRegistered, Registry
 
 

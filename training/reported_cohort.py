@@ -4,7 +4,6 @@ Values stand in the predictors' own units; a grade that is no event yet, because
 observed to the end of its horizon, is left empty.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,14 +28,14 @@ from data_schemas.predictors import PREDICTORS
 from data_schemas.refusal import Refused
 from data_schemas.toxicity_grading import GradingScale
 from serving.assessed_patients import HASH_ONLY, AssessedPatient, AssessedPatients
+from serving.whole_file import FOR_ITS_OWNER, whole_file
 
 NUMBERED = "row-"
 """How a patient is called of whom the log knows no pseudonym: by the row of the file."""
-BEFORE = "of patients infused before --since"
+BEFORE = "infused before --since"
 COPY = "with the very values of another one, infused on the same day"
 _COPIED = "duplicated_row"
 _NOT_OF_A_PATIENT = ("patient_id", "site")
-_OWNER_ONLY = 0o600
 _KINDS = (".csv", ".parquet")
 _HOW_TO_KEEP_INPUTS = (
     "the log keeps only a hash of what was sent (CART_RISK_LOG_INPUTS=hash), so that nothing can "
@@ -53,7 +52,9 @@ class ReportedCohort(NamedTuple):
 
     table: pd.DataFrame
     assessments: frozenset[UUID]
-    left_out: dict[str, int]
+    left_out: Mapping[str, int]
+    """Assessments."""
+    patients_left_out: dict[str, int]
 
 
 def expect_cohort_file(out: Path) -> None:
@@ -82,17 +83,17 @@ def reported_cohort(
         If no patient is left; it says why, and what to do about it.
     """
     patients = [p for p in found.patients if since is None or p.infused >= since]
-    left_out = dict(found.left_out)
+    left_out: dict[str, int] = {}
     if before := len(found.patients) - len(patients):
         left_out[BEFORE] = before
     if not patients:
-        raise NothingToExport(_why_nothing(left_out))
+        raise NothingToExport(_why_nothing([*found.left_out, *left_out]))
     table = _table([_row(p) for p in patients], site)
     if reasons := _refused_one_by_one(table):
         left_out |= Counter(reasons.values())
         patients = [p for row, p in enumerate(patients) if row not in reasons]
         if not patients:
-            raise NothingToExport(_why_nothing(left_out))
+            raise NothingToExport(_why_nothing([*found.left_out, *left_out]))
         table = _table([_row(p) for p in patients], site)
     copies = _copies(table)
     kept = (p for p, is_copy in zip(patients, copies, strict=True) if not is_copy)
@@ -104,19 +105,19 @@ def reported_cohort(
         table[SYNTHETIC] = "yes"
     if copies.any():
         left_out[COPY] = int(copies.sum())
-    return ReportedCohort(table, assessments, left_out)
+    return ReportedCohort(table, assessments, found.left_out, left_out)
 
 
-def _why_nothing(left_out: Mapping[str, int]) -> str:
-    if not left_out:
+def _why_nothing(reasons: list[str]) -> str:
+    if not reasons:
         return (
             "no outcome was reported of an assessment that can still be read: report outcomes to "
             "POST /v1/outcomes first"
         )
-    if set(left_out) == {HASH_ONLY}:
+    if reasons == [HASH_ONLY]:
         return _HOW_TO_KEEP_INPUTS
-    reasons = "\n".join(f"  - {reason}" for reason in left_out)
-    return f"outcomes were reported only of assessments that cannot be a cohort:\n{reasons}"
+    listed = "\n".join(f"  - {reason}" for reason in reasons)
+    return f"outcomes were reported only of assessments that cannot be a cohort:\n{listed}"
 
 
 def _row(patient: AssessedPatient) -> dict[str, object]:
@@ -194,17 +195,11 @@ def cohort_file_to_be(table: pd.DataFrame, out: Path) -> Iterator[None]:
     CohortRefused
         If the contract refuses it; no file is left then.
     """
-    draft = out.with_name(f".{out.stem}.{os.getpid()}.draft{out.suffix}")
-    try:
-        with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "wb"
-        ) as sink:
-            if out.suffix == ".csv":
-                table.to_csv(sink, index=False, mode="wb")
-            else:
-                table.to_parquet(sink, index=False)
-        read_cohort(draft, Purpose.DEVELOPMENT, OUTCOMES.values())
+    with whole_file(out, FOR_ITS_OWNER) as sink:
+        if out.suffix == ".csv":
+            table.to_csv(sink, index=False, mode="wb")
+        else:
+            table.to_parquet(sink, index=False)
+        sink.flush()
+        read_cohort(Path(sink.name), Purpose.DEVELOPMENT, OUTCOMES.values())
         yield
-        draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from serving.assessment_log.refusals import LogRefused
+from serving.assessment_log.refusals import LogRefused, kind_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -75,8 +75,8 @@ class Database(Protocol):
     def engine(self) -> "Engine":
         """Return an engine for migrations."""
 
-    def forget_destroyed(self) -> bool:
-        """Remove what was deleted from the files; False where somebody is in the way."""
+    def forget_destroyed(self) -> str:
+        """Remove what was deleted from the files; say what is left to do, if anything."""
 
 
 @contextmanager
@@ -87,6 +87,21 @@ def connected(database: Database) -> Iterator[Connection]:
         yield connection
     finally:
         connection.close()
+
+
+def tidied(database: Database) -> str:
+    """Remove destroyed keys from the files; return what is left to do, if anything, in words.
+
+    What was destroyed opens nothing any more, and whoever erased it has to hear so: a database that
+    cannot tidy up is told about, and not raised.
+    """
+    try:
+        return database.forget_destroyed()
+    except database.errors as error:
+        return (
+            f"the database could not tidy up ({kind_of(error)}): destroyed keys may still lie in "
+            "its files; run the command again"
+        )
 
 
 def database_at(url: str) -> Database:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from serving.assessment_log.database import Connection, connected
+from serving.assessment_log.database import Connection, connected, tidied
 from serving.assessment_log.entries import Kind, LogEntry, first_id_at
 from serving.assessment_log.exports import exports_of
 from serving.assessment_log.log_writer import LogWriter
@@ -26,6 +26,9 @@ _OF_ASSESSMENT = (
 )
 _OF_REFERENCE = "SELECT entry FROM data_key WHERE reference = :reference"
 _OLDER = "SELECT entry FROM data_key WHERE entry < :before"
+_OUTCOMES_OF_OLDER = (
+    "SELECT data_key.entry FROM entry JOIN data_key ON data_key.entry = id WHERE about < :before"
+)
 _LEFT_BEHIND = (
     "SELECT id FROM entry JOIN data_key ON data_key.entry = entry.id WHERE about IS NOT NULL "
     "AND NOT EXISTS (SELECT 1 FROM data_key assessed WHERE assessed.entry = entry.about)"
@@ -41,10 +44,11 @@ class Erased(NamedTuple):
     """What was done."""
 
     rows: int
-    """So many became unreadable."""
-    is_forgotten: bool
-    """Whether the destroyed keys have left every file of the database; if others were in the way,
-    they go with the next erasure, or when the database tidies up by itself."""
+    """So many of what was asked for became unreadable."""
+    left_behind: int
+    """So many outcomes of others, reported while their assessment was erased, went with them."""
+    still_to_do: str
+    """What keeps destroyed keys in the files of the database, in words; empty if nothing does."""
     exported: tuple[datetime, ...]
     """When cohort files were made that hold some of it still."""
 
@@ -66,11 +70,15 @@ def erase_reference(home: LogHome, reference: str) -> Erased:
 
 
 def erase_older(home: LogHome, before: datetime) -> Erased:
-    """Erase everything written before a time."""
+    """Erase everything written before a time, and what was reported of it since."""
 
     def found(_: LogWriter, connection: Connection) -> set[bytes]:
-        older = connection.rows(_OLDER, before=first_id_at(before).bytes)
-        return {bytes(id) for (id,) in older}
+        end = first_id_at(before).bytes
+        return {
+            bytes(id)
+            for question in (_OLDER, _OUTCOMES_OF_OLDER)
+            for (id,) in connection.rows(question, before=end)
+        }
 
     return _erase(home, found, f"older than {before.isoformat()}")
 
@@ -97,10 +105,10 @@ def _erase(home: LogHome, find: _Find, reason: str) -> Erased:
     with _writing(home) as (writer, connection):
         found = find(writer, connection)
         rows = _destroy(writer, found, reason)
-        left_behind = {bytes(id) for (id,) in connection.rows(_LEFT_BEHIND)}
-        rows += _destroy(writer, left_behind, reason)
+        outcomes = {bytes(id) for (id,) in connection.rows(_LEFT_BEHIND)}
+        left_behind = _destroy(writer, outcomes, reason)
         exported = exports_of(connection, found)
-    return Erased(rows, home.database.forget_destroyed(), exported)
+    return Erased(rows, left_behind, tidied(home.database), exported)
 
 
 def _destroy(writer: LogWriter, found: set[bytes], reason: str) -> int:

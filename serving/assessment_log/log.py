@@ -131,11 +131,6 @@ class AssessmentLog:
             raise LogUnavailable(f"the assessment log cannot be read ({kind_of(error)})") from None
 
     @property
-    def ready(self) -> bool:
-        """Tell whether the last attempt to write to the log succeeded."""
-        return self._commits.refusal is None
-
-    @property
     def refusal(self) -> str | None:
         """Why the log is not ready, in words for an operator; None if it is."""
         return self._commits.refusal

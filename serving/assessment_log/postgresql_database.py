@@ -13,6 +13,11 @@ from serving.assessment_log.refusals import LogRefused
 
 _DRIVER = "postgresql+psycopg"
 _ACCEPTED = ("postgresql", _DRIVER)
+_LEFT_TO_THE_SERVER = (
+    "PostgreSQL may keep the destroyed keys in free pages, in its write-ahead log and in archives "
+    "until it overwrites them: they open nothing once the site key was changed (`log-key`, "
+    "`log-rewrap`)"
+)
 _LOCK = 0x0CA27_115C
 # A database that does not answer within seconds is away: a caller hears so instead of waiting.
 _CONNECTION = {
@@ -122,8 +127,9 @@ class PostgresqlDatabase:
         """Return the engine."""
         return self._engine
 
-    def forget_destroyed(self) -> bool:
-        """Let the server free what was deleted; its own archives are the site's."""
+    def forget_destroyed(self) -> str:
+        """Let the server free what was deleted, which it overwrites when it needs the room."""
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("SET statement_timeout = 0"))
             connection.execute(text("VACUUM data_key"))
-        return True
+        return _LEFT_TO_THE_SERVER

@@ -4,7 +4,9 @@ Order: ``cart-risk log-key`` puts a new key first, workers are started again and
 wraps what is older, and the former line may be deleted from the key file.
 """
 
-from serving.assessment_log.database import connected
+from typing import NamedTuple
+
+from serving.assessment_log.database import connected, tidied
 from serving.assessment_log.log_secret import rewrapped_secret
 from serving.assessment_log.opening import LogHome
 from serving.assessment_log.rows import DataKeyRow
@@ -21,8 +23,17 @@ _REPLACE = (
 )
 
 
-def rewrap(home: LogHome) -> int:
-    """Wrap every data key by the current site key; return how many were wrapped by another.
+class Rewrapped(NamedTuple):
+    """What was done."""
+
+    keys: int
+    """So many were wrapped by another site key."""
+    still_to_do: str
+    """What keeps former wrappings in the files of the database; empty if nothing does."""
+
+
+def rewrap(home: LogHome) -> Rewrapped:
+    """Wrap every data key by the current site key.
 
     Raises
     ------
@@ -49,5 +60,4 @@ def rewrap(home: LogHome) -> int:
             )
             connection.commit()
             moved += len(keys)
-    home.database.forget_destroyed()
-    return moved
+    return Rewrapped(moved, tidied(home.database))

@@ -46,7 +46,7 @@ class Sealing:
     """Seals rows for one log, and opens them again."""
 
     def __init__(self, keys: SiteKeys, log_secret: bytes, inputs: Inputs) -> None:
-        """Take the site's keys and the secret of this log (see :func:`new_secret`)."""
+        """Take the site's keys and the secret of this log."""
         self._keys = keys
         self._reference_key = derived(log_secret, b"references")
         self._head_key = derived(log_secret, b"heads")

@@ -27,6 +27,10 @@ _AT_ONCE_SECONDS = 0.002
 _MOST_ROWS_A_STEP = 32
 """``sqlite3`` keeps each of the last 128 statements with the values that it was last given, and
 every number of rows is a statement of its own: with hundreds of rows in each they were 240 MB."""
+_IN_USE = (
+    "others were using the database: the destroyed keys still lie in its write-ahead file; run the "
+    "command again"
+)
 _PRIMARY_CODE = 0xFF
 _PRAGMAS = ("synchronous=NORMAL", "secure_delete=ON", "wal_autocheckpoint=2000")
 
@@ -234,11 +238,11 @@ class SqliteDatabase:
 
         return engine
 
-    def forget_destroyed(self) -> bool:
+    def forget_destroyed(self) -> str:
         """Move the write-ahead file into the database and empty it, between two transactions."""
         connection = self.connect()
         try:
-            return _is_emptied(connection)
+            return "" if _is_emptied(connection) else _IN_USE
         finally:
             connection.close()
 

@@ -30,6 +30,11 @@ _ROWS = f"SELECT {', '.join(EntryRow._fields)} FROM entry ORDER BY position"  # 
 _WRITERS = f"SELECT {', '.join(WriterRow._fields)} FROM writer ORDER BY started_at, id"  # noqa: S608  # likewise
 
 
+UNREADABLE = "unreadable"
+"""The kind of a finding that says nothing of rows: the database went away, or its file is spoilt.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
     """What was read, and everything that is not as it was written."""
@@ -85,7 +90,7 @@ class _Verifier:
             self._findings += self._key_check.end(self._connection, sealing)
         except errors as error:
             message = f"the database could not be read to its end ({type(error).__name__})"
-            self._findings.append(Finding("unreadable", "database", message))
+            self._findings.append(Finding(UNREADABLE, "database", message))
         return Verification(self._rows, len(self._writers), keys is not None, tuple(self._findings))
 
     def _sound_writers(self) -> dict[bytes, WriterRow]:

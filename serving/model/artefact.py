@@ -6,10 +6,8 @@ A changed, missing or additional byte is refused before anything is read from it
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,8 +29,6 @@ SELF_TEST_FILE = "self_test.json"
 VERDICT_FILE = "verdict.json"
 """May be absent: older models, and those of tests, were never judged."""
 _REQUIRED = (MODEL_FILE, PRIOR_FILE, CARD_FILE, SELF_TEST_FILE)
-CURRENT_FILE = "current.json"
-_OVERRIDDEN = "overridden"
 VERSION_LENGTH = 12
 SELF_TEST_TOLERANCE = 1e-9
 _MOST_WORDS = 3
@@ -242,86 +238,3 @@ def _column(name: str, values: Sequence[float | str | None]) -> np.ndarray:
     if any(isinstance(value, str) for value in values):
         raise ArtefactRefused(f"{SELF_TEST_FILE} holds a word where {name} is a number")
     return np.array([np.nan if value is None else value for value in values], dtype=float)
-
-
-def save_artefact(
-    root: Path, model: RiskModel, manifest: ModelManifest, files: Mapping[str, bytes]
-) -> Path:
-    """Write a model under ``root/<outcome>/<version>`` and return the folder.
-
-    The folder appears whole or not at all; a killed run leaves nothing behind that can be loaded.
-
-    Parameters
-    ----------
-    files
-        Everything but the manifest; their hashes replace ``manifest.files``.
-    """
-    manifest = manifest.model_copy(update={"files": {n: sha256(c) for n, c in files.items()}})
-    content = canonical_json(manifest.model_dump(mode="json"))
-    folder = root / model.outcome / sha256(content)[:VERSION_LENGTH]
-    if folder.exists():
-        return folder
-    _write_whole(folder, {**files, MANIFEST_FILE: content})
-    return folder
-
-
-def _write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
-    draft = folder.parent / f".{folder.name}.{os.getpid()}.draft"
-    # In a container a killed run and this one may have the same process id.
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
-        for name, data in files.items():
-            (draft / name).write_bytes(data)
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def make_current(root: Path, artefact: Artefact, *, overridden: bool = False) -> None:
-    """Let an artefact answer: copy it under ``root`` and move the pointer, at once.
-
-    Parameters
-    ----------
-    overridden
-        Whether something spoke against it and somebody signed: every answer will say so.
-    """
-    home = root / artefact.model.outcome
-    folder = home / artefact.version
-    if not folder.exists():
-        _write_whole(folder, artefact.files)
-    load_artefact(folder, artefact.sha256)
-    named: dict[str, object] = {"version": artefact.version, "sha256": artefact.sha256}
-    pointer = canonical_json(named | ({_OVERRIDDEN: True} if overridden else {}))
-    draft_pointer = home / f".{CURRENT_FILE}.{os.getpid()}"
-    draft_pointer.write_bytes(pointer)
-    draft_pointer.replace(home / CURRENT_FILE)
-
-
-def load_current(root: Path) -> dict[str, Artefact]:
-    """Load every outcome's current model under ``root``, by outcome name.
-
-    Raises
-    ------
-    ArtefactRefused
-        If any of them is not what its pointer says, or answers another question.
-    """
-    artefacts = {}
-    for pointer in sorted(root.glob(f"*/{CURRENT_FILE}")):
-        name = pointer.parent.name
-        version, digest, overridden = _pointed_at(pointer)
-        artefact = load_artefact(pointer.parent / version, digest)
-        artefacts[name] = replace(artefact, overridden=overridden)
-        if artefacts[name].model.outcome != name:
-            raise ArtefactRefused(f"{name}/{CURRENT_FILE} points at a model of another outcome")
-    return artefacts
-
-
-def _pointed_at(pointer: Path) -> tuple[str, str, bool]:
-    content = _read(pointer)
-    try:
-        said = json.loads(content)
-        return str(said["version"]), str(said["sha256"]), bool(said.get(_OVERRIDDEN))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        name = f"{pointer.parent.name}/{pointer.name}"
-        raise ArtefactRefused(f"{name} does not name a version and its sha256") from None

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from serving.model.artefact import CURRENT_FILE
+from serving.model.store import CURRENT_FILE
 
 State = frozenset[tuple[str, int, int, int]]
 

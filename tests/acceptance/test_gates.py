@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from serving.model.artefact import Artefact, load_current
+from serving.model.artefact import Artefact
+from serving.model.store import load_current
 
 Command = Callable[..., str]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from serving.model.artefact import load_current
+from serving.model.store import load_current
 from tests.acceptance.test_retrain_and_serve import rest_request
 from training.simulation.synthetic_cohort import simulate
 

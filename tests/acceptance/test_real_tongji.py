@@ -14,7 +14,8 @@ import pytest
 from data_schemas.cohort_table import Cohort, CohortRefused, Purpose, read_cohort
 from data_schemas.outcomes import OUTCOMES
 from serving.answer.published_scores import published_scores
-from serving.model.artefact import Artefact, load_artefact, load_current
+from serving.model.artefact import Artefact, load_artefact
+from serving.model.store import load_current
 from training.experiment import read_experiment
 from training.learning.recipes import RECIPES
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from data_schemas.predictors import PREDICTORS, Quantity
-from serving.model.artefact import load_current
+from serving.model.store import load_current
 
 OUTCOMES = ("severe_crs", "severe_icans")
 PATIENTS = 500

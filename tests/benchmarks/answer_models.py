@@ -10,7 +10,7 @@ from models_in_store import Models
 from data_schemas.cohort_table import Purpose, read_cohort
 from data_schemas.outcomes import OUTCOMES
 from serving.model.terms import design
-from training.learning.boosting import Growth, grow
+from training.learning.boosting import Growth, as_arrays, grow
 from training.pipeline import train
 from training.simulation.synthetic_cohort import SimulatedCohort
 
@@ -54,8 +54,8 @@ def with_trees(models: Models, simulated: SimulatedCohort) -> Models:
         values = design(columns, model.terms, model.burden_scale).values
         direction = np.array([term.direction for term in model.terms])
         margin = model.predict(columns).logit
-        grown = grow(values, y[known], margin, direction, ROUNDS, Growth(SEED))
-        assert grown.booster is not None
-        artefacts[name] = replace(artefact, model=replace(model, trees=grown.trees))
-        boosters[name] = grown.booster
+        booster = grow(values, y[known], margin, direction, ROUNDS, Growth(SEED))
+        assert booster is not None
+        artefacts[name] = replace(artefact, model=replace(model, trees=as_arrays(booster)))
+        boosters[name] = booster
     return Models(artefacts, boosters)

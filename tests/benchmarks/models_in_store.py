@@ -13,12 +13,10 @@ from serving.model.artefact import (
     Artefact,
     canonical_json,
     load_artefact,
-    load_current,
-    make_current,
     model_to_json,
-    save_artefact,
     self_test,
 )
+from serving.model.store import load_current, make_current, save_artefact
 
 BOOSTER_FILE = "booster.ubj"
 """As `training.saving` calls it, which takes seconds to import."""

@@ -30,7 +30,7 @@ from serving.doors.guard import Guard
 from serving.doors.logs import log_as_json
 from serving.doors.rate_limit import RateLimit
 from serving.doors.strict_json import read_json
-from serving.model.artefact import load_current
+from serving.model.store import load_current
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import LogSettings, Settings
 

@@ -12,7 +12,7 @@ from simulated_requests import as_record, requests, wrapped
 from data_schemas.evidence import load_evidence
 from data_schemas.patient_request import read_patient
 from serving.assess import Assessor
-from serving.model.artefact import load_current
+from serving.model.store import load_current
 
 PATIENTS = 400
 COMPARED = 50

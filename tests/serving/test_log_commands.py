@@ -57,6 +57,18 @@ def test_an_altered_row_is_named_and_the_command_fails(written: LogSettings) -> 
     assert "4 rows of 1 writers: 1 finding(s)" in found.output
 
 
+def test_a_database_that_goes_away_meanwhile_is_not_taken_for_tampering(
+    written: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("serving.assessment_log.key_check.KeyCheck.end", gone)
+    found = run("verify-log")
+    assert "unreadable: database" in found.output
+    assert found.exit_code == UNREADABLE["verify-log"]
+
+
 def test_many_findings_are_counted(settings: LogSettings) -> None:
     run("log-key")
     with_rows(settings, 60)
@@ -119,6 +131,18 @@ def test_a_key_is_made_once_where_one_is_needed_only(settings: LogSettings) -> N
 def test_a_key_is_never_shown(settings: LogSettings) -> None:
     shown = run("log-key").output
     assert Path("log/site.key").read_text("ascii").strip() not in shown
+
+
+def test_a_key_file_that_cannot_be_written_is_said_in_words(
+    written: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("serving.assessment_log.site_key.replace_content", refuse)
+    found = run("log-key")
+    assert found.exit_code == 1
+    assert "cannot be written (PermissionError), and nothing has changed" in found.output
 
 
 def test_rewrapping_says_how_many(written: LogSettings) -> None:

@@ -20,13 +20,8 @@ from data_schemas.predictors import PREDICTORS, REQUIRED, Quantity
 from serving.assess import assess
 from serving.doors import assessor
 from serving.doors.one_patient import MOST_BODY_BYTES
-from serving.model.artefact import (
-    CURRENT_FILE,
-    MODEL_FILE,
-    VERDICT_FILE,
-    load_current,
-    make_current,
-)
+from serving.model.artefact import MODEL_FILE, VERDICT_FILE
+from serving.model.store import CURRENT_FILE, load_current, make_current
 from serving.model.tumour_burden import SOURCES
 from serving.openapi import openapi_document
 from serving.ward import Ward

@@ -15,7 +15,8 @@ import pytest
 
 from data_schemas.predictors import PREDICTORS
 from serving.api_keys import KeyFile, Scope
-from serving.model.artefact import MODEL_FILE, make_current
+from serving.model.artefact import MODEL_FILE
+from serving.model.store import make_current
 from serving.openapi import openapi_document
 from tests.conftest import Body, Store
 from tests.running_service import ROOT, Running, served

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from data_schemas.cohort_columns import cohort_columns
 from data_schemas.evidence import load_evidence
-from serving.model.artefact import load_current
+from serving.model.store import load_current
 from training.__main__ import app
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation

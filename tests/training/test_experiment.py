@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from training.experiment import Experiment, ExperimentRefused, read_experiment
+from training.experiment import Experiment, ExperimentRefused, TogetherSection, read_experiment
 
 SHIPPED = sorted((Path(__file__).parents[2] / "experiments").glob("*.toml"))
 OWN = """
@@ -27,6 +27,20 @@ def test_every_shipped_experiment_is_allowed(path: Path) -> None:
     experiment = read_experiment(path)
     assert experiment.name == path.stem
     assert experiment.outcome.outcome().definition
+
+
+def test_the_manual_lists_every_key() -> None:
+    """It says that a key which it does not list is an error."""
+    manual = (SHIPPED[0].parent / "README.md").read_text("utf-8")
+    table = manual.partition("## What an experiment may say")[2].partition("\n## ")[0]
+    for section, field in Experiment.model_fields.items():
+        keys = getattr(field.annotation, "model_fields", None)
+        if section in ("name", "acceptance"):
+            continue
+        wanted = [section] if keys is None else [f".{key}`" for key in keys]
+        if section == "together":
+            wanted = [f".{key}`" for key in TogetherSection.model_fields]
+        assert [key for key in wanted if key not in table] == []
 
 
 def test_the_file_name_is_the_name_of_the_experiment(experiment_file: Callable[..., Path]) -> None:

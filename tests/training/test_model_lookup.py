@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.model.artefact import Artefact, ArtefactRefused, make_current
+from serving.model.artefact import Artefact, ArtefactRefused
+from serving.model.store import make_current
 from training.model_lookup import find_model
 from training.pipeline import Run, train
 from training.run_record import of_training

@@ -15,7 +15,8 @@ from data_schemas.cohort_table import CohortRefused
 from data_schemas.evidence import load_evidence
 from data_schemas.patient_request import read_patient
 from serving.assess import assess
-from serving.model.artefact import ArtefactRefused, load_artefact, load_current, make_current
+from serving.model.artefact import ArtefactRefused, load_artefact
+from serving.model.store import load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation

@@ -151,7 +151,7 @@ def test_a_copy_under_no_name_counts_once_by_its_last_report(patient: Body) -> N
     """The contract refuses a table that holds one."""
     kept((patient, MILD), (patient, {"crs_grade": 3}))
     said = words(export())
-    assert "left out: 1 assessments with the very values of another one" in said
+    assert "left out: 1 patients with the very values of another one" in said
     assert cohort("local.csv").outcomes["severe_crs"].tolist() == [1.0]
 
 
@@ -191,10 +191,10 @@ def test_whom_the_contract_alone_refuses_is_left_out_with_its_words(patient: Bod
     fits = AssessedPatient((UUID(int=2),), "a", request, date(2026, 3, 10), outcome, when)
     beyond = replace(request, values={**request.values, "albumin": 1e6})
     odd = replace(fits, assessments=(UUID(int=3),), pseudonym="b", request=beyond)
-    table, assessments, left_out = reported_cohort(AssessedPatients((fits, odd), {}), SITE)
-    assert list(table["patient_id"]) == ["a"]
-    assert assessments == {UUID(int=2)}
-    ((reason, count),) = left_out.items()
+    made = reported_cohort(AssessedPatients((fits, odd), {}), SITE)
+    assert list(made.table["patient_id"]) == ["a"]
+    assert made.assessments == {UUID(int=2)}
+    ((reason, count),) = made.patients_left_out.items()
     assert count == 1
     assert "albumin_g_l: must lie between" in reason
     with pytest.raises(NothingToExport, match="albumin_g_l: must lie between"):
@@ -216,7 +216,7 @@ def test_only_patients_since_a_day_may_be_asked_for(patient: Body) -> None:
     kept((patient, MILD), (later, {"crs_grade": 3}))
     said = words(export("local.csv", "--since", "2026-03-11"))
     assert "1 patients with reported outcomes" in said
-    assert "left out: 1 assessments of patients infused before --since" in said
+    assert "left out: 1 patients infused before --since" in said
     assert cohort("local.csv").outcomes["severe_crs"].tolist() == [1.0]
 
 

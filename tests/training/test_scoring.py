@@ -16,10 +16,9 @@ from serving.model.artefact import (
     ArtefactRefused,
     canonical_json,
     load_artefact,
-    make_current,
     model_to_json,
-    save_artefact,
 )
+from serving.model.store import make_current, save_artefact
 from training.pipeline import Run
 from training.scoring import NothingToScoreWith, score_cohort, score_file
 from training.simulation.synthetic_cohort import simulate

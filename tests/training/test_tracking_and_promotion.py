@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.model.artefact import Artefact, ArtefactRefused, load_artefact, load_current
+from serving.model.artefact import Artefact, ArtefactRefused, load_artefact
+from serving.model.store import load_current
 from training.pipeline import Run, train
 from training.promoting.ledger import LEDGER_FILE, LOCK_FILE, Ledger, LedgerBroken, Promotion
 from training.promoting.promotion import Beside, promote, rollback

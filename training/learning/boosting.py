@@ -32,19 +32,6 @@ TRIALS = 20
 _ALWAYS_BELOW = np.inf
 
 
-@dataclass(frozen=True)
-class GrownTrees:
-    """What XGBoost grew, as its booster and as arrays; None and no trees where nothing helped."""
-
-    booster: xgboost.Booster | None
-    trees: TreeEnsemble
-
-    @property
-    def ubj(self) -> bytes | None:
-        """XGBoost's own file."""
-        return None if self.booster is None else bytes(self.booster.save_raw("ubj"))
-
-
 @dataclass(frozen=True, slots=True)
 class Growth:
     """How trees grow: what is tuned, where anything is."""
@@ -94,13 +81,12 @@ def parameters(direction: Array, growth: Growth) -> dict[str, Any]:
 
 def grow(
     values: Array, y: Array, margin: Array, direction: Array, rounds: int, growth: Growth
-) -> GrownTrees:
-    """Grow ``rounds`` trees on a design (n, n_terms) above a linear margin (n,)."""
+) -> xgboost.Booster | None:
+    """Grow ``rounds`` trees on a design (n, n_terms) above a linear margin (n,); None for 0."""
     if rounds == 0:
-        return GrownTrees(None, TreeEnsemble.none())
+        return None
     data = xgboost.DMatrix(values.astype(np.float32), label=y, base_margin=margin)
-    booster = xgboost.train(parameters(direction, growth), data, num_boost_round=rounds)
-    return GrownTrees(booster, as_arrays(booster))
+    return xgboost.train(parameters(direction, growth), data, num_boost_round=rounds)
 
 
 def plan_trees(folds: list[Fold], direction: Array, recipe: Recipe, seed: int) -> TreePlan:

@@ -183,8 +183,8 @@ def _fit(
     direction = refit.direction[refit.is_effect]
     plan = plan_trees(_linear_folds(rows, split, refit), direction, recipe, seed)
     margin = rows.full @ fitted.posterior.mean
-    grown = grow(rows.values, rows.y, margin, direction, plan.rounds, plan.growth)
-    ensemble = as_arrays(grown.booster, recipe.tree_weight) if grown.booster else anchor.trees
+    booster = grow(rows.values, rows.y, margin, direction, plan.rounds, plan.growth)
+    ensemble = as_arrays(booster, recipe.tree_weight) if booster else anchor.trees
     names = [""] * prior.n_free + [term.name for term in model_prior.terms]
     released = zip(names, fitted.released[:p], strict=True)
     spread = model_prior.between_centres if recipe.published_rates else LOCAL_INTERCEPT
@@ -195,7 +195,7 @@ def _fit(
             trees=ensemble,
             recalibration=correction(plan, rows.y, spread),
         ),
-        booster=grown.booster,
+        booster=booster,
         fitted=fitted,
         rounds=plan.rounds,
         patients=len(rows.y),

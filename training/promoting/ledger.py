@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from data_schemas.refusal import Refused
+from serving.whole_file import whole_file
 from training.tracking import Registered
 
 LEDGER_FILE = "promotions.jsonl"
@@ -146,7 +147,7 @@ class Ledger:
             written = self._written()
             promotion = Promotion(
                 when=datetime.now(UTC).isoformat(timespec="seconds"),
-                who=getpass.getuser(),
+                who=_account(),
                 act=act,
                 outcome=registered.outcome,
                 version_before=self.current(registered.outcome),
@@ -191,9 +192,16 @@ class Ledger:
         return [_last_hash(written)] if headless else []
 
     def _write_heads(self, *hashes: str) -> None:
-        draft = self.head.with_name(f".{self.head.name}.{os.getpid()}.draft")
-        draft.write_text("\n".join(hashes) + "\n", "utf-8")
-        draft.replace(self.head)
+        with whole_file(self.head) as head:
+            head.write("".join(f"{one}\n" for one in hashes).encode())
+
+
+def _account() -> str:
+    """Return the name of the account; in a container it may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _last_hash(written: list[bytes]) -> str:

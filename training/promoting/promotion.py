@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_schemas.refusal import Refused
-from serving.model.artefact import Artefact, load_artefact, load_current, make_current
+from serving.model.artefact import Artefact, ArtefactRefused, load_artefact
+from serving.model.store import current_artefact, make_current
 from training.judging.ruling import ruling_of
 from training.promoting.champion import beside_champion
 from training.promoting.ledger import Ledger, Promotion
@@ -70,9 +71,13 @@ def promote(
     with ledger.alone(), tempfile.TemporaryDirectory() as fetched:
         ledger.lines()  # a broken ledger stops here, before anything changes
         challenger = load_artefact(registry.fetch(registered, Path(fetched)), registered.sha256)
-        pointed_at, named = load_current(store).get(outcome), ledger.current(outcome)
+        named = ledger.current(outcome)
+        pointed_at = _in_service(registry, store, outcome, named, Path(fetched) / "in_service")
         if pointed_at and pointed_at.version == named == challenger.version:
-            registry.set_alias(registered, CHAMPION)  # cut off before this, it was left undone
+            # Nothing changes but what is spoilt, or was left undone by a promotion cut off.
+            overridden = ledger.was_overridden(outcome, challenger.version)
+            make_current(store, challenger, overridden=overridden)
+            registry.set_alias(registered, CHAMPION)
             return None
         broken = _broken_limits(challenger)
         champion = _champion(store, outcome, pointed_at, named, challenger)
@@ -113,6 +118,23 @@ def rollback(registry: Registry, store: Path, outcome: str, *, reason: str) -> P
         promotion = ledger.append("rollback", registered, reason)
         registry.set_alias(registered, CHAMPION)
     return promotion
+
+
+def _in_service(
+    registry: Registry, store: Path, outcome: str, named: str | None, into: Path
+) -> Artefact | None:
+    """Return the model that answers; if its copy in the store is spoilt, as it was registered.
+
+    Of other outcomes nothing is read: what is spoilt there stands in nobody's way here.
+    """
+    try:
+        return current_artefact(store, outcome)
+    except ArtefactRefused:
+        if named is None:
+            raise
+    into.mkdir()
+    registered = registry.find(outcome, named)
+    return load_artefact(registry.fetch(registered, into), registered.sha256)
 
 
 def _champion(

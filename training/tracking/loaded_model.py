@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from data_schemas.cohort_table import Purpose, read_cohort
-from serving.model.artefact import load_current
+from serving.model.store import load_current
 from training.scoring import score_cohort
 
 

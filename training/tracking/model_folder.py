@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from data_schemas.predictors import PREDICTORS, Quantity
-from serving.model.artefact import Artefact, make_current
-from serving.model.tumour_burden import SOURCES
+from serving.model.artefact import Artefact
+from serving.model.store import make_current
+from serving.model.tumour_burden import MEASURES
 from serving.openapi import EXAMPLE_PATIENT
 
 if TYPE_CHECKING:
     from mlflow.models import Model, ModelSignature
 
 _LOADER = "training.tracking.loaded_model"
-_BURDEN = tuple(dict.fromkeys(name for names in SOURCES.values() for name in names))
 _REQUIRED = ("product", "disease")
 
 
@@ -72,7 +72,7 @@ def columns_read(artefact: Artefact) -> Iterator[tuple[str, str, str]]:
     """Yield predictor, column in the contract's own unit, and MLflow's type."""
     used = {term.predictor for term in artefact.model.terms} | {*_REQUIRED, "age"}
     used |= {"ldh_uln"} if "ldh" in used else set()
-    used |= {*_BURDEN} if "tumour_burden" in used else set()
+    used |= {*MEASURES} if "tumour_burden" in used else set()
     for name, declared in PREDICTORS.items():
         if name in used and isinstance(declared, Quantity):
             yield name, next(iter(declared.columns(name))), "double"

@@ -9,8 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from serving.assessment_log import erasure, sqlite_database
+from serving.assessment_log.database import connected
 from serving.assessment_log.entries import LogEntry, StoredAssessment, new_id
 from serving.assessment_log.erasure import Erased, erase_assessment, erase_older, erase_reference
+from serving.assessment_log.exports import note_export
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.opening import LogHome
 from serving.assessment_log.refusals import ErasedAssessment
@@ -161,7 +163,37 @@ def test_keys_that_cannot_leave_the_files_yet_are_not_passed_over(
     reader = sqlite3.connect(str(settings.url).removeprefix("sqlite:///"), isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM data_key").fetchone()
-    assert erase_assessment(home, first) == Erased(2, is_forgotten=False, exported=())
+    left = erase_assessment(home, first)
+    assert left == Erased(2, left_behind=0, still_to_do=left.still_to_do, exported=())
+    assert "run the command again" in left.still_to_do
     reader.close()
-    assert erase_assessment(home, second) == Erased(2, is_forgotten=True, exported=())
+    assert erase_assessment(home, second) == Erased(2, left_behind=0, still_to_do="", exported=())
     writing.close()
+
+
+def test_a_database_that_cannot_tidy_up_hides_nothing_of_what_was_done(
+    settings: LogSettings, home: LogHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keys are gone by then: a second run finds nothing, and could name no export."""
+    entry = an_entry()
+    using(settings, lambda log: log.append(entry))
+    note_export(home, [entry.id])
+
+    def full(_: object) -> str:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(type(home.database), "forget_destroyed", full)
+    erased = erase_assessment(home, entry.id)
+    assert (erased.rows, len(erased.exported)) == (1, 1)
+    assert "could not tidy up" in erased.still_to_do
+
+
+def test_outcomes_left_behind_by_others_are_not_counted_as_what_was_asked_for(
+    settings: LogSettings, home: LogHome
+) -> None:
+    """Whoever mistypes a reference must not be told that somebody was erased."""
+    (id,) = kept(settings, [an_entry()])
+    with connected(home.database) as connection:
+        connection.change("DELETE FROM data_key WHERE entry = :id", [{"id": id.bytes}])
+    erased = erase_reference(home, "mistyped")
+    assert (erased.rows, erased.left_behind) == (0, 1)

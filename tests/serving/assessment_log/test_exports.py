@@ -7,15 +7,19 @@ import pytest
 
 from serving.assessment_log.database import connected
 from serving.assessment_log.erasure import erase_assessment, erase_older
-from serving.assessment_log.exports import exports_of, note_export
+from serving.assessment_log.exports import ErasedMeanwhile, exports_of, note_export
 from serving.assessment_log.opening import LogHome
 from serving.assessment_log.verify import verify
 from serving.settings import LogSettings
 from tests.serving.assessment_log.conftest import an_entry, using
 
 
-def test_every_export_of_an_assessment_is_found_and_no_other(home: LogHome) -> None:
-    one, other, never = uuid4(), uuid4(), uuid4()
+def test_every_export_of_an_assessment_is_found_and_no_other(
+    settings: LogSettings, home: LogHome
+) -> None:
+    entries, never = [an_entry(1), an_entry(2)], uuid4()
+    using(settings, lambda log: log.append_all(entries))
+    one, other = (entry.id for entry in entries)
     begun = datetime.now(UTC)
     note_export(home, [one, other])
     note_export(home, [one])
@@ -39,13 +43,27 @@ def test_whatever_erases_names_the_exports(settings: LogSettings, home: LogHome)
     assert verify(home.database, home.keys).findings == ()
 
 
+def test_who_was_erased_since_they_were_read_is_not_exported(
+    settings: LogSettings, home: LogHome
+) -> None:
+    """The erasure looked for exports before this one was written down."""
+    first, second = an_entry(1), an_entry(2)
+    using(settings, lambda log: log.append_all([first, second]))
+    erase_assessment(home, first.id)
+    with pytest.raises(ErasedMeanwhile, match="export again"):
+        note_export(home, [first.id, second.id])
+    note_export(home, [second.id])
+    assert verify(home.database, home.keys).findings == ()
+
+
 @pytest.mark.parametrize("said", [b"", b"[]", b"{}", b'{"exported": 1}', b"\xff"])
 def test_an_export_that_was_altered_may_have_held_anybody_and_is_found(
     settings: LogSettings, home: LogHome, said: bytes
 ) -> None:
     entry = an_entry()
-    using(settings, lambda log: log.append(entry))
-    note_export(home, [uuid4()])
+    others = an_entry(2)
+    using(settings, lambda log: log.append_all([entry, others]))
+    note_export(home, [others.id])
     with connected(home.database) as connection:
         connection.change("DROP TRIGGER entry_no_update", [{}])
         change = "UPDATE entry SET answer = :said WHERE kind = 'export'"

@@ -42,7 +42,7 @@ def file_of(settings: LogSettings) -> Path:
 
 async def back(log: AssessmentLog) -> None:
     """Wait until the log has recovered; nothing but time passes."""
-    while not log.ready:
+    while log.refusal:
         await asyncio.sleep(0.01)
 
 
@@ -137,7 +137,7 @@ def test_a_disk_that_became_read_only(
             await log.append(an_entry())
         with pytest.raises(LogUnavailable):
             await log.append(an_entry())
-        assert not log.ready
+        assert log.refusal
         assert (await log.read(kept[0])).status == "ok"  # what is there can still be read
         monkeypatch.setattr(sqlite_database, "_PRAGMAS", pragmas)
         await back(log)
@@ -192,7 +192,7 @@ def test_a_log_that_is_away_at_the_start_is_made_once_it_can_be(settings: LogSet
     file_of(settings).parent.write_text("in the way")
 
     async def use(log: AssessmentLog) -> list[UUID]:
-        assert not log.ready
+        assert log.refusal
         with pytest.raises(LogUnavailable) as refused:
             await log.append(an_entry())
         assert refused.value.retry_after >= 1
@@ -249,7 +249,7 @@ def test_more_than_may_wait_is_turned_away(
             assert len(turned_away) == 46
             assert all(isinstance(call.exception(), LogUnavailable) for call in turned_away)
             assert log.lag > 0.0
-            assert log.ready
+            assert log.refusal is None
         kept = [(await call).id for call in calls if call not in turned_away]
         kept.append((await log.append(LogEntry(answer=LARGE))).id)
         assert log.lag == 0.0

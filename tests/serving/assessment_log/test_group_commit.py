@@ -258,7 +258,7 @@ def test_a_flush_that_fails_turns_away_all_who_waited_for_the_disk(
         disk.fails = True
         disk.let_go()
         ends = await asyncio.gather(*calls, return_exceptions=True)
-        while not log.ready:
+        while log.refusal:
             await asyncio.sleep(0.001)
         await log.append(an_entry())
         assert log._commits._bytes == 0

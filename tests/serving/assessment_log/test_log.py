@@ -280,7 +280,7 @@ def test_one_callers_nonsense_is_nobody_elses(settings: LogSettings) -> None:
         assert isinstance(second, TypeError)
         assert not isinstance(first, BaseException)
         assert not isinstance(third, BaseException)
-        assert log.ready
+        assert log.refusal is None
 
     using(settings, use)
 
@@ -321,7 +321,7 @@ def test_two_event_loops_may_use_one_log(log: AssessmentLog) -> None:
 def test_nothing_waits_when_nothing_is_asked(log: AssessmentLog) -> None:
     asyncio.run(log.append(an_entry()))
     assert log.lag == 0.0
-    assert (log.ready, log.refusal) == (True, None)
+    assert log.refusal is None
 
 
 def test_an_erasure_is_no_assessment(home: LogHome) -> None:

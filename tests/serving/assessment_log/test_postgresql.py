@@ -79,10 +79,11 @@ def test_erasure_and_a_new_site_key(settings: LogSettings, home: LogHome) -> Non
     note_export(home, [entry.id])
     erased = erase_reference(home, "anna")
     assert (erased.rows, len(erased.exported)) == (1, 1)
+    assert "until it overwrites them" in erased.still_to_do
     assert settings.key_file is not None
     write_new_key(settings.key_file)
     home = LogHome(settings)
-    assert rewrap(home) == 3
+    assert rewrap(home).keys == 3
     assert erase_older(home, datetime.now(UTC) + timedelta(days=1)).rows == 3
     assert verify(home.database, home.keys).findings == ()
 
@@ -115,7 +116,7 @@ def test_a_connection_that_is_cut_is_opened_again(
         server.execute(text(cut))
         with pytest.raises(LogUnavailable):
             await log.append(an_entry())
-        while not log.ready:
+        while log.refusal:
             await asyncio.sleep(0.01)
         await log.append(an_entry())
 

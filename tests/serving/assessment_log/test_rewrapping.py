@@ -35,8 +35,8 @@ def test_after_rewrapping_the_former_key_may_be_forgotten(
     with_rows(settings, 4)
     write_new_key(key_file(settings))
     with_rows(settings, 1)
-    assert rewrap(LogHome(settings)) == 5
-    assert rewrap(LogHome(settings)) == 0
+    assert rewrap(LogHome(settings)) == (5, "")
+    assert rewrap(LogHome(settings)) == (0, "")
     keep_line(settings, 0)
 
     async def use(log: AssessmentLog) -> bytes:

@@ -289,7 +289,7 @@ def test_an_older_copy_in_place_of_the_log_is_found_by_exported_heads_only(
     assert settings.url is not None
     file = Path(settings.url.removeprefix("sqlite:///"))
     database = database_at(settings.url)
-    assert database.forget_destroyed()
+    assert not database.forget_destroyed()
     shutil.copy(file, tmp_path / "older")
 
     async def later(log: AssessmentLog) -> None:
@@ -298,7 +298,7 @@ def test_an_older_copy_in_place_of_the_log_is_found_by_exported_heads_only(
     using(settings, later)
     with connected(database) as connection:
         heads = read_heads(exported_heads(connection))
-    assert database.forget_destroyed()
+    assert not database.forget_destroyed()
     shutil.copy(tmp_path / "older", file)
     assert verify(database, keys).findings == ()
     assert {f.kind for f in verify(database, keys, heads).findings} == {"missing"}

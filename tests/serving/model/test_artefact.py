@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +13,8 @@ import xgboost
 
 from data_schemas.cohort_table import Cohort
 from data_schemas.model_manifest import MANIFEST_FILE
-from data_schemas.outcomes import OUTCOMES
 from data_schemas.predictors import PREDICTORS, Category
-from serving.model import artefact as under_test
 from serving.model.artefact import (
-    CURRENT_FILE,
     MODEL_FILE,
     SELF_TEST_FILE,
     VERSION_LENGTH,
@@ -27,40 +22,15 @@ from serving.model.artefact import (
     ArtefactRefused,
     canonical_json,
     load_artefact,
-    load_current,
-    make_current,
     model_from_json,
     model_to_json,
-    save_artefact,
     self_test,
     sha256,
 )
 from serving.model.soundness import faults
+from serving.model.store import save_artefact
 from tests.conftest import Store, first
-
-FILES = [MANIFEST_FILE, MODEL_FILE, SELF_TEST_FILE, "prior.json", "model_card.md", "booster.ubj"]
-OUTCOME = "severe_crs"
-
-
-@pytest.fixture
-def artefact(fitted_store: Store, tmp_path: Path) -> Artefact:
-    """A copy that a test may spoil, outside any store."""
-    source = fitted_store.artefacts[OUTCOME]
-    folder = tmp_path / "copy" / source.version
-    shutil.copytree(source.folder, folder)
-    return load_artefact(folder, source.sha256)
-
-
-@pytest.fixture
-def other(evidence_store: Store) -> Artefact:
-    """Another version of the same outcome."""
-    return evidence_store.artefacts[OUTCOME]
-
-
-def flip(path: Path, at: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[at] ^= 1
-    path.write_bytes(bytes(content))
+from tests.serving.model.conftest import FILES, OUTCOME, flip
 
 
 def refusal(folder: Path, digest: str | None = None) -> str:
@@ -348,139 +318,3 @@ def test_a_self_test_that_is_none_is_refused(
     found = refusal(saved(artefact, tmp_path, self_test__json=told))
     assert found.startswith(SELF_TEST_FILE)
     assert said in found
-
-
-# --- which model answers ----------------------------------------------------------------------
-
-
-def test_an_empty_store_has_no_models(tmp_path: Path) -> None:
-    assert load_current(tmp_path) == {}
-    assert load_current(tmp_path / "nowhere") == {}
-
-
-def test_making_a_model_current_copies_it_whole_and_points_at_it(
-    artefact: Artefact, tmp_path: Path
-) -> None:
-    make_current(tmp_path / "store", artefact)
-    current = load_current(tmp_path / "store")[OUTCOME]
-    assert (current.version, current.sha256) == (artefact.version, artefact.sha256)
-    assert current.folder != artefact.folder
-    assert current.files == artefact.files
-
-
-def test_the_pointer_moves_forth_and_back(
-    artefact: Artefact, other: Artefact, tmp_path: Path
-) -> None:
-    for version in (artefact, other, artefact, artefact):
-        make_current(tmp_path, version)
-        assert load_current(tmp_path)[OUTCOME].version == version.version
-
-
-@pytest.mark.parametrize("failing", ["load_artefact", "_write_whole", "canonical_json"])
-def test_a_failure_before_the_pointer_moves_leaves_the_old_model_answering(
-    artefact: Artefact,
-    other: Artefact,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    failing: str,
-) -> None:
-    make_current(tmp_path, other)
-
-    def fail(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as broken:
-        broken.setattr(under_test, failing, fail)
-        with pytest.raises(KeyboardInterrupt):
-            make_current(tmp_path, artefact)
-    assert load_current(tmp_path)[OUTCOME].version == other.version
-    make_current(tmp_path, artefact)
-    assert load_current(tmp_path)[OUTCOME].version == artefact.version
-
-
-def test_the_pointer_is_replaced_in_one_step(
-    artefact: Artefact, other: Artefact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_current(tmp_path, other)
-    pointer = tmp_path / OUTCOME / CURRENT_FILE
-    replace, seen = Path.replace, []
-
-    def watched(self: Path, target: Path) -> Path:
-        seen.append(json.loads(pointer.read_bytes())["version"])
-        done = replace(self, target)
-        seen.append(json.loads(pointer.read_bytes())["version"])
-        return done
-
-    monkeypatch.setattr(Path, "replace", watched)
-    make_current(tmp_path, artefact)
-    assert seen == [other.version, artefact.version]
-
-
-@pytest.mark.parametrize("same_process_id", [True, False])
-def test_a_leftover_draft_is_never_loaded_and_never_in_the_way(
-    artefact: Artefact, tmp_path: Path, same_process_id: bool
-) -> None:
-    number = os.getpid() if same_process_id else 1
-    draft = tmp_path / OUTCOME / f".{artefact.version}.{number}.draft"
-    draft.mkdir(parents=True)
-    (draft / MODEL_FILE).write_bytes(b"half a mod")
-    (draft / CURRENT_FILE).write_bytes(b"half a poi")
-    assert load_current(tmp_path) == {}
-    make_current(tmp_path, artefact)
-    assert list(load_current(tmp_path)) == [OUTCOME]
-    assert sorted(load_current(tmp_path)[OUTCOME].files) == sorted(FILES)
-
-
-def test_a_write_that_fails_leaves_no_draft(
-    artefact: Artefact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(_self: Path, _content: bytes) -> int:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="no space"):
-        make_current(tmp_path / "store", artefact)
-    assert list((tmp_path / "store" / OUTCOME).iterdir()) == []
-
-
-def test_a_copy_spoilt_in_the_store_is_not_made_current(
-    artefact: Artefact, other: Artefact, tmp_path: Path
-) -> None:
-    make_current(tmp_path, artefact)
-    make_current(tmp_path, other)
-    flip(tmp_path / OUTCOME / artefact.version / MODEL_FILE, 100)
-    with pytest.raises(ArtefactRefused, match=MODEL_FILE):
-        make_current(tmp_path, artefact)
-    assert load_current(tmp_path)[OUTCOME].version == other.version
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b"null", b"7", b'{"version": "x"}', b'{"sha256": "x"}', b"\xff\xfe{"]
-)
-def test_a_pointer_that_cannot_be_read_is_refused(
-    artefact: Artefact, tmp_path: Path, content: bytes
-) -> None:
-    make_current(tmp_path, artefact)
-    (tmp_path / OUTCOME / CURRENT_FILE).write_bytes(content)
-    with pytest.raises(ArtefactRefused, match=f"{OUTCOME}/{CURRENT_FILE}"):
-        load_current(tmp_path)
-
-
-def test_a_pointer_to_a_version_that_is_gone_is_refused(artefact: Artefact, tmp_path: Path) -> None:
-    make_current(tmp_path, artefact)
-    shutil.rmtree(tmp_path / OUTCOME / artefact.version)
-    with pytest.raises(ArtefactRefused, match=f"{MANIFEST_FILE} cannot be read"):
-        load_current(tmp_path)
-
-
-def test_a_model_may_not_answer_for_another_outcome(artefact: Artefact, tmp_path: Path) -> None:
-    make_current(tmp_path, artefact)
-    (tmp_path / OUTCOME).rename(tmp_path / "severe_icans")
-    with pytest.raises(ArtefactRefused, match="another outcome"):
-        load_current(tmp_path)
-
-
-def test_each_outcome_has_its_own_current_model(fitted_store: Store) -> None:
-    assert list(fitted_store.artefacts) == list(OUTCOMES)
-    for name, model in fitted_store.models.items():
-        assert model.outcome == name

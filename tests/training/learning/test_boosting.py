@@ -5,9 +5,9 @@ import pytest
 import xgboost
 from scipy.special import expit
 
+from serving.model.trees import TreeEnsemble
 from training.learning.boosting import (
     Fold,
-    GrownTrees,
     Growth,
     as_arrays,
     grow,
@@ -32,18 +32,21 @@ def cohort() -> tuple[Array, Array, Array]:
 
 
 @pytest.fixture(scope="module")
-def grown(cohort: tuple[Array, Array, Array]) -> GrownTrees:
+def booster(cohort: tuple[Array, Array, Array]) -> xgboost.Booster:
     values, y, margin = cohort
-    return grow(values, y, margin, DIRECTION, 80, Growth(3))
+    grown = grow(values, y, margin, DIRECTION, 80, Growth(3))
+    assert grown is not None
+    return grown
+
+
+@pytest.fixture(scope="module")
+def trees(booster: xgboost.Booster) -> TreeEnsemble:
+    return as_arrays(booster)
 
 
 def test_no_rounds_are_no_trees(cohort: tuple[Array, Array, Array]) -> None:
     values, y, margin = cohort
-    nothing = grow(values, y, margin, DIRECTION, 0, Growth(3))
-    assert nothing.booster is None
-    assert nothing.ubj is None
-    assert len(nothing.trees) == 0
-    np.testing.assert_array_equal(nothing.trees.log_odds(values), 0.0)
+    assert grow(values, y, margin, DIRECTION, 0, Growth(3)) is None
 
 
 def test_parameters_never_weight_a_class_and_keep_trees_shallow() -> None:
@@ -62,64 +65,63 @@ def test_parameters_are_all_known_to_xgboost(cohort: tuple[Array, Array, Array])
 
 
 def test_arrays_say_what_the_booster_says(
-    cohort: tuple[Array, Array, Array], grown: GrownTrees
+    cohort: tuple[Array, Array, Array], booster: xgboost.Booster, trees: TreeEnsemble
 ) -> None:
-    assert grown.booster is not None
     fresh = np.random.default_rng(2).standard_normal((500, 3)) * 2
     for values in (cohort[0], fresh, np.zeros((1, 3))):
-        margin = grown.booster.predict(
+        margin = booster.predict(
             xgboost.DMatrix(values.astype(np.float32), base_margin=np.zeros(len(values))),
             output_margin=True,
         )
-        np.testing.assert_allclose(grown.trees.log_odds(values), margin, atol=2e-6)
+        np.testing.assert_allclose(trees.log_odds(values), margin, atol=2e-6)
 
 
-def test_arrays_agree_where_a_value_is_a_threshold(grown: GrownTrees) -> None:
-    assert grown.booster is not None
-    cuts = np.unique(grown.trees.threshold[grown.trees.threshold < 1e29])
+def test_arrays_agree_where_a_value_is_a_threshold(
+    booster: xgboost.Booster, trees: TreeEnsemble
+) -> None:
+    cuts = np.unique(trees.threshold[trees.threshold < 1e29])
     values = np.repeat(cuts[:, None], 3, axis=1)
-    margin = grown.booster.predict(
+    margin = booster.predict(
         xgboost.DMatrix(values.astype(np.float32), base_margin=np.zeros(len(values))),
         output_margin=True,
     )
-    np.testing.assert_allclose(grown.trees.log_odds(values), margin, atol=2e-6)
+    np.testing.assert_allclose(trees.log_odds(values), margin, atol=2e-6)
 
 
-def test_a_weight_scales_every_leaf(grown: GrownTrees) -> None:
-    half = as_arrays(grown.booster, 0.5)
-    np.testing.assert_allclose(half.leaf, 0.5 * grown.trees.leaf)
-    np.testing.assert_array_equal(half.threshold, grown.trees.threshold)
+def test_a_weight_scales_every_leaf(booster: xgboost.Booster, trees: TreeEnsemble) -> None:
+    half = as_arrays(booster, 0.5)
+    np.testing.assert_allclose(half.leaf, 0.5 * trees.leaf)
+    np.testing.assert_array_equal(half.threshold, trees.threshold)
 
 
 def test_a_saved_booster_is_the_same_booster(
-    cohort: tuple[Array, Array, Array], grown: GrownTrees
+    cohort: tuple[Array, Array, Array], booster: xgboost.Booster, trees: TreeEnsemble
 ) -> None:
-    assert grown.ubj is not None
-    again = as_arrays(xgboost.Booster(model_file=bytearray(grown.ubj)))
+    again = as_arrays(xgboost.Booster(model_file=bytearray(booster.save_raw("ubj"))))
     values = cohort[0]
-    np.testing.assert_array_equal(again.log_odds(values), grown.trees.log_odds(values))
+    np.testing.assert_array_equal(again.log_odds(values), trees.log_odds(values))
 
 
 @pytest.mark.parametrize(("column", "sign"), [(0, 1), (1, -1)])
 def test_trees_never_go_against_a_declared_direction(
-    grown: GrownTrees, column: int, sign: int
+    trees: TreeEnsemble, column: int, sign: int
 ) -> None:
     rng = np.random.default_rng(4)
     line = np.linspace(-4, 4, 200)
     for others in rng.standard_normal((20, 3)):
         values = np.tile(others, (200, 1))
         values[:, column] = line
-        steps = np.diff(grown.trees.log_odds(values)) * sign
+        steps = np.diff(trees.log_odds(values)) * sign
         assert (steps >= -1e-9).all()
 
 
 def test_trees_learn_what_the_linear_part_left_over(
-    cohort: tuple[Array, Array, Array], grown: GrownTrees
+    cohort: tuple[Array, Array, Array], trees: TreeEnsemble
 ) -> None:
     values, y, margin = cohort
     before, after = (
         float((np.logaddexp(0, z) - y * z).mean())
-        for z in (margin, margin + grown.trees.log_odds(values))
+        for z in (margin, margin + trees.log_odds(values))
     )
     assert after < before - 0.03
 
@@ -138,7 +140,7 @@ def test_a_rung_of_the_climb_is_a_whole_run_of_as_many_rounds(folds: list[Fold])
     for rounds in (10, 160):
         for fold in folds:
             seen = fold.values[fold.train], fold.y[fold.train], fold.margin[fold.train]
-            whole = grow(*seen, DIRECTION, rounds, Growth(3)).trees
+            whole = as_arrays(grow(*seen, DIRECTION, rounds, Growth(3)))
             expected = fold.margin[fold.test] + 0.5 * whole.log_odds(fold.values[fold.test])
             np.testing.assert_allclose(climb[rounds][fold.test], expected, atol=5e-6)
 
@@ -159,15 +161,17 @@ def test_trees_are_chosen_where_they_help_and_not_where_nothing_is_left_to_say(
 
 
 def test_the_same_seed_grows_the_same_trees(
-    cohort: tuple[Array, Array, Array], grown: GrownTrees
+    cohort: tuple[Array, Array, Array], booster: xgboost.Booster
 ) -> None:
     again = grow(*cohort, DIRECTION, 80, Growth(3))
-    assert again.ubj == grown.ubj
+    assert again is not None
+    assert again.save_raw("ubj") == booster.save_raw("ubj")
 
 
 def test_an_outcome_without_pattern_grows_stumps_of_nothing() -> None:
     """Too few patients for one leaf on each side: no split, and no question is asked."""
     values = np.random.default_rng(5).standard_normal((8, 3))
-    grown = grow(values, np.array([0.0, 1.0] * 4), np.zeros(8), DIRECTION, 10, Growth(1))
-    assert len(grown.trees) == 10
-    assert len(np.unique(grown.trees.log_odds(values))) == 1
+    booster = grow(values, np.array([0.0, 1.0] * 4), np.zeros(8), DIRECTION, 10, Growth(1))
+    trees = as_arrays(booster)
+    assert len(trees) == 10
+    assert len(np.unique(trees.log_odds(values))) == 1

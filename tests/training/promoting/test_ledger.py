@@ -148,3 +148,17 @@ def test_a_process_that_died_holds_nobody_up(ledger: Ledger) -> None:
     died.join(60)
     assert died.exitcode == 9
     assert ledger.append("promote", version("three"), "third").version_before == "two"
+
+
+def test_an_account_without_a_name_is_written_by_its_number(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose number stands in no list of users: the model answers by then."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4321")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr("os.getuid", lambda: 4321)
+    ledger.append("promote", version("three"), "third")
+    assert ledger.lines()[-1].who == "uid 4321"

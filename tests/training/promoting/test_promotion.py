@@ -1,6 +1,7 @@
 """Only what keeps its limits, and is not worse than what answers, answers; or somebody signs."""
 
 import fcntl
+import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -15,16 +16,10 @@ from data_schemas.model_manifest import MANIFEST_FILE
 from data_schemas.patient_request import read_patient
 from data_schemas.risk_assessment import CautionCode, Status
 from serving.assess import assess
-from serving.model.artefact import (
-    VERDICT_FILE,
-    Artefact,
-    canonical_json,
-    load_artefact,
-    load_current,
-    make_current,
-    save_artefact,
-)
+from serving.model.artefact import MODEL_FILE, VERDICT_FILE, Artefact, canonical_json, load_artefact
+from serving.model.store import CURRENT_FILE, load_current, make_current, save_artefact
 from serving.openapi import EXAMPLE_PATIENT
+from tests.conftest import Store
 from training.judging.ruling import ruling_of
 from training.judging.verdict import NO_LIMITS, Limit, Verdict
 from training.pipeline import Run
@@ -372,3 +367,46 @@ def test_what_was_overridden_by_a_promotion_that_was_cut_off_must_be_signed_agai
         let_answer(evidence)
     let_answer(evidence, override=True, signed_by="A")
     assert load_current(tmp_path / "store")[ICANS].overridden
+
+
+# ---- What was spoilt -----------------------------------------------------------------------------
+
+
+def spoil(tmp_path: Path, outcome: str) -> None:
+    (tmp_path / "store" / outcome / answers_of(tmp_path, outcome) / MODEL_FILE).write_bytes(b"")
+
+
+def answers_of(tmp_path: Path, outcome: str) -> str:
+    pointer = json.loads((tmp_path / "store" / outcome / CURRENT_FILE).read_bytes())
+    return str(pointer["version"])
+
+
+def test_what_answers_and_was_spoilt_is_mended_by_promoting_it_again(
+    made: Make, let_answer: Promote, cohort_run: Run, evidence_run: Run, tmp_path: Path
+) -> None:
+    let_answer(made(cohort_run, KEPT, real_patients=290))
+    version = made(evidence_run, KEPT)
+    let_answer(version, override=True, signed_by="A")
+    spoil(tmp_path, ICANS)
+    assert let_answer(version) is None
+    current = load_current(tmp_path / "store")[ICANS]
+    assert (current.version, current.overridden) == (version.version, True)
+
+
+def test_another_version_is_compared_with_a_spoilt_one_as_it_was_registered(
+    made: Make, let_answer: Promote, cohort_run: Run, evidence_run: Run, tmp_path: Path
+) -> None:
+    let_answer(made(cohort_run, KEPT, real_patients=290))
+    spoil(tmp_path, ICANS)
+    with pytest.raises(PromotionRefused, match="fitted to 290 real patients"):
+        let_answer(made(evidence_run, KEPT))
+
+
+def test_a_spoilt_model_of_another_outcome_stands_in_nobodys_way(
+    made: Make, let_answer: Promote, evidence_run: Run, evidence_store: Store, tmp_path: Path
+) -> None:
+    make_current(tmp_path / "store", evidence_store.artefacts["severe_crs"])
+    spoil(tmp_path, "severe_crs")
+    version = made(evidence_run, KEPT)
+    let_answer(version)
+    assert answers_of(tmp_path, ICANS) == version.version
