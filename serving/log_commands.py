@@ -15,6 +15,7 @@ from serving.assessment_log.database import connected, database_at
 from serving.assessment_log.erasure import Erased, erase_assessment, erase_older, erase_reference
 from serving.assessment_log.heads import exported_heads, read_heads
 from serving.assessment_log.opening import DEVELOPMENT_URL, LogHome, key_file
+from serving.assessment_log.reading import was_sent
 from serving.assessment_log.refusals import LogDamaged, kind_of
 from serving.assessment_log.rewrapping import rewrap
 from serving.assessment_log.site_key import SiteKeys, write_new_key
@@ -129,6 +130,23 @@ def log_key(
     with _said_plainly():
         write_new_key(path)
     typer.echo("a new site key is in the key file: keep a copy, without it the log is unreadable")
+
+
+@log_app.command("log-input")
+def log_input(
+    assessment: Annotated[UUID, typer.Argument(help="Its id, as it stood in the answer.")],
+    request: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="The body of a request, as sent.")
+    ],
+) -> None:
+    """Tell whether a file holds the very bytes that were sent; exit with 1 if it does not.
+
+    Also where the log keeps hashes of requests only.
+    """
+    with log_home() as home, _said_plainly(), home.reading() as (connection, sealing):
+        is_it = was_sent(connection, sealing, assessment, request.read_bytes())
+    typer.echo(f"{'these' if is_it else 'other'} bytes were sent for this assessment")
+    raise typer.Exit(0 if is_it else 1)
 
 
 @log_app.command("log-rewrap")

@@ -1,12 +1,15 @@
 """From settings to a log that can be written and read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from serving.assessment_log.database import Database, database_at
+from serving.assessment_log.database import Connection, Database, connected, database_at
+from serving.assessment_log.log_secret import stored_secret
 from serving.assessment_log.log_writer import LogWriter
 from serving.assessment_log.refusals import LogRefused
-from serving.assessment_log.schema import prepare
-from serving.assessment_log.sealing import Inputs
+from serving.assessment_log.schema import SCHEMA, prepare, version
+from serving.assessment_log.sealing import Inputs, Sealing
 from serving.assessment_log.site_key import SiteKeys
 from serving.settings import LogSettings
 
@@ -48,6 +51,24 @@ class LogHome:
         """Begin a chain."""
         self.prepare()
         return LogWriter(self.database, self.keys, self.inputs, example)
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[Connection, Sealing]]:
+        """Open the log for reading, as it is at one moment, with what opens its rows.
+
+        Raises
+        ------
+        LogRefused
+            If there is no log of this release, or the site key is not the one it was written with.
+        """
+        if version(self.database) != SCHEMA:
+            raise LogRefused("there is no assessment log of this release")
+        with connected(self.database) as connection:
+            connection.begin_reading()
+            secret = stored_secret(connection, self.keys)
+            if secret is None:
+                raise LogRefused("the secret of the assessment log was deleted: restore a copy")
+            yield connection, Sealing(self.keys, secret, self.inputs)
 
 
 def key_file(settings: LogSettings) -> Path:

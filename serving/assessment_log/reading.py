@@ -64,6 +64,21 @@ def read_assessment(connection: Connection, sealing: Sealing, id: UUID) -> Store
     )
 
 
+def was_sent(connection: Connection, sealing: Sealing, id: UUID, content: bytes) -> bool:
+    """Tell whether these are the very bytes that were sent for an assessment.
+
+    Raises
+    ------
+    UnknownAssessment, ErasedAssessment, LogDamaged
+        As :func:`read_assessment` does.
+    """
+    found = _one(_found(connection, "WHERE entry.id = :id", id))
+    assert found.key is not None
+    if found.inputs == Inputs.HASH:
+        return sealing.is_input(found.key, found.input, content)
+    return sealing.input(found.key, found.input) == content
+
+
 def expect_assessment(connection: Connection, id: UUID) -> None:
     """Make sure that an assessment is there; raises UnknownAssessment or ErasedAssessment."""
     _one(_found(connection, "WHERE entry.id = :id", id))

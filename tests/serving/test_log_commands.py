@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -143,6 +144,19 @@ def test_a_key_file_that_cannot_be_written_is_said_in_words(
     found = run("log-key")
     assert found.exit_code == 1
     assert "cannot be written (PermissionError), and nothing has changed" in found.output
+
+
+def test_a_request_is_shown_to_be_what_was_sent(settings: LogSettings, tmp_path: Path) -> None:
+    run("log-key")
+    entry = an_entry()
+    using(settings, lambda log: log.append(entry))
+    body = tmp_path / "request.json"
+    for content, status in ((entry.input, 0), (entry.input + b"\n", 1)):
+        body.write_bytes(content)
+        assert run("log-input", str(entry.id), str(body)).exit_code == status
+    unknown = run("log-input", str(UUID(int=1)), str(body))
+    assert (unknown.exit_code, "Traceback" in unknown.output) == (1, False)
+    assert "UnknownAssessment" in unknown.output
 
 
 def test_rewrapping_says_how_many(written: LogSettings) -> None:

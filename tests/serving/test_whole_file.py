@@ -16,9 +16,14 @@ def mode(path: Path) -> int:
 def test_an_error_within_leaves_what_was_there_and_no_draft(tmp_path: Path) -> None:
     file = tmp_path / "scores.csv"
     file.write_bytes(b"before")
-    with pytest.raises(ZeroDivisionError), whole_file(file) as sink:
-        sink.write(b"half")
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with whole_file(file) as sink:
+            sink.write(b"half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert file.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [file]
 

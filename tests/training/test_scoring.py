@@ -1,7 +1,9 @@
 """A scored cohort holds the risks of the service, and no number where there is no answer."""
 
+import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -156,6 +158,7 @@ def test_a_file_holds_what_was_returned(
     read = pd.read_parquet(out) if suffix == ".parquet" else pd.read_csv(out)
     pd.testing.assert_frame_equal(read, scored, check_dtype=False)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cohort.parquet", out.name]
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600  # it names patients beside their risks
 
 
 def test_another_kind_of_file_is_refused(store: Path, table: pd.DataFrame, tmp_path: Path) -> None:
@@ -172,8 +175,8 @@ def test_a_write_that_fails_keeps_the_file_of_before(
     out = tmp_path / "scored.csv"
     out.write_text("of yesterday", "utf-8")
 
-    def half(_frame: pd.DataFrame, path: Path, **_: object) -> None:
-        Path(path).write_text("patient_id,seve", "utf-8")
+    def half(_frame: pd.DataFrame, sink: BinaryIO, **_: object) -> None:
+        sink.write(b"patient_id,seve")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", half)

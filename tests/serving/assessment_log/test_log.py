@@ -16,8 +16,9 @@ from serving.assessment_log import sqlite_database
 from serving.assessment_log.entries import Kind, LogEntry
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.opening import LogHome
+from serving.assessment_log.reading import was_sent
 from serving.assessment_log.refusals import LogDamaged, LogUnavailable, UnknownAssessment
-from serving.assessment_log.rows import DataKeyRow, EntryRow
+from serving.assessment_log.rows import EntryRow
 from serving.assessment_log.sqlite_database import SqliteConnection
 from serving.assessment_log.verify import verify
 from serving.settings import LogSettings
@@ -216,13 +217,21 @@ def test_a_site_may_keep_hashes_of_inputs_only(settings: LogSettings) -> None:
     using(hashing, use)
     with sqlite3.connect(file_of(settings)) as connection:
         (kept,) = connection.execute("SELECT input FROM entry").fetchone()
-        columns = "entry, reference, site_key, wrapped"
-        key = DataKeyRow(*connection.execute(f"SELECT {columns} FROM data_key").fetchone())
     connection.close()
-    sealing = LogHome(hashing).writer().preparation.sealing
     assert len(kept) == 32
-    assert sealing.is_input(key, kept, entry.input)
-    assert not sealing.is_input(key, kept, entry.input + b" ")
+
+
+@pytest.mark.parametrize("inputs", ["encrypted", "hash"])
+def test_it_can_be_shown_what_was_sent_and_what_was_not(settings: LogSettings, inputs: str) -> None:
+    kept = LogSettings(settings.url, settings.key_file, inputs)
+    one, other = an_entry(5), an_entry(6)
+    using(kept, lambda log: log.append_all([one, other]))
+    with LogHome(settings).reading() as (connection, sealing):
+        assert was_sent(connection, sealing, one.id, one.input)
+        assert not was_sent(connection, sealing, one.id, one.input + b" ")
+        assert not was_sent(connection, sealing, other.id, one.input)
+        with pytest.raises(UnknownAssessment):
+            was_sent(connection, sealing, uuid4(), one.input)
 
 
 def test_an_altered_row_is_never_read_as_an_answer(settings: LogSettings) -> None:
