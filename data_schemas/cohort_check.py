@@ -209,9 +209,21 @@ class CohortCheck:
             self.violate("patient_id", "duplicated_patient", message, repeated)
         return {
             "patient_id": patient_id,
-            "site": self._text("site", needed="site" in needed).str.strip(),
+            "site": self._site(needed="site" in needed),
             "infusion_date": infused,
         }
+
+    def _site(self, *, needed: bool) -> pd.Series:
+        """Read the sites; two that differ by case or spaces alone are pointed out."""
+        site = self._text("site", needed=needed).str.strip()
+        spelt = site.str.casefold().str.replace(r"\s+", " ", regex=True)
+        twice = site.groupby(spelt).nunique()
+        if (alike := int((twice > 1).sum())) > 0:
+            self.notices.append(
+                f"site: {alike} names are written in several ways that differ by capitals or "
+                "spaces alone; each counts as a site of its own: write them alike if they are one"
+            )
+        return site
 
     def _infused_in_time(self, infused: pd.Series) -> None:
         """Refuse infusions before there were any; and to learn from, those that are yet to be."""

@@ -112,6 +112,9 @@ def read_cohort(
     """
     table = source if isinstance(source, pd.DataFrame) else read_file(source)
     table = _with_single_columns(table.reset_index(drop=True))
+    if table.empty:
+        message = "the table has no rows: nothing can be said of its columns"
+        raise CohortRefused([Violation("(rows)", "no_rows", message)])
     check, asked = CohortCheck(table, purpose, today or date.today()), tuple(outcomes)
     predictors = check.predictors()
     present = tuple(o for o in optional if {o.grade_column, o.flag_column} & set(table))

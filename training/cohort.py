@@ -1,6 +1,6 @@
 """A cohort made ready to learn one outcome from; what cannot be learnt from is refused by name."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from data_schemas.cohort_table import Cohort, CohortRefused, Purpose, Violation, read_cohort
 from data_schemas.outcomes import Outcome
+from data_schemas.predictors import PREDICTORS
 from serving.model.terms import FUNCTIONS
 
 Array = np.ndarray
@@ -132,8 +133,20 @@ def where_known(cohort: Cohort, outcome: Array, other: Array | None = None) -> L
         synthetic=cohort.synthetic,
         fingerprint=cohort.fingerprint,
         without_outcome=int((~known).sum()),
-        notices=cohort.notices,
+        notices=(*cohort.notices, *_too_old(cohort, known)),
     )
+
+
+def _too_old(cohort: Cohort, known: Array) -> Iterator[str]:
+    """Say of how many values the service would say that they are old; they are learnt from."""
+    for name, days in cohort.days_before.items():
+        window = PREDICTORS[name].look_back_days
+        old = 0 if window is None else int((days[known] > window).sum())
+        if old:
+            yield (
+                f"{name}: {old} values were measured more than {window} days before infusion: they "
+                "are learnt from, and the service answers such a value with a caution"
+            )
 
 
 def within(
@@ -166,5 +179,8 @@ def _refuse_unlearnable(y: Array, outcome: Outcome) -> None:
         message = f"{outcome.name} needs at least {limit}: pool centres, or score with the evidence"
         raise CohortRefused([Violation("(rows)", rule, message)])
     if len(set(y.tolist())) < 2:
-        message = f"every patient has the same {outcome.name}: nothing can be learnt from it"
+        message = (
+            f"every patient has the same {outcome.name}: no model is trained without both; what "
+            "the patients say of the level of risk, `cart-risk evaluate --model` shows"
+        )
         raise CohortRefused([Violation(outcome.name, "one_class", message)])

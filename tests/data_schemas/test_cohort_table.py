@@ -832,3 +832,16 @@ def test_no_value_and_no_identifier_is_repeated(planted: dict[str, object]) -> N
     assert CANARY.lower() not in told.lower()
     assert "48151623" not in told
     assert caught.value.__cause__ is None
+
+
+def test_a_site_written_in_several_ways_is_pointed_out() -> None:
+    sites = ["Mainz", "mainz", "MAINZ  Sued", "Mainz Sued", "Berlin"]
+    cohort = read(table(site=(sites * 3)[:N]))
+    (said,) = (text for text in cohort.notices if text.startswith("site: "))
+    assert said.startswith("site: 2 names are written in several ways")
+    assert "ainz" not in said
+    assert not any(text.startswith("site: ") for text in read(table()).notices)
+
+
+def test_a_table_without_rows_is_told_that_and_nothing_else() -> None:
+    assert only(violations_of(table().iloc[:0])) == ("(rows)", "no_rows", ())

@@ -145,3 +145,16 @@ def test_a_cohort_wholly_outside_the_model_is_refused(table: pd.DataFrame, tmp_p
     with pytest.raises(CohortRefused) as refused:
         within(read(table, tmp_path), set(), ICANS)
     assert refused.value.rules == {"too_few_patients"}
+
+
+def test_values_older_than_their_window_are_learnt_from_and_counted(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    """The service answers such a value with a caution: here somebody has to hear of it, too."""
+    infused = pd.to_datetime(table["infusion_date"])
+    days = np.where(np.arange(len(table)) < 7, 700, 2)
+    old = table.assign(crp_measured_at=(infused - pd.to_timedelta(days, unit="D")).dt.date)
+    known = table["icans_grade"].notna().to_numpy()
+    expected = int((known & (days == 700) & table["crp_mg_l"].notna().to_numpy()).sum())
+    (said,) = (text for text in read(old, tmp_path).notices if text.startswith("crp: "))
+    assert said.startswith(f"crp: {expected} values were measured more than")

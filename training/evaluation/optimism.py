@@ -8,6 +8,7 @@ whom such intervals are somewhat too narrow).
 """
 
 from collections.abc import Callable
+from math import inf
 
 import numpy as np
 
@@ -48,6 +49,9 @@ def _mean(each: Callable[[Array, Array], Array]) -> Measured:
     return weighted
 
 
+_POSSIBLE = {"auroc": (0.0, 1.0)} | dict.fromkeys(("ici", "brier", "log_loss"), (0.0, inf))
+"""What a measure can be at all: a correction moves both ends of an interval by as much."""
+
 CORRECTED: dict[str, Measured] = {
     "auroc": auroc,
     "calibration_slope": slope,
@@ -69,7 +73,7 @@ def optimism_corrected(scored: ScoredCohort, asked: Asked) -> OptimismCorrected 
     rows = [_drawn_all_and_missed(z, outcome, drawn) for z, drawn in pairs]
     apparent = view(seen, asked).measures.estimates()
     corrected = {
-        name: _corrected(apparent[name], np.array([row[name] for row in rows]))
+        name: _corrected(name, apparent[name], np.array([row[name] for row in rows]))
         for name in CORRECTED
     }
     thresholds = threshold_grid(asked.net_benefit_range)
@@ -90,8 +94,8 @@ def _drawn_all_and_missed(log_odds: Array, outcome: Array, drawn: Array) -> dict
     return {name: np.r_[each, np.nan][:3] for name, each in measured.items()}
 
 
-def _corrected(apparent: Estimate, measured: Array) -> Corrected:
-    """Correct one measure by what refits say of it, (B, 3)."""
+def _corrected(name: str, apparent: Estimate, measured: Array) -> Corrected:
+    """Correct one measure by what refits say of it, (B, 3), within what it can be at all."""
     optimism = _mean_of_most(measured[:, 0] - measured[:, 1])
     missed = _mean_of_most(measured[:, 2])
     if apparent.value is None or optimism is None:
@@ -99,11 +103,12 @@ def _corrected(apparent: Estimate, measured: Array) -> Corrected:
         return Corrected(
             apparent=apparent.value, optimism=None, corrected=absent, out_of_bag=missed
         )
-    value = apparent.value - optimism
+    least, most = _POSSIBLE.get(name, (-inf, inf))
+    value = min(max(apparent.value - optimism, least), most)
     if apparent.low is None or apparent.high is None:
         moved = Estimate(value=value, reason=apparent.reason)
     else:
-        low, high = apparent.low - optimism, apparent.high - optimism
+        low, high = max(apparent.low - optimism, least), min(apparent.high - optimism, most)
         moved = Estimate(value=value, low=low, high=high, method="shifted_apparent")
     return Corrected(apparent=apparent.value, optimism=optimism, corrected=moved, out_of_bag=missed)
 

@@ -30,7 +30,6 @@ def sample_size_criteria(patients: int, events: int, fitted_here: bool, asked: A
         criteria = tuple(
             _criterion(name, n, patients, events) for name, n in needed(prevalence, asked).items()
         )
-    known = [c.met for c in criteria if c.met is not None]
     return SampleSize(
         patients=patients,
         events=events,
@@ -38,9 +37,16 @@ def sample_size_criteria(patients: int, events: int, fitted_here: bool, asked: A
         anticipated_auroc=asked.anticipated_auroc,
         parameters=asked.parameters,
         criteria=criteria,
-        met=all(known) if known else None,
+        met=_all_met([c.met for c in criteria]),
         reason=None if criteria else "patients with and without the outcome are needed",
     )
+
+
+def _all_met(each: list[bool | None]) -> bool | None:
+    """Return whether all are met; None if none fails and not all could be computed."""
+    if False in each:
+        return False
+    return True if each and None not in each else None
 
 
 def _development(prevalence: float, asked: Asked) -> dict[str, float | str]:

@@ -42,6 +42,11 @@ def cell(group: str, seen: Seen, asked: Asked) -> Cell:
             observed_over_expected=absent,
             net_benefit=(absent,) * len(asked.thresholds),
         )
+    return measured(group, seen, asked)
+
+
+def measured(group: str, seen: Seen, asked: Asked) -> Cell:
+    """Measure one group, however few of it had the outcome."""
     return Cell(
         group=group,
         patients=len(seen),

@@ -61,7 +61,18 @@ class Wanted:
         side, bound, meaning = beyond
         by = told_apart(abs(reached - bound), 0.0, self.digits)
         number = self._number(estimate, bound)
-        return f"{self.what} {number} lies {by} {side} {_declared(bound, self.digits)}: {meaning}."
+        said = f"{self.what} {number} lies {by} {side} {_declared(bound, self.digits)}: {meaning}"
+        return f"{said}{self._or_by_chance(estimate)}."
+
+    def _or_by_chance(self, estimate: Estimate) -> str:
+        """Say where the interval reaches what is wanted: the limit may be broken by chance."""
+        if self.end != "value" or estimate.low is None or estimate.high is None:
+            return ""
+        keeps_below = self.at_most is None or estimate.low <= self.at_most
+        keeps_above = self.at_least is None or estimate.high >= self.at_least
+        if keeps_below and keeps_above:
+            return ", or these patients are too few to tell it from a model that keeps to the limit"
+        return ""
 
     def _number(self, estimate: Estimate, bound: float | None = None) -> str:
         reached = getattr(estimate, self.end)

@@ -101,9 +101,16 @@ def _outcome(manifest: ModelManifest) -> Iterator[Fact]:
     yield _evaluation("who graded, and whether they knew the predictors, is not in the table")
 
 
+_LEFT_OUT = {
+    "site": "without each site",
+    "product": "without each product",
+    "later": "on the later patients without them",
+}
+
+
 def _analysis(manifest: ModelManifest, evaluation: Evaluation) -> Iterator[Fact]:
     size = evaluation.sample_size
-    met = {True: "all met", False: "not all met", None: "none could be computed"}[size.met]
+    met = {True: "all met", False: "not all met", None: "not all could be computed"}[size.met]
     yield _development(f"learner {manifest.learner}; {manifest.local_deviation}")
     yield _development("missing predictors count as typical and widen the interval")
     yield _development("no resampling for balance, no class weights")
@@ -115,7 +122,7 @@ def _analysis(manifest: ModelManifest, evaluation: Evaluation) -> Iterator[Fact]
         refits = 0 if evaluation.instability is None else evaluation.instability.refits
         yield _evaluation(
             f"{what} repeated: {repeats} repeats of cross-validation, {refits} "
-            "bootstrap refits, and without each site, each product and the later patients"
+            f"bootstrap refits{''.join(f', {_LEFT_OUT[a.by]}' for a in evaluation.across)}"
         )
     else:
         yield _evaluation(f"sample-size criteria of validation: {met}")

@@ -57,8 +57,13 @@ def _validated(standing: Standing, evaluation: Evaluation) -> Iterator[str]:
 
 
 def _few(evaluation: Evaluation, flow: Flow | None) -> Iterator[str]:
-    if evaluation.sample_size.met is not True:
+    if evaluation.sample_size.met is False:
         yield "There are fewer patients than guidance asks for: read the intervals, not the values."
+    elif evaluation.sample_size.met is None:
+        yield (
+            "Whether there are as many patients as guidance asks for could not be computed in "
+            "every respect: read the intervals, not the values."
+        )
     if evaluation.events < _ENOUGH_EVENTS:
         yield (
             f"There are {evaluation.events} events, fewer than {_ENOUGH_EVENTS}: calibration "

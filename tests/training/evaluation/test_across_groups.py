@@ -4,7 +4,7 @@ from scipy.special import expit
 
 from tests.training.evaluation.conftest import asked, scored
 from training.evaluation.across_groups import across_groups
-from training.evaluation.pooling import LOGIT, pooled
+from training.evaluation.pooling import LOG, LOGIT, pooled
 from training.evaluation.scored_cohort import ScoredCohort
 
 
@@ -87,3 +87,32 @@ def test_one_site_is_shown_and_not_pooled() -> None:
     assert found.auroc is not None
     assert found.auroc.mean.value is None
     assert "fewer than 2 groups" in str(found.auroc.mean.reason)
+
+
+def test_sites_are_pooled_by_what_was_expected_of_them_and_not_by_what_came() -> None:
+    """Pooled by their events, sites of a model that is right would show 1.2 times as many."""
+    z, n = np.full(100, np.log(0.11 / 0.89)), 8
+    ratios, naive = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        y = (rng.random(100 * n) < 0.11).astype(float)
+        words = np.repeat([f"site {s}" for s in range(n)], 100).astype(object)
+        every = np.tile(z, n) + 0.3 * rng.standard_normal(100 * n)
+        cohort = ScoredCohort(
+            on="eight sites",
+            fitted_here=True,
+            outcome=y,
+            model=every,
+            low=every,
+            high=every,
+            without={"site": every},
+            groups={"site": words},
+        )
+        (found,) = across_groups(cohort, asked())
+        assert found.observed_over_expected is not None
+        assert found.observed_over_expected.mean.value is not None
+        shown = pooled([cell.observed_over_expected for cell in found.cells], LOG)
+        ratios.append(np.log(found.observed_over_expected.mean.value))
+        naive.append(np.log(shown.mean.value or np.nan))
+    assert np.exp(np.mean(ratios)) == pytest.approx(1.0, abs=0.06)
+    assert np.exp(np.nanmean(naive)) > 1.08

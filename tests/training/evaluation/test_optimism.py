@@ -7,8 +7,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from tests.training.evaluation.conftest import Array, asked, drawn, scored
+from training.evaluation.estimate import Estimate
 from training.evaluation.evaluate import evaluate
-from training.evaluation.optimism import CORRECTED, optimism_corrected
+from training.evaluation.optimism import CORRECTED, _corrected, optimism_corrected
 from training.evaluation.record import Corrected, OptimismCorrected
 from training.evaluation.scored_cohort import ScoredCohort
 
@@ -182,3 +183,18 @@ def test_few_refits_or_one_class_are_not_corrected(whole: ScoredCohort) -> None:
     assert optimism_corrected(ScoredCohort(**vars(whole) | few), asked()) is None
     nobody = {"outcome": np.zeros(160)}
     assert optimism_corrected(ScoredCohort(**vars(whole) | nobody), asked()) is None
+
+
+def test_a_corrected_interval_lies_where_its_measure_can_lie(noise: ScoredCohort) -> None:
+    """A correction moves both ends by as much, and a distance is never less than nothing."""
+    found = optimism_corrected(noise, asked())
+    assert found is not None
+    for name in ("ici", "brier", "log_loss", "auroc"):
+        each = getattr(found, name).corrected
+        assert each.value is not None
+        assert each.low is not None
+        assert each.high is not None
+        assert 0.0 <= each.low <= each.value <= each.high
+    risen = np.tile([0.07, 0.02, 0.05], (60, 1))
+    moved = _corrected("ici", Estimate(value=0.02, low=0.01, high=0.03, method="bootstrap"), risen)
+    assert (moved.corrected.low, moved.corrected.value) == (0.0, 0.0)

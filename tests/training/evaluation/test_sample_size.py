@@ -133,3 +133,12 @@ def test_one_class_has_no_criteria_and_says_why(patients: int, events: int) -> N
     assert found.criteria == ()
     assert found.met is None
     assert found.reason
+
+
+def test_what_could_not_be_computed_is_not_met() -> None:
+    """Of a recalibrated model the number of candidate parameters is not declared."""
+    undeclared = sample_size_criteria(100_000, 15_000, True, asked(parameters=None))
+    assert {c.met for c in undeclared.criteria} == {True, None}
+    assert undeclared.met is None
+    assert sample_size_criteria(100, 15, True, asked(parameters=None)).met is False
+    assert sample_size_criteria(100_000, 15_000, True, asked(parameters=10)).met is True

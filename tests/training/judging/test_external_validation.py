@@ -261,7 +261,7 @@ def test_missing_grades_are_left_out_with_a_notice(
     assert any(f"{missing} patients without a known outcome" in n for n in cohort.notices)
 
 
-@pytest.mark.parametrize(("rows", "rule"), [(0, "all_missing"), (150, "nobody_to_judge")])
+@pytest.mark.parametrize(("rows", "rule"), [(0, "no_rows"), (150, "nobody_to_judge")])
 def test_a_cohort_without_any_known_grade_is_refused(
     artefact: Artefact, table: pd.DataFrame, tmp_path: Path, rows: int, rule: str
 ) -> None:

@@ -76,3 +76,15 @@ def test_what_is_missing_is_not_kept_and_says_why() -> None:
     assert "could not be measured: one patient has no spread; wanted is at least 0.50" in (
         limit.in_words
     )
+
+
+def test_a_limit_that_may_be_broken_by_chance_says_so_and_stays_broken() -> None:
+    wanted = Wanted("ici", "ICI", at_most=0.03, too_high="risks are wrong somewhere", digits=3)
+    unsure = wanted.of(Estimate(value=0.046, low=0.02, high=0.08, method="bootstrap"))
+    assert unsure.met is False
+    assert unsure.in_words.endswith(
+        "wrong somewhere, or these patients are too few to tell it from a model that keeps to the "
+        "limit."
+    )
+    sure = wanted.of(Estimate(value=0.046, low=0.04, high=0.08, method="bootstrap"))
+    assert sure.in_words.endswith("risks are wrong somewhere.")
