@@ -18,7 +18,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 serve: $(VENV)/.installed
 	@$(BIN)/cart-risk prepare --port $(PORT)
 	@$(BIN)/cart-risk log-key --if-missing
-	@$(BIN)/bentoml serve serving.service:RiskService --host 127.0.0.1 --port $(PORT)
+	@$(BIN)/bentoml serve serving.service:RiskService --host 127.0.0.1 --port $(PORT) --timeout-graceful-shutdown 10
 
 test: check coverage
 

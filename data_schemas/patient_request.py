@@ -39,7 +39,7 @@ _QUANTITY_KEYS = frozenset({"value", "unit", "measured_at"})
 _OTHER_FIELDS = frozenset({"infusion_date"})
 _REQUIRED = frozenset(REQUIRED)
 _KNOWN = PREDICTORS.keys() | _OTHER_FIELDS
-_NAMES_COMPARED = 20
+_NAMES_COMPARED = 5
 """Only so many unknown names are compared with known ones: thousands of them would cost seconds."""
 _NUMBERS = (int, float)
 _PLAIN = {

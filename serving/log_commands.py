@@ -16,8 +16,9 @@ from serving.assessment_log.erasure import Erased, erase_assessment, erase_older
 from serving.assessment_log.heads import exported_heads, read_heads
 from serving.assessment_log.opening import DEVELOPMENT_URL, LogHome, key_file
 from serving.assessment_log.reading import was_sent
-from serving.assessment_log.refusals import LogDamaged, kind_of
+from serving.assessment_log.refusals import LogDamaged, LogRefused, kind_of
 from serving.assessment_log.rewrapping import rewrap
+from serving.assessment_log.schema import version
 from serving.assessment_log.site_key import SiteKeys, write_new_key
 from serving.assessment_log.verify import UNREADABLE, verify
 from serving.settings import LogSettings
@@ -47,6 +48,11 @@ def log_home() -> Iterator[LogHome]:
     with _said_plainly():
         home = LogHome(LogSettings.from_environment())
         with _available(home.database.errors):
+            if version(home.database) is None:
+                raise LogRefused(
+                    "there is no assessment log at this address, and none is made by a command: "
+                    "look at CART_RISK_LOG_URL, and at the directory if it names a relative file"
+                )
             yield home
 
 

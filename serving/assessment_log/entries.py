@@ -39,7 +39,7 @@ def new_id() -> UUID:
 
 def first_id_at(when: datetime) -> UUID:
     """Return the smallest id that :func:`new_id` could have given at a time."""
-    milliseconds = int(when.timestamp() * 1000)
+    milliseconds = max(0, int(when.timestamp() * 1000))  # ids begin in 1970
     return UUID(int=milliseconds << 80 | _VERSION_AND_VARIANT)
 
 

@@ -115,8 +115,11 @@ def write_new_key(path: Path) -> None:
     Raises
     ------
     LogRefused
-        If the file cannot be written, or not be left to its owner; nothing has changed then.
+        If the file is there and no key file, cannot be written, or not be left to its owner.
+        Nothing has changed then.
     """
+    if path.exists():
+        SiteKeys.read(path)  # what is no key file must not be written into
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         former = path.read_bytes() if path.exists() else b""

@@ -62,6 +62,8 @@ class SqliteConnection:
         for pragma in _PRAGMAS:
             self._execute(f"PRAGMA {pragma}")
         self._file = self._identity()
+        self._beside: tuple[tuple[int, int], ...] | None = None
+        """The files of write-ahead logging, known once something was written."""
 
     def _execute(self, statement: str, values: Any = ()) -> sqlite3.Cursor:
         """Run a statement; as long as another process holds the lock it needs, try again."""
@@ -74,9 +76,22 @@ class SqliteConnection:
                     raise
             time.sleep(_RETRY_SECONDS)
 
-    def _identity(self) -> tuple[int, int]:
-        found = os.stat(self._path)
+    def _identity(self, suffix: str = "") -> tuple[int, int]:
+        found = os.stat(f"{self._path}{suffix}")
         return found.st_dev, found.st_ino
+
+    def _has_moved(self) -> bool:
+        """Tell whether any of the files is not the one that is written to.
+
+        Without its name, the write-ahead file and all that was not yet moved out of it is gone with
+        the last who holds it open.
+        """
+        try:
+            beside = tuple(self._identity(suffix) for suffix in ("-wal", "-shm"))
+            self._beside = self._beside or beside
+            return (self._identity(), beside) != (self._file, self._beside)
+        except OSError:
+            return True
 
     def write_ahead(self) -> bool:
         """Switch the file to write-ahead logging; False where its file system cannot do it."""
@@ -112,11 +127,7 @@ class SqliteConnection:
     def commit_unflushed(self) -> None:
         """Commit; raises DatabaseMoved if the file is not where it was."""
         self._execute("COMMIT")
-        try:
-            moved = self._identity() != self._file
-        except OSError:
-            moved = True
-        if moved:
+        if self._has_moved():
             raise DatabaseMoved
 
     def flush(self) -> None:

@@ -129,7 +129,7 @@ class Assessor:
         try:
             await self._log.append_all(entries)
         except LogUnavailable as unavailable:
-            LOG_UNAVAILABLE.inc()
+            LOG_UNAVAILABLE.inc(len(entries))
             detail = "the answer could not be kept, so it is not given"
             raise busy(detail, unavailable.retry_after) from None
         LOG_SECONDS.observe(perf_counter() - started)

@@ -15,7 +15,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from serving.assessment_log.counters import Counters
 from serving.model.artefact import Artefact
@@ -126,12 +126,12 @@ def forget_dead_workers() -> None:
     place = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if not place:
         return
-    for left in Path(place).glob("gauge_live*.db"):
+    for left in Path(place).glob("gauge_*.db"):
         process = int(left.stem.rpartition("_")[2])
         try:
             os.kill(process, 0)
         except (ProcessLookupError, PermissionError):  # or its number is somebody else's now
-            mark_process_dead(process, place)  # type: ignore[no-untyped-call]  # likewise
+            left.unlink(missing_ok=True)
 
 
 def exposition() -> bytes:

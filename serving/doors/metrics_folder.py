@@ -16,6 +16,16 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 OF_WORKERS = "PROMETHEUS_MULTIPROC_DIR"
 """Set by a supervisor for its workers, or by an operator who wants the folder elsewhere."""
 
+_IN_MEMORY = "/dev/shm"  # noqa: S108  # mkdtemp makes a folder of its own there, for its owner only
+
+
+def _place() -> str | None:
+    """Return a place in memory, where there is one; else that of temporary files.
+
+    Metrics are files mapped into memory: on a disk that is full, whoever counts is killed.
+    """
+    return _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK | os.X_OK) else None
+
 
 def count_apart() -> None:
     """Let the workers that are started from now on count in a folder that ends with this process.
@@ -24,6 +34,6 @@ def count_apart() -> None:
     """
     folder = os.environ.get(OF_WORKERS)
     if folder is None:
-        folder = mkdtemp(prefix="cart-risk-metrics-")
+        folder = mkdtemp(prefix="cart-risk-metrics-", dir=_place())
         atexit.register(rmtree, folder, ignore_errors=True)
     BentoMLContainer.prometheus_multiproc_dir.set(folder)

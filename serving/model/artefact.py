@@ -218,18 +218,15 @@ def _reproduce_self_test(model: RiskModel, stored: SelfTestFile) -> None:
     n = len(stored.logit)
     if not n or any(len(values) != n for values in stored.patients.values()):
         raise ArtefactRefused(f"{SELF_TEST_FILE} does not say one answer for each patient")
-    said = model.predict(_Columns({k: _column(k, v) for k, v in stored.patients.items()}))
+    columns = {name: _column(name, values) for name, values in stored.patients.items()}
+    try:
+        said = model.predict(columns)
+    except KeyError as missing:
+        raise ArtefactRefused(f"{SELF_TEST_FILE} lacks {missing.args[0]}") from None
     if not np.allclose(said.logit, stored.logit, rtol=0, atol=SELF_TEST_TOLERANCE):
         raise ArtefactRefused("the self-test is not reproduced: this is another model")
     if not np.all(np.isfinite([said.low, said.high])):
         raise ArtefactRefused("the self-test gives an interval without an end")
-
-
-class _Columns(dict[str, np.ndarray]):
-    """Patients of a self-test; what the model asks for and they lack is their file's fault."""
-
-    def __missing__(self, name: str) -> np.ndarray:
-        raise ArtefactRefused(f"{SELF_TEST_FILE} lacks {name}")
 
 
 def _column(name: str, values: Sequence[float | str | None]) -> np.ndarray:

@@ -205,6 +205,32 @@ def test_without_a_key_every_command_says_how_to_make_one(
     assert "cart-risk log-key" in refused.output
 
 
+@pytest.mark.parametrize(
+    "command", [["log-retention", "--older-than-days", "365"], ["log-rewrap"], ["log-erase"]]
+)
+def test_no_command_makes_a_log_where_there_is_none(
+    written: LogSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: list[str]
+) -> None:
+    """A nightly job with a mistyped address would erase nothing, and say that all is well."""
+    monkeypatch.setenv("CART_RISK_LOG_URL", f"sqlite:///{tmp_path}/typo/log.sqlite")
+    monkeypatch.setenv("CART_RISK_LOG_KEY_FILE", str(tmp_path / "log/site.key"))
+    found = run(*command, answers="anna\n")
+    assert found.exit_code == 1
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_key_is_written_into_no_other_file(written: LogSettings) -> None:
+    Path("log/site.key").write_text("something else\n", "utf-8")
+    found = run("log-key")
+    assert found.exit_code == 1
+    assert Path("log/site.key").read_text("utf-8") == "something else\n"
+
+
+def test_a_retention_of_a_century_is_older_than_every_id(written: LogSettings) -> None:
+    found = run("log-retention", "--older-than-days", "36500")
+    assert (found.exit_code, "0 rows" in found.output) == (0, True)
+
+
 def test_a_database_that_is_not_there_is_said_in_words(settings: LogSettings) -> None:
     run("log-key")
     for command in (("verify-log",), ("log-heads", "--out", "heads.json")):

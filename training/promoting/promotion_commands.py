@@ -104,6 +104,8 @@ def models_command() -> None:
                 *numbers,
                 r.local_deviation,
             )
+    for column in table.columns:
+        column.overflow = "fold"  # a name that is cut cannot be told from another
     Console().print(table)
 
 

@@ -377,3 +377,18 @@ def test_after_a_flush_that_failed_nothing_is_kept_behind_what_may_be_lost(
     assert all_there(settings, kept)
     assert len(emptied) == 2
     assert emptied[0] > emptied[1] == 0
+
+
+@pytest.mark.parametrize("removed", ["-wal", "-shm"])
+def test_without_the_files_of_write_ahead_logging_nothing_counts_as_written(
+    settings: LogSettings, removed: str
+) -> None:
+    """What is written to a file without a name is gone when the last who holds it open ends."""
+
+    async def use(log: AssessmentLog) -> None:
+        await log.append(an_entry(1))
+        Path(f"{file_of(settings)}{removed}").unlink()
+        with pytest.raises(LogUnavailable):
+            await log.append(an_entry(2))
+
+    using(settings, use)

@@ -1,11 +1,13 @@
 """The metrics of one service are its own, whatever else is started on the machine."""
 
+import os
 from pathlib import Path
 
 import psutil
 import pytest
 from bentoml._internal.configuration.containers import BentoMLContainer
 
+from serving.doors import metrics_folder
 from serving.doors.metrics_folder import OF_WORKERS, count_apart
 from tests.running_service import Running
 
@@ -35,3 +37,10 @@ def test_a_folder_that_an_operator_names_is_the_one(
         assert BentoMLContainer.prometheus_multiproc_dir.get() == str(tmp_path)
     finally:
         BentoMLContainer.prometheus_multiproc_dir.reset()
+
+
+def test_metrics_lie_in_memory_where_there_is_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a disk that is full, a file that is mapped into memory kills whoever counts."""
+    assert metrics_folder._place() == ("/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+    monkeypatch.setattr(metrics_folder, "_IN_MEMORY", "/nowhere")
+    assert metrics_folder._place() is None

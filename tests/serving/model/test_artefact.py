@@ -318,3 +318,12 @@ def test_a_self_test_that_is_none_is_refused(
     found = refusal(saved(artefact, tmp_path, self_test__json=told))
     assert found.startswith(SELF_TEST_FILE)
     assert said in found
+
+
+def test_a_self_test_without_what_the_model_reads_is_refused(
+    artefact: Artefact, tmp_path: Path
+) -> None:
+    told = json.loads(artefact.files[SELF_TEST_FILE])
+    del told["patients"]["age"]
+    found = refusal(saved(artefact, tmp_path, self_test__json=canonical_json(told)))
+    assert found == f"{SELF_TEST_FILE} lacks age"
