@@ -16,7 +16,8 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 OF_WORKERS = "PROMETHEUS_MULTIPROC_DIR"
 """Set by a supervisor for its workers, or by an operator who wants the folder elsewhere."""
 
-_IN_MEMORY = "/dev/shm"  # noqa: S108  # mkdtemp makes a folder of its own there, for its owner only
+# mkdtemp makes a folder of its own there, for its owner only.
+_IN_MEMORY = "/dev/shm"  # noqa: S108  # nosec B108
 
 
 def _place() -> str | None:
