@@ -104,7 +104,7 @@ def _outcome(manifest: ModelManifest) -> Iterator[Fact]:
 _LEFT_OUT = {
     "site": "without each site",
     "product": "without each product",
-    "later": "on the later patients without them",
+    "later": "without the later patients",
 }
 
 
