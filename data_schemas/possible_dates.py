@@ -11,6 +11,11 @@ MOST_DAYS_AHEAD = 366
 TIME_ZONE = timedelta(days=1)
 """The calendar of the place that sends may be a day before or behind that of the place that reads.
 """
+ONE_INFUSION_DAYS = 28
+"""Days of infusion that lie no further apart are of one infusion: parted, or postponed.
+
+A completed one that lies further back is an earlier treatment.
+"""
 BEFORE_FIRST_INFUSIONS = (
     f"must not lie before {FIRST_INFUSIONS}: the first patient who responded to CAR-T "
     "cells against CD19 was treated in 2009; correct the year, or shift dates that were "
@@ -49,10 +54,3 @@ def measured_in_the_future(today: date) -> str:
         "for time zones: nothing was measured in the future; correct the date, or leave "
         "measured_at out"
     )
-
-
-ONE_INFUSION_DAYS = 28
-"""Days of infusion that lie no further apart are of one infusion: parted, or postponed.
-
-A completed one that lies further back is an earlier treatment.
-"""

@@ -79,10 +79,8 @@ def promote(
             make_current(store, challenger, overridden=overridden)
             registry.set_alias(registered, CHAMPION)
             return None
-        broken = _broken_limits(challenger)
         champion = _champion(store, outcome, pointed_at, named, challenger)
-        compared, worse = _compared(champion, challenger, beside)
-        against = (*broken, *([compared] if worse else []))
+        compared, against = _against(champion, challenger, beside)
         if against and not override:
             raise PromotionRefused(_refusal(registered, against))
         make_current(store, challenger, overridden=bool(against))
@@ -164,6 +162,14 @@ def _broken_limits(challenger: Artefact) -> tuple[str, ...]:
     if ruling.verdict.accepted is None:
         return (ruling.verdict.in_words,)
     return tuple(limit.in_words for limit in ruling.verdict.limits if not limit.met)
+
+
+def _against(
+    champion: Artefact | None, challenger: Artefact, beside: Beside
+) -> tuple[str, tuple[str, ...]]:
+    """Return how a challenger does beside the version in service, and all that refuses it."""
+    compared, worse = _compared(champion, challenger, beside)
+    return compared, (*_broken_limits(challenger), *([compared] if worse else []))
 
 
 def _compared(champion: Artefact | None, challenger: Artefact, beside: Beside) -> tuple[str, bool]:
