@@ -1,6 +1,7 @@
 """A run gives the same bytes twice, tells the truth about itself, and is whole or not there."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -222,13 +223,16 @@ def test_what_is_kept_names_no_patient(cohort_run: Run, simulated_file: Path) ->
     assert not any(identifier in said for identifier in identifiers)
 
 
-def test_a_tampered_artefact_is_not_trained_over(
+def test_a_tampered_artefact_is_replaced_by_what_was_trained(
     experiment_file: Callable[..., Path], tmp_path: Path
 ) -> None:
-    folder = train(experiment_file(), None, tmp_path).artefact.folder
-    (folder / "model_card.md").write_text("A validated model.", "utf-8")
+    trained = train(experiment_file(), None, tmp_path).artefact
+    (trained.folder / "model_card.md").write_text("A validated model.", "utf-8")
     with pytest.raises(ArtefactRefused, match=r"model_card\.md"):
-        train(experiment_file(), None, tmp_path)
+        load_artefact(trained.folder)
+    again = train(experiment_file(), None, tmp_path).artefact
+    assert again.folder == trained.folder
+    assert load_artefact(trained.folder).files == trained.files
 
 
 def test_progress_runs_from_nothing_to_all(
@@ -288,16 +292,16 @@ def test_without_evidence_an_experiment_needs_a_cohort(
 def test_a_save_that_fails_midway_leaves_nothing(
     experiment_file: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = Path.write_bytes
+    flushed = os.fsync
     calls = []
 
-    def full(self: Path, data: bytes) -> int:
-        calls.append(self)
+    def full(descriptor: int) -> None:
+        calls.append(descriptor)
         if len(calls) == 3:
             raise OSError(28, "No space left on device")
-        return written(self, data)
+        flushed(descriptor)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         train(experiment_file(), None, tmp_path)
     monkeypatch.undo()
@@ -311,7 +315,8 @@ def test_a_run_killed_while_it_saves_leaves_nothing_that_can_answer(
     """The process dies between writing the files and giving the folder its name."""
     program = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from serving.model.artefact import load_artefact, save_artefact\n"
+        "from serving.model.artefact import load_artefact\n"
+        "from serving.model.store import save_artefact\n"
         "artefact = load_artefact(Path(sys.argv[1]))\n"
         "files = {n: (artefact.folder / n).read_bytes() for n in artefact.manifest.files}\n"
         "Path.rename = lambda *_: os._exit(9)\n"
