@@ -119,14 +119,15 @@ def evaluate_command(
     from training.judging.external_validation import evaluate_on, external_cohort
     from training.report.page import PAGE_FILE
     from training.reporting import report_elsewhere
-    from training.saving import expect_writable, write_evaluation
+    from training.saving import EVALUATIONS, expect_writable, write_evaluation
     from training.terminal import show_external, show_notices
 
     with said_plainly():
         if out is not None:
             expect_writable(out, "--out")
         artefact = _meant(model, models)
-        found = evaluate_on(artefact, external_cohort(artefact, cohort))
+        evaluations = (models or TRAINED) / EVALUATIONS
+        found = evaluate_on(artefact, external_cohort(artefact, cohort, evaluations))
         if out is not None:
             write_evaluation(out, found.scored, found.evaluation)
             report_elsewhere(out, artefact, found)
@@ -152,11 +153,12 @@ def recalibrate_command(
 
     with said_plainly():
         expect_writable(models or TRAINED, "--models")
-        artefact = _meant(model, models)
-        found = recalibrate(artefact, external_cohort(artefact, cohort), models or TRAINED)
+        artefact, store = _meant(model, models), models or TRAINED
+        new = external_cohort(artefact, cohort, store / EVALUATIONS)
+        found = recalibrate(artefact, new, store)
         registered = None
         if found.artefact is not None:
-            folder = (models or TRAINED) / EVALUATIONS / found.artefact.version
+            folder = store / EVALUATIONS / found.artefact.version
             assert found.judged is not None  # what is saved was judged
             record = run_record(found.artefact, *found.judged, folder)
             registered = Registry(models or _registry_home()).record(record)

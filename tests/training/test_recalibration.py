@@ -30,6 +30,10 @@ def artefact(cohort_run: Run) -> Artefact:
     return cohort_run.artefact
 
 
+NOWHERE = Path("nowhere")
+"""Where no evaluation lies: these are tables of patients who had no hand in any version."""
+
+
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A centre where every risk is far higher than published."""
@@ -45,7 +49,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(artefact: Artefact, elsewhere: Path, store: Path) -> Recalibrated:
-    return recalibrate(artefact, external_cohort(artefact, elsewhere), store)
+    return recalibrate(artefact, external_cohort(artefact, elsewhere, NOWHERE), store)
 
 
 def shipped(found: Recalibrated) -> Artefact:
@@ -130,7 +134,7 @@ def test_the_corrected_log_loss_is_worked_out_by_hand(found: Recalibrated) -> No
 def test_the_same_patients_give_the_same_bytes(
     found: Recalibrated, artefact: Artefact, elsewhere: Path, tmp_path: Path
 ) -> None:
-    again = recalibrate(artefact, external_cohort(artefact, elsewhere), tmp_path)
+    again = recalibrate(artefact, external_cohort(artefact, elsewhere, NOWHERE), tmp_path)
     assert shipped(again).sha256 == shipped(found).sha256
 
 
@@ -141,7 +145,7 @@ def test_simulated_patients_mark_every_answer(
     evidence_run: Run, elsewhere: Path, tmp_path: Path
 ) -> None:
     parent = evidence_run.artefact
-    new = shipped(recalibrate(parent, external_cohort(parent, elsewhere), tmp_path))
+    new = shipped(recalibrate(parent, external_cohort(parent, elsewhere, NOWHERE), tmp_path))
     assert new.manifest.cohort.is_simulated
     assert new.manifest.validated_on_real_patients == 0
     answer = assess(read_patient(EXAMPLE_PATIENT), {new.model.outcome: new}, load_evidence())
@@ -154,7 +158,7 @@ def test_real_patients_are_counted_and_the_card_says_so(
     real = tmp_path / "real.parquet"
     pd.read_parquet(elsewhere).drop(columns="synthetic").to_parquet(real)
     parent = evidence_run.artefact
-    cohort = external_cohort(parent, real)
+    cohort = external_cohort(parent, real, NOWHERE)
     manifest = shipped(recalibrate(parent, cohort, tmp_path)).manifest
     assert manifest.validated_on_real_patients == 0  # they had a hand in it
     (step,) = manifest.lineage
@@ -178,10 +182,10 @@ def test_an_update_of_an_update_remembers_both(
     parent = shipped(found)
     for own in (elsewhere, simulated_file):
         with pytest.raises(NotExternal):
-            external_cohort(parent, own)
+            external_cohort(parent, own, NOWHERE)
     third = tmp_path / "third.parquet"
     simulate(160, 1, 32, truth="null").table.to_parquet(third)
-    cohort = external_cohort(parent, third)
+    cohort = external_cohort(parent, third, NOWHERE)
     again = recalibrate(parent, cohort, tmp_path)
     new = shipped(again)
     assert [step.parent_sha256 for step in new.manifest.lineage] == [artefact.sha256, parent.sha256]
@@ -210,7 +214,7 @@ def test_few_events_leave_the_model_as_it_is(
     table.loc[severe[9:], "icans_grade"] = 1.0
     path = tmp_path / "few.parquet"
     table.to_parquet(path)
-    kept = recalibrate(artefact, external_cohort(artefact, path), tmp_path / "store")
+    kept = recalibrate(artefact, external_cohort(artefact, path, NOWHERE), tmp_path / "store")
     assert (kept.artefact, kept.judged, kept.log_loss_after) == (None, None, None)
     assert "9 events, fewer than 10" in kept.before.update.how
     assert not (tmp_path / "store").exists()
@@ -223,7 +227,7 @@ def test_an_update_that_does_not_improve_is_not_shipped(
         return Update(-2.0, 1.0, np.eye(2), "a harmful rule")
 
     monkeypatch.setattr(external_validation, "by_policy", harmful)
-    kept = recalibrate(artefact, external_cohort(artefact, elsewhere), tmp_path / "store")
+    kept = recalibrate(artefact, external_cohort(artefact, elsewhere, NOWHERE), tmp_path / "store")
     assert kept.log_loss_after is not None
     assert kept.log_loss_after > kept.log_loss_before
     assert kept.artefact is None

@@ -54,7 +54,7 @@ def test_a_trial_elsewhere_is_held_against_the_limits_of_the_model(
     cohort_run: Run, other_file: Path, tmp_path: Path
 ) -> None:
     artefact = cohort_run.artefact
-    found = evaluate_on(artefact, external_cohort(artefact, other_file))
+    found = evaluate_on(artefact, external_cohort(artefact, other_file, Path("nowhere")))
     report_elsewhere(tmp_path, artefact, found)
     said = read(tmp_path)
     assert said["kind"] == "external validation"
@@ -77,7 +77,9 @@ def test_an_update_ends_in_the_report_of_the_new_version(
     evidence_run: Run, shifted_file: Path, tmp_path: Path
 ) -> None:
     artefact = evidence_run.artefact
-    found = recalibrate(artefact, external_cohort(artefact, shifted_file), tmp_path)
+    found = recalibrate(
+        artefact, external_cohort(artefact, shifted_file, Path("nowhere")), tmp_path
+    )
     if found.artefact is None:
         pytest.fail("the update of this cohort improves, so that there is a version to report")
     said = read(tmp_path / EVALUATIONS / found.artefact.version)

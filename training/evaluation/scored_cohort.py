@@ -42,6 +42,8 @@ class ScoredCohort:
     """Log-odds of other predictions of the same patients when left out, (n,) each."""
     groups: Mapping[str, Array] = field(default_factory=dict)
     """Words that sort the patients: "site", "product", "disease", "age", "sex", "year"; (n,)."""
+    known_by: Array = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
+    """A hash by which each patient is recognised in another table, (n,); empty for the invented."""
 
     def __len__(self) -> int:
         """Return the number of patients."""

@@ -23,14 +23,25 @@ from training.judging.comparators import PRODUCT_RATE, product_rate, with_recali
 from training.judging.gates import verdict
 from training.judging.judgement import scored_by
 from training.judging.leakage import strongest_separation
+from training.judging.recognised import cohorts_of, known_by, scored_with
 from training.judging.resampling import cross_validation_folds
 from training.judging.ruling import declared_acceptance, declared_validation
+from training.judging.scored_file import NoScoredCohort
 from training.judging.unanswered import without_a_number
 from training.judging.verdict import Verdict
 from training.learning.folds import why_no_folds
 from training.learning.updating import Update, bayesian, by_policy
 
 Array = np.ndarray
+
+_HOW_ELSE = (
+    "bring patients whom it has not seen, or read how it was judged by resampling in its own "
+    "evaluation"
+)
+_NOBODY_RECOGNISED = (
+    "whether single patients had a hand in the model is not known here: its evaluation, by which "
+    "they are recognised, is not on this machine"
+)
 
 
 class NotExternal(Refused):
@@ -81,8 +92,14 @@ def asked_of(artefact: Artefact) -> Asked:
     )
 
 
-def external_cohort(artefact: Artefact, cohort_file: Path) -> LearningCohort:
+def external_cohort(artefact: Artefact, cohort_file: Path, evaluations: Path) -> LearningCohort:
     """Read the patients of a cohort whom a model may be judged by; notices say who is left out.
+
+    Parameters
+    ----------
+    evaluations
+        Where the scored cohort of each version lies, by its name: those who had a hand in the model
+        are recognised by it.
 
     Raises
     ------
@@ -90,10 +107,11 @@ def external_cohort(artefact: Artefact, cohort_file: Path) -> LearningCohort:
         If the table breaks the contract, or nobody has both a known outcome and a product in a
         disease that the model knows.
     NotExternal
-        If the model, or one that it was updated from, was fitted on this cohort.
+        If the model, or one that it was updated from, was fitted on this cohort, or on everybody in
+        it whose outcome is known.
     """
     cohort = patients_to_judge_by(cohort_file, outcome_of(artefact.manifest))
-    _refuse_own(artefact.manifest, cohort.fingerprint)
+    cohort = _without_own(artefact, cohort, evaluations)
     known = _in_scope(artefact.model, cohort)
     if len(known) == 0:
         what = "a known outcome, and a product in a disease that the model knows"
@@ -118,13 +136,26 @@ def outcome_of(manifest: ModelManifest) -> Outcome:
     return OUTCOMES.get(said.name, own)
 
 
-def _refuse_own(manifest: ModelManifest, fingerprint: str) -> None:
-    hands = {manifest.cohort.fingerprint, *(u.cohort_fingerprint for u in manifest.lineage)}
-    if fingerprint in hands:
-        raise NotExternal(
-            "this model was fitted on this very cohort: bring patients whom it has not seen, or "
-            "read how it was judged by resampling in its own evaluation"
-        )
+def _without_own(artefact: Artefact, cohort: LearningCohort, evaluations: Path) -> LearningCohort:
+    """Leave out who had a hand in the model; where nobody can tell, a notice says so."""
+    if cohort.fingerprint in cohorts_of(artefact.manifest):
+        raise NotExternal(f"this model was fitted on this very cohort: {_HOW_ELSE}")
+    try:
+        fitted = scored_with(artefact, evaluations)
+    except NoScoredCohort:
+        return replace(cohort, notices=(*cohort.notices, _NOBODY_RECOGNISED))
+    hashes = np.concatenate([np.empty(0, np.uint64), *(scored.known_by for scored in fitted)])
+    own = np.isin(known_by(cohort), hashes)
+    if not own.any():
+        return cohort
+    if own.all():
+        raise NotExternal(f"this model was fitted on every one of these patients: {_HOW_ELSE}")
+    notice = (
+        f"{own.sum()} patients are left out: the model was fitted on them, or on others alike in "
+        "site, day of infusion, product, disease, age and sex"
+    )
+    kept = cohort.take(np.flatnonzero(~own))
+    return replace(kept, notices=(*cohort.notices, notice))
 
 
 def _in_scope(model: RiskModel, cohort: LearningCohort) -> LearningCohort:

@@ -21,6 +21,7 @@ from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
 from training.experiment import Experiment
 from training.judging.comparators import EVIDENCE, PRODUCT_RATE, product_rate, with_recalibrated
+from training.judging.recognised import known_by
 from training.judging.resampling import cross_validation_folds, resample
 from training.judging.subgroups import groups_of
 from training.learning.learner import Learnt, learn
@@ -135,6 +136,7 @@ def scored_by(
         high=prediction.high,
         comparators=comparators,
         groups=groups_of(cohort),
+        known_by=known_by(cohort),
     )
 
 
@@ -207,7 +209,8 @@ def _rehearsed(experiment: Experiment, model: RiskModel, progress: Progress) -> 
     progress("measuring", 0.5)
     beside = {PRODUCT_RATE: product_rate(model, cohort)}
     scored = scored_by(model, cohort, fitted_here=False, comparators=beside)
-    scored = replace(scored, on=SIMULATED)
+    nobody = np.empty(0, dtype=np.uint64)
+    scored = replace(scored, on=SIMULATED, known_by=nobody)
     asked = Asked(
         seed=experiment.seed,
         draws=REHEARSAL_DRAWS,

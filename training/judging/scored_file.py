@@ -21,6 +21,7 @@ Array = np.ndarray
 
 SCORED_FILE = "scored.parquet"
 _SAID = b"scored_cohort"
+_KNOWN_BY = "known_by"
 _IN_WORDS = ("on", "fitted_here", "not_cross_validated")
 
 
@@ -42,6 +43,8 @@ def save(scored: ScoredCohort, folder: Path) -> Path:
 def _columns(scored: ScoredCohort) -> Iterator[tuple[str, Array]]:
     yield from (("outcome", scored.outcome), ("model", scored.model))
     yield from (("low", scored.low), ("high", scored.high))
+    if len(scored.known_by):
+        yield (_KNOWN_BY, scored.known_by)
     for kind, rows in _rows(scored).items():
         yield from ((f"{kind}/{i}", row) for i, row in enumerate(rows))
     for kind, named in _named(scored).items():
@@ -93,4 +96,5 @@ def load(folder: Path) -> ScoredCohort:
         drawn=rows("drawn", int),
         comparators=named("comparator"),
         groups=named("group"),
+        known_by=columns.get(_KNOWN_BY, np.empty(0, dtype=np.uint64)),
     )

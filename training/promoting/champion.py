@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from data_schemas.model_manifest import ModelManifest
 from serving.model.artefact import Artefact
 from training.cohort import LearningCohort, patients_to_judge_by
 from training.evaluation.estimate import Estimate
@@ -18,6 +17,7 @@ from training.evaluation.overall_accuracy import log_losses
 from training.evaluation.scored_cohort import ScoredCohort
 from training.evaluation.seen import Seen
 from training.judging.external_validation import outcome_of
+from training.judging.recognised import cohorts_of, known_by, places, scored_with
 from training.judging.scored_file import NoScoredCohort, load
 from training.judging.verdict import Limit
 from training.judging.wanted import told_apart
@@ -36,6 +36,8 @@ class OnCohort:
 
     log_odds: Array
     outcome: Array
+    not_recognised: str = ""
+    """The version of which nobody could tell here whether it was fitted to some of them."""
 
 
 class NotComparable(Exception):
@@ -59,20 +61,29 @@ def beside_champion(
     """
     try:
         pair = _pair(champion, challenger, evaluations, cohort_file)
+        difference, patients = paired_log_loss(*pair, seed=challenger.manifest.seed)
     except NotComparable as why:
         fitted_to = champion.manifest.cohort.real_patients
         said = f"No paired comparison with {champion.version} was possible: {why}."
         if fitted_to:
             said += f" It was fitted to {fitted_to} real patients and is not replaced unseen."
         return Limit(name="champion", met=not fitted_to, in_words=said)
-    difference, patients = paired_log_loss(*pair, seed=challenger.manifest.seed)
     assert difference.low is not None  # losses are finite, so that every draw can be measured
     return Limit(
         name="champion",
         at_most=0.0,
         reached=difference.low,
         met=difference.low <= 0.0,
-        in_words=which_is_better(champion, challenger, difference, patients),
+        in_words=which_is_better(champion, challenger, difference, patients) + _reservation(pair),
+    )
+
+
+def _reservation(pair: tuple[OnCohort, OnCohort]) -> str:
+    return "".join(
+        f" Whether {on.not_recognised} was fitted to some of these patients is not known: its "
+        "evaluation is not on this machine."
+        for on in pair
+        if on.not_recognised
     )
 
 
@@ -132,40 +143,30 @@ def _pair(
     champion: Artefact, challenger: Artefact, evaluations: Path, cohort_file: Path | None
 ) -> tuple[OnCohort, OnCohort]:
     """Return the challenger and the champion on the same patients."""
-    if cohort_file is not None:
-        first, second = (_on(a, cohort_file, evaluations) for a in (challenger, champion))
-    else:
-        first, second = _on_what_both_know(champion, challenger, evaluations)
-    if not np.array_equal(first.outcome, second.outcome):
-        raise NotComparable("they were judged on different patients of the same cohort")
+    if cohort_file is None:
+        return _on_what_both_know(champion, challenger, evaluations)
+    cohort = patients_to_judge_by(cohort_file, outcome_of(challenger.manifest))
+    first, second = (_on(artefact, cohort, evaluations) for artefact in (challenger, champion))
     return first, second
 
 
 def _on_what_both_know(
     champion: Artefact, challenger: Artefact, evaluations: Path
 ) -> tuple[OnCohort, OnCohort]:
-    lineage = challenger.manifest.lineage
-    updated = bool(lineage) and lineage[-1].parent_version == champion.version
-    if not updated and _judged_on(challenger.manifest) != _judged_on(champion.manifest):
-        raise NotComparable("they were judged on different cohorts (--cohort names one for both)")
-    scored = _judged(challenger, evaluations)
-    first = OnCohort(scored.left_out, scored.outcome)
-    if updated:
-        return first, OnCohort(scored.comparators[WITHOUT_UPDATE], scored.outcome)
+    """Return both on the patients whom each was judged by; what happened, as the newer knows it."""
+    first, lineage = _judged(challenger, evaluations), challenger.manifest.lineage
+    if lineage and lineage[-1].parent_version == champion.version:
+        parent = first.comparators[WITHOUT_UPDATE]
+        return OnCohort(first.left_out, first.outcome), OnCohort(parent, first.outcome)
     second = _judged(champion, evaluations)
-    for by, words in scored.groups.items():
-        if not np.array_equal(words, second.groups.get(by, words)):
-            raise NotComparable(
-                "they were judged on the same patients in another order (--cohort names them once "
-                "for both)"
-            )
-    return first, OnCohort(second.left_out, second.outcome)
-
-
-def _judged_on(manifest: ModelManifest) -> str:
-    """Return the fingerprint of the cohort whose patients a version was judged by."""
+    place = places(first.known_by, second.known_by)
+    shared = place >= 0
+    if not shared.any():
+        raise NotComparable("they were judged on different patients (--cohort names some for both)")
+    outcome = first.outcome[shared]
     return (
-        manifest.lineage[-1].cohort_fingerprint if manifest.lineage else manifest.cohort.fingerprint
+        OnCohort(first.left_out[:, shared], outcome),
+        OnCohort(second.left_out[:, place[shared]], outcome),
     )
 
 
@@ -182,28 +183,26 @@ def _judged(artefact: Artefact, evaluations: Path) -> ScoredCohort:
     return scored
 
 
-def _on(artefact: Artefact, cohort_file: Path, evaluations: Path) -> OnCohort:
-    """Return what a version says of every patient of a cohort whose outcome is known."""
-    manifest = artefact.manifest
-    cohort = patients_to_judge_by(cohort_file, outcome_of(manifest))
-    if cohort.fingerprint == _judged_on(manifest):
-        scored, inside = _judged(artefact, evaluations), artefact.model.cell_of(cohort.columns) >= 0
-        if not _are_the_same_rows(artefact, cohort.take(np.flatnonzero(inside)), scored):
+def _on(artefact: Artefact, cohort: LearningCohort, evaluations: Path) -> OnCohort:
+    """Return what a version says of every patient of a cohort whose outcome is known.
+
+    Of those who had a hand in it by its own cross-validation, and NaN where it has none of them.
+    """
+    said = np.atleast_2d(artefact.model.predict(cohort.columns).logit)
+    try:
+        fitted = scored_with(artefact, evaluations)
+    except NoScoredCohort:
+        if cohort.fingerprint in cohorts_of(artefact.manifest):
             raise NotComparable(
-                f"{artefact.version} was judged on other patients of this cohort, or on the same "
-                "in another order, as they were before they had one of their own: make it anew"
-            )
-        log_odds = np.full((len(scored.left_out), len(cohort)), np.nan)
-        log_odds[:, inside] = scored.left_out
-        return OnCohort(log_odds, cohort.outcome)
-    hands = {manifest.cohort.fingerprint, *(u.cohort_fingerprint for u in manifest.lineage)}
-    if cohort.fingerprint in hands:
-        raise NotComparable(f"{artefact.version} was fitted to this cohort and judged on another")
-    return OnCohort(artefact.model.predict(cohort.columns).logit, cohort.outcome)
-
-
-def _are_the_same_rows(artefact: Artefact, cohort: LearningCohort, scored: ScoredCohort) -> bool:
-    """Tell whether row by row the outcome is the same, and what the finished model says."""
-    if not np.array_equal(cohort.outcome, scored.outcome):
-        return False
-    return np.allclose(artefact.model.predict(cohort.columns).logit, scored.model, equal_nan=True)
+                f"{artefact.version} was fitted to this cohort, and its evaluation is not on this "
+                "machine"
+            ) from None
+        return OnCohort(said, cohort.outcome, not_recognised=artefact.version)
+    patients = known_by(cohort)
+    for own in fitted:
+        said[:, np.isin(patients, own.known_by)] = np.nan
+    if fitted and len(fitted[0].left_out):
+        place = places(patients, fitted[0].known_by)
+        said = np.repeat(said, len(fitted[0].left_out), axis=0)
+        said[:, place >= 0] = fitted[0].left_out[:, place[place >= 0]]
+    return OnCohort(said, cohort.outcome)

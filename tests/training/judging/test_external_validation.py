@@ -25,8 +25,10 @@ from training.judging.external_validation import (
     external_cohort,
     outcome_of,
 )
+from training.judging.recognised import known_by
 from training.judging.ruling import ruling_of
 from training.pipeline import Run, train
+from training.saving import EVALUATIONS
 from training.simulation.synthetic_cohort import SimulatedCohort, simulate
 
 Write = Callable[[pd.DataFrame], Path]
@@ -53,14 +55,19 @@ def written(tmp_path: Path) -> Write:
     return write
 
 
+def judged(artefact: Artefact) -> Path:
+    """Return where the evaluations of the store lie that holds an artefact."""
+    return artefact.folder.parents[1] / EVALUATIONS
+
+
 def refused(artefact: Artefact, path: Path) -> set[str]:
     with pytest.raises(CohortRefused) as refusal:
-        external_cohort(artefact, path)
+        external_cohort(artefact, path, judged(artefact))
     return refusal.value.rules
 
 
 def evaluated(artefact: Artefact, path: Path) -> ExternalValidation:
-    return evaluate_on(artefact, external_cohort(artefact, path))
+    return evaluate_on(artefact, external_cohort(artefact, path, judged(artefact)))
 
 
 def test_patients_are_scored_as_the_service_would(
@@ -84,7 +91,7 @@ def test_the_patients_a_model_was_fitted_on_cannot_judge_it(
     artefact: Artefact, simulated_file: Path
 ) -> None:
     with pytest.raises(NotExternal, match="fitted on this very cohort"):
-        external_cohort(artefact, simulated_file)
+        external_cohort(artefact, simulated_file, judged(artefact))
 
 
 def test_nor_can_they_once_the_file_was_sorted(
@@ -92,13 +99,51 @@ def test_nor_can_they_once_the_file_was_sorted(
 ) -> None:
     turned = pd.read_parquet(simulated_file).iloc[::-1]
     with pytest.raises(NotExternal, match="fitted on this very cohort"):
-        external_cohort(artefact, written(turned))
+        external_cohort(artefact, written(turned), judged(artefact))
+
+
+@pytest.fixture
+def grown(simulated_file: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """The cohort that the model was fitted on a year later: corrected, sorted anew, with others."""
+    known = pd.read_parquet(simulated_file).assign(il6_pg_ml=np.nan)
+    known["crp_mg_l"] += 1.0
+    known["patient_id"] = "known-" + known["patient_id"]
+    return pd.concat([table, known], ignore_index=True).sort_values("age_years", kind="stable")
+
+
+def test_of_a_table_that_grew_the_new_patients_judge(
+    artefact: Artefact, grown: pd.DataFrame, table: pd.DataFrame, written: Write
+) -> None:
+    new = external_cohort(artefact, written(table), judged(artefact))
+    cohort = external_cohort(artefact, written(grown), judged(artefact))
+    assert sorted(known_by(cohort)) == sorted(known_by(new))
+    fitted = artefact.manifest.cohort.patients
+    assert any(n.startswith(f"{fitted} patients are left out") for n in cohort.notices)
+    assert not any("left out: the model was fitted" in n for n in new.notices)
+
+
+def test_where_nobody_can_be_recognised_a_notice_says_so(
+    artefact: Artefact, grown: pd.DataFrame, written: Write, evidence_run: Run
+) -> None:
+    cohort = external_cohort(artefact, written(grown), Path("nowhere"))
+    assert len(cohort) > artefact.manifest.cohort.patients
+    assert any("is not known here" in notice for notice in cohort.notices)
+    of_nobody = external_cohort(evidence_run.artefact, written(grown), Path("nowhere"))
+    assert not any("is not known here" in notice for notice in of_nobody.notices)
+
+
+def test_a_part_of_its_own_cohort_cannot_judge_a_model(
+    artefact: Artefact, simulated_file: Path, written: Write
+) -> None:
+    part = pd.read_parquet(simulated_file).head(100)
+    with pytest.raises(NotExternal, match="every one of these patients"):
+        external_cohort(artefact, written(part), judged(artefact))
 
 
 def test_they_may_judge_a_model_that_they_had_no_hand_in(
     evidence_run: Run, simulated_file: Path
 ) -> None:
-    assert len(external_cohort(evidence_run.artefact, simulated_file)) > 250
+    assert len(external_cohort(evidence_run.artefact, simulated_file, Path("nowhere"))) > 250
 
 
 def test_real_patients_are_called_real(
@@ -157,7 +202,7 @@ def test_predictors_that_were_never_measured_are_said_to_be_missing(
 ) -> None:
     bare = table.drop(columns=["ferritin_ng_ml", "crp_mg_l", "ldh_u_l", "platelets_10e9_l"])
     bare = bare.drop(columns=[c for c in bare if c.endswith("_measured_at")])
-    cohort = external_cohort(artefact, written(bare))
+    cohort = external_cohort(artefact, written(bare), judged(artefact))
     n = len(cohort)
     assert f"{n} of {n} patients lack predictors that carry more than 40 %" in cohort.notices[-1]
 
@@ -166,7 +211,7 @@ def test_predictors_that_were_never_measured_are_said_to_be_missing(
 
 
 def told_of(artefact: Artefact, path: Path, why: str) -> list[str]:
-    notices = external_cohort(artefact, path).notices
+    notices = external_cohort(artefact, path, judged(artefact)).notices
     return [notice.partition(" of ")[0] for notice in notices if f" patients {why}" in notice]
 
 
@@ -245,7 +290,7 @@ def test_a_product_that_the_model_never_saw_is_left_out_with_a_notice(
 ) -> None:
     known = table["icans_grade"].notna()
     moved = table.assign(product=table["product"].mask(table.index < 20, "other"))
-    cohort = external_cohort(artefact, written(moved))
+    cohort = external_cohort(artefact, written(moved), judged(artefact))
     outside = int((known & (table.index < 20)).sum())
     assert len(cohort) == known.sum() - outside
     assert any(f"{outside} patients were given a product" in notice for notice in cohort.notices)
@@ -256,7 +301,7 @@ def test_missing_grades_are_left_out_with_a_notice(
     artefact: Artefact, table: pd.DataFrame, written: Write
 ) -> None:
     missing = int(table["icans_grade"].isna().sum())
-    cohort = external_cohort(artefact, written(table))
+    cohort = external_cohort(artefact, written(table), judged(artefact))
     assert len(cohort) == len(table) - missing
     assert any(f"{missing} patients without a known outcome" in n for n in cohort.notices)
 
@@ -296,9 +341,11 @@ def test_too_few_events_to_recalibrate_a_score_are_said(
     severe = table.index[table["icans_grade"] >= 3]
     few = table.assign(icans_grade=table["icans_grade"].mask(table.index.isin(severe[3:]), 1.0))
     said = "no published score is beside the model: fewer than 5 patients had the outcome"
-    of_five = external_cohort(declaring(artefact, folds=5), written(few))
+    of_five = external_cohort(declaring(artefact, folds=5), written(few), Path("nowhere"))
     assert any(notice.startswith(said) for notice in of_five.notices)
-    assert not any("score" in n for n in external_cohort(artefact, written(few)).notices)
+    assert not any(
+        "score" in n for n in external_cohort(artefact, written(few), judged(artefact)).notices
+    )
 
 
 # ---- An outcome of one's own ---------------------------------------------------------------------
@@ -316,6 +363,7 @@ def test_an_outcome_of_ones_own_is_read_as_its_manifest_says(
     path = experiment_file(text.replace('name = "severe_icans"', own))
     flagged = table.assign(outcome_hlh=np.where(np.arange(len(table)) % 4 == 0, "yes", "no"))
     run = train(path, written(flagged), tmp_path / "store")
-    others = table.assign(outcome_hlh=np.where(np.arange(len(table)) < 10, "yes", "no"))
+    others = simulate(150, 2, 78).table.assign(outcome_hlh=np.where(np.arange(len(table)) < 10, "yes", "no"))
     found = evaluated(run.artefact, written(others))
-    assert (found.evaluation.patients, found.evaluation.events) == (150, 10)
+    outside = found.cohort.outside_model
+    assert (found.evaluation.patients, found.evaluation.events) == (150 - outside, 10)

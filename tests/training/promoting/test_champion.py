@@ -10,7 +10,11 @@ import pytest
 
 from data_schemas.model_manifest import UpdateStatement
 from serving.model.artefact import Artefact
+from training.cohort import patients_to_judge_by
 from training.evaluation.estimate import Estimate
+from training.evaluation.scored_cohort import ScoredCohort
+from training.judging.external_validation import outcome_of
+from training.judging.recognised import known_by
 from training.judging.scored_file import load, save
 from training.pipeline import Run, train
 from training.promoting.champion import (
@@ -158,7 +162,7 @@ def test_an_update_is_compared_with_its_parent_on_its_own_patients(
     assert limit.reached < -1
 
 
-@pytest.mark.parametrize("missing", ["folder", "cross-validation", "patients"])
+@pytest.mark.parametrize("missing", ["folder", "cross-validation", "patients", "few"])
 def test_what_cannot_be_compared_says_why(
     cohort_run: Run, rival: Run, evaluations: Path, missing: str
 ) -> None:
@@ -167,14 +171,17 @@ def test_what_cannot_be_compared_says_why(
     reason = {
         "folder": "is not on this machine",
         "cross-validation": "was not cross-validated",
-        "patients": "different patients of the same cohort",
+        "patients": "judged on different patients",
+        "few": "fewer than 20 patients",
     }[missing]
     if missing == "folder":
         (folder / "scored.parquet").unlink()
     if missing == "cross-validation":
         save(replace(scored, left_out=np.empty((0, 0))), folder)
-    if missing == "patients":
-        save(replace(scored, outcome=1 - scored.outcome), folder)
+    if missing in ("patients", "few"):
+        others = scored.known_by + np.uint64(1)
+        others[: 19 * (missing == "few")] -= np.uint64(1)
+        save(replace(scored, known_by=others), folder)
     limit = beside_champion(cohort_run.artefact, rival.artefact, evaluations, None)
     assert limit.met  # nobody of the champion is real
     assert reason in limit.in_words
@@ -216,16 +223,6 @@ def test_a_version_fitted_to_the_cohort_speaks_by_cross_validation(
     assert f"paired on {patients} patients" in limit.in_words
 
 
-def test_other_patients_of_the_cohort_are_not_taken_for_its_own(
-    cohort_run: Run, evidence_run: Run, simulated_file: Path, evaluations: Path
-) -> None:
-    folder = evaluations / cohort_run.artefact.version
-    scored = load(folder)
-    save(replace(scored, outcome=scored.outcome[::-1].copy()), folder)
-    found = beside_champion(evidence_run.artefact, cohort_run.artefact, evaluations, simulated_file)
-    assert "was judged on other patients of this cohort" in found.in_words
-
-
 def test_a_table_that_was_sorted_anew_holds_the_same_patients(
     cohort_run: Run, evidence_run: Run, simulated_file: Path, evaluations: Path, tmp_path: Path
 ) -> None:
@@ -240,39 +237,109 @@ def test_a_table_that_was_sorted_anew_holds_the_same_patients(
     assert turned == as_it_was
 
 
-def test_patients_in_another_order_are_not_paired_by_their_place(
-    cohort_run: Run, evidence_run: Run, simulated_file: Path, evaluations: Path
+def _in_another_order(scored: ScoredCohort) -> ScoredCohort:
+    return replace(
+        scored,
+        outcome=scored.outcome[::-1].copy(),
+        model=scored.model[::-1].copy(),
+        left_out=scored.left_out[:, ::-1],
+        known_by=scored.known_by[::-1].copy(),
+    )
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_patients_are_paired_by_who_they_are_and_not_by_their_place(
+    cohort_run: Run, rival: Run, simulated_file: Path, evaluations: Path, *, named: bool
 ) -> None:
-    """Outcomes agree row by row although the patients do not."""
+    cohort = simulated_file if named else None
+    as_it_was = beside_champion(cohort_run.artefact, rival.artefact, evaluations, cohort)
     folder = evaluations / cohort_run.artefact.version
-    scored = load(folder)
-    order = np.arange(len(scored.outcome))
-    for outcome in (0, 1):
-        same = np.flatnonzero(scored.outcome == outcome)
-        order[same] = same[::-1]
-    turned = replace(scored, model=scored.model[order], left_out=scored.left_out[:, order])
-    save(turned, folder)
-    found = beside_champion(evidence_run.artefact, cohort_run.artefact, evaluations, simulated_file)
-    assert "in another order" in found.in_words
+    save(_in_another_order(load(folder)), folder)
+    turned = beside_champion(cohort_run.artefact, rival.artefact, evaluations, cohort)
+    assert turned == as_it_was
+    assert turned.reached is not None
 
 
-def test_two_versions_made_of_one_cohort_in_two_orders_are_not_paired(
-    cohort_run: Run, rival: Run, evaluations: Path
+# ---- When a cohort grows -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def grown_file(
+    simulated_file: Path, elsewhere: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The cohort of :func:`cohort_run` a year later: values were corrected, patients were added."""
+    known = pd.read_parquet(simulated_file)
+    known["crp_mg_l"] += 1.0
+    known["patient_id"] = "known-" + known["patient_id"]
+    path = tmp_path_factory.mktemp("grown") / "grown.parquet"
+    pd.concat([pd.read_parquet(elsewhere), known], ignore_index=True).to_parquet(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def grown_run(
+    experiment_file: Callable[..., Path], grown_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    return train(experiment_file(), grown_file, tmp_path_factory.mktemp("grown_store"))
+
+
+def test_a_version_of_the_grown_cohort_is_paired_on_whom_both_were_judged_by(
+    cohort_run: Run, grown_run: Run, evaluations: Path
 ) -> None:
-    folder = evaluations / rival.artefact.version
-    scored = load(folder)
-    turned = {by: words[::-1].copy() for by, words in scored.groups.items()}
-    save(replace(scored, groups=turned), folder)
-    limit = beside_champion(cohort_run.artefact, rival.artefact, evaluations, None)
-    assert "in another order" in limit.in_words
+    folder = evaluations / grown_run.artefact.version
+    folder.mkdir()
+    save(grown_run.judgement.scored, folder)
+    limit = beside_champion(cohort_run.artefact, grown_run.artefact, evaluations, None)
+    assert f"paired on {len(cohort_run.judgement.scored)} patients" in limit.in_words
 
 
-def test_a_version_with_a_hand_in_the_cohort_but_judged_elsewhere_is_not_compared(
+def test_in_a_grown_cohort_nobody_is_predicted_by_a_fit_that_saw_them(
+    cohort_run: Run, evidence_run: Run, grown_file: Path, evaluations: Path
+) -> None:
+    """By hand: left-out log-odds of those who had a hand, the finished model's of the others."""
+    challenger = cohort_run.artefact
+    limit = beside_champion(evidence_run.artefact, challenger, evaluations, grown_file)
+    cohort = patients_to_judge_by(grown_file, outcome_of(challenger.manifest))
+    said = challenger.model.predict(cohort.columns).logit
+    scored, hashes = cohort_run.judgement.scored, known_by(cohort)
+    left_out = dict(zip(scored.known_by.tolist(), scored.left_out[0].tolist(), strict=True))
+    own = np.array([h in left_out for h in hashes.tolist()])
+    assert own.sum() == len(scored)
+    assert (~own).sum() > 200
+    by_hand = np.array([left_out.get(h, z) for h, z in zip(hashes.tolist(), said, strict=True)])
+    expected, patients = paired_log_loss(
+        OnCohort(by_hand, cohort.outcome),
+        OnCohort(evidence_run.artefact.model.predict(cohort.columns).logit, cohort.outcome),
+        seed=challenger.manifest.seed,
+    )
+    assert limit.reached == expected.low
+    assert f"paired on {patients} patients" in limit.in_words
+
+
+def test_where_nobody_can_be_recognised_the_comparison_says_so(
+    cohort_run: Run, evidence_run: Run, grown_file: Path, simulated_file: Path, tmp_path: Path
+) -> None:
+    champion, challenger = evidence_run.artefact, cohort_run.artefact
+    limit = beside_champion(champion, challenger, tmp_path, grown_file)
+    assert limit.reached is not None
+    said = f"Whether {challenger.version} was fitted to some of these patients is not known"
+    assert said in limit.in_words
+    same = beside_champion(champion, challenger, tmp_path, simulated_file)
+    assert same.reached is None
+    assert "was fitted to this cohort, and its evaluation is not on this machine" in same.in_words
+
+
+def test_whom_an_earlier_version_was_fitted_to_does_not_judge_the_update_of_it(
     cohort_run: Run, evidence_run: Run, simulated_file: Path, evaluations: Path
 ) -> None:
     artefact = _updated_elsewhere(cohort_run.artefact)
+    folder = evaluations / artefact.version
+    folder.mkdir()
+    scored = cohort_run.judgement.scored
+    save(replace(scored, known_by=scored.known_by + np.uint64(1)), folder)
     limit = beside_champion(evidence_run.artefact, artefact, evaluations, simulated_file)
-    assert "fitted to this cohort and judged on another" in limit.in_words
+    assert limit.reached is None
+    assert "fewer than 20 patients" in limit.in_words
 
 
 def _updated_elsewhere(artefact: Artefact) -> Artefact:
@@ -288,4 +355,5 @@ def _updated_elsewhere(artefact: Artefact) -> Artefact:
         sites=1,
         cohort_fingerprint="another",
     )
-    return replace(artefact, manifest=artefact.manifest.model_copy(update={"lineage": (step,)}))
+    manifest = artefact.manifest.model_copy(update={"lineage": (step,)})
+    return replace(artefact, version="updated", manifest=manifest)

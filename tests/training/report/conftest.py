@@ -124,7 +124,7 @@ def elsewhere(evidence_run: Run, tmp_path_factory: pytest.TempPathFactory) -> El
         cohort_file = tmp_path_factory.mktemp("elsewhere") / "centre.parquet"
         table.drop(columns="synthetic").dropna(axis=1, how="all").to_parquet(cohort_file)
         artefact = evidence_run.artefact
-        cohort = external_cohort(artefact, cohort_file)
+        cohort = external_cohort(artefact, cohort_file, Path("nowhere"))
         found = evaluate_on(artefact, cohort)
         updating = Updating(allowed=found.update.in_words, advisory=found.advisory.in_words)
         written = report(
