@@ -363,7 +363,9 @@ def test_an_outcome_of_ones_own_is_read_as_its_manifest_says(
     path = experiment_file(text.replace('name = "severe_icans"', own))
     flagged = table.assign(outcome_hlh=np.where(np.arange(len(table)) % 4 == 0, "yes", "no"))
     run = train(path, written(flagged), tmp_path / "store")
-    others = simulate(150, 2, 78).table.assign(outcome_hlh=np.where(np.arange(len(table)) < 10, "yes", "no"))
+    others = simulate(150, 2, 78).table.assign(
+        outcome_hlh=np.where(np.arange(len(table)) < 10, "yes", "no")
+    )
     found = evaluated(run.artefact, written(others))
     outside = found.cohort.outside_model
     assert (found.evaluation.patients, found.evaluation.events) == (150 - outside, 10)
