@@ -133,6 +133,8 @@ def _save(
     cohort: LearningCohort | None,
     judgement: Judgement,
 ) -> Artefact:
+    believed = RECIPES[experiment.learner.name].effects_believed(model_prior.effects)
+    model_prior = replace(model_prior, effects=believed)
     model = replace(learnt.model, outcome=outcome.name)
     manifest = run_manifest(experiment, outcome, model_prior, learnt, cohort, judgement.measures)
     booster = None if learnt.booster is None else bytes(learnt.booster.save_raw("ubj"))

@@ -4,14 +4,16 @@ Every recipe ends in the same kind of model, so that all are saved, served, expl
 alike; they differ in the prior of the effects only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
 from training.learning.posterior import Prior
+from training.synthesis.published_effects import EffectPrior
 
 FREE_SPREAD = 0.5
 """Prior sd of an effect, in log-odds per spread, for a learner that knows no literature."""
@@ -20,6 +22,8 @@ LOCAL_RATE, LOCAL_INTERCEPT = 0.7, 3.0
 """Prior sd of a cell and of the intercept, in log-odds, where no base rate is believed."""
 
 _FROZEN = 1e-8
+_FREE = FREE_SPREAD, "this learner takes no effect from the literature"
+_NO_EFFECT = 0.0, "this learner has no linear effects"
 
 
 class Effects(StrEnum):
@@ -56,6 +60,16 @@ class Recipe:
     def holds_effects(self) -> bool:
         """Tell whether no single effect can move, however many events there are."""
         return self.effects in (Effects.NONE, Effects.PUBLISHED_AND_FROZEN)
+
+    def effects_believed(self, published: Iterable[EffectPrior]) -> tuple[EffectPrior, ...]:
+        """Return what is believed of each effect, as a model card tells it."""
+        if self.knows_literature:
+            return tuple(published)
+        spread, how = _FREE if self.effects is Effects.FREE else _NO_EFFECT
+        nothing = partial(EffectPrior, as_published=None, before_transport=None, sources=())
+        return tuple(
+            nothing(effect.key, mean=0.0, sd=spread, unread=False, how=how) for effect in published
+        )
 
     def prior(self, published: Prior, mean_rates: np.ndarray) -> Prior:
         """Return what this recipe believes, given what is published.
