@@ -8,6 +8,7 @@ from data_schemas.typical_values import burden_measures, typical_values
 from serving.model.risk_model import RiskModel
 from training.judging.verdict import Verdict
 from training.learning.prior import ModelPrior
+from training.synthesis.figures import ASSUMED
 
 
 def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:
@@ -46,8 +47,16 @@ def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:
             for row in typical_values()
             if row.assumed
         ]
-        + [f"{row.measure}: {row.how}" for row in burden_measures() if row.assumed],
+        + [f"{row.measure}: {row.how}" for row in burden_measures() if row.assumed]
+        + [
+            f"{row_id}: {ASSUMED[row_id]}"
+            for row_id in sorted(_cited_by(model_prior) & set(ASSUMED))
+        ],
     }
+
+
+def _cited_by(model_prior: ModelPrior) -> set[str]:
+    return {row_id for effect in model_prior.effects for row_id in effect.sources}
 
 
 def _source(row_id: str, evidence: Evidence) -> dict[str, str]:

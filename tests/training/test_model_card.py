@@ -1,5 +1,6 @@
 """The card says on whom the model rests, what was believed, what was assumed, what is unknown."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from data_schemas.evidence import Evidence
 from data_schemas.model_manifest import ModelManifest
 from serving.assess import model_statement
+from serving.model.artefact import PRIOR_FILE
 from training.judging.ruling import ruling_of
 from training.learning.prior import ModelPrior, evidence_prior
 from training.model_card import limitations, model_card, prior_table
 from training.pipeline import Run
+from training.synthesis.figures import ASSUMED
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +116,9 @@ def test_rows_that_nobody_read_are_listed(evidence_run: Run, evidence: Evidence)
 def test_what_was_assumed_is_listed(evidence_run: Run) -> None:
     assumed = saved_card(evidence_run).split("## What was assumed")[1].split("## ")[0]
     assert "crp in *" in assumed
+    used = json.loads(evidence_run.artefact.files[PRIOR_FILE])["effects"]
+    cited = {source["id"] for effect in used for source in effect["sources"]}
+    assert all((f"- {row_id}: " in assumed) == (row_id in cited) for row_id in ASSUMED)
     assert assumed.count("\n- ") >= 3
 
 

@@ -106,18 +106,25 @@ def _auc(row: Association, key: TermKey, event_rate: float) -> Effect:
     return convert.from_auc(row.effect, error, doublings, typical(key[0]).spread)
 
 
-def _pair(row: Association, key: TermKey, share_below: float) -> Effect:
-    """Two percentages either side of a cut that leaves ``share_below`` of the patients below."""
+def _pair(row: Association, key: TermKey, _: float) -> Effect:
+    """Two percentages either side of a cut; where it lies, the sizes of the two groups say."""
     exposed, unexposed = row.percent_exposed, row.percent_unexposed
     assert exposed is not None
     assert unexposed is not None
     assert row.n is not None
-    n_exposed = row.n_exposed or row.n * (1 - share_below)
-    n_unexposed = row.n_unexposed or row.n * share_below
+    n_exposed = row.n_exposed or _exposed(row.n, row.events, exposed, unexposed)
+    n_unexposed = row.n - n_exposed
     ratio, error = convert.odds_ratio_of_percentages(exposed, n_exposed, unexposed, n_unexposed)
+    share_below = n_unexposed / row.n
     if row.comparison in ("<", "<="):
-        ratio = 1 / ratio
+        ratio, share_below = 1 / ratio, n_exposed / row.n
     return convert.above_threshold(ratio, error, convert.quantile(share_below), 0.0, 1.0)
+
+
+def _exposed(n: int, events: int | None, exposed: float, unexposed: float) -> float:
+    """Return how many of n patients are exposed, given how many of all had the outcome."""
+    assert events is not None
+    return n * (100 * events / n - unexposed) / (exposed - unexposed)
 
 
 _CONVERSIONS = {

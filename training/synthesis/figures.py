@@ -16,7 +16,6 @@ Step = tuple[Kind, str, float]
 _ANY_ICANS_RISK = 0.43
 _SNMMI_SEVERE_CRS, _SNMMI_SEVERE_ICANS = 0.08, 0.20
 _MSK_SEVERE_CRS = 0.15
-"""Severe CRS in the cohort behind the AUC of m-EASIX, assumed between lymphoma and leukaemia."""
 
 
 def _key(predictor: str, scope: str = EVERYWHERE, word: str = "") -> TermKey:
@@ -42,7 +41,7 @@ STEPS: dict[str, dict[TermKey, tuple[Step, ...]]] = {
         ),
         _key("ldh"): (_easix(+1.0), ("threshold", "ldh-uln-crs-severe-multivariable-snmmi", 0.0)),
         _key(BURDEN): (("z", "mtv-crs-severe-multivariable-snmmi", _SNMMI_SEVERE_CRS),),
-        _key(BURDEN, "B_ALL"): (("pair", "blasts-5-crs-severe-park", 0.35),),
+        _key(BURDEN, "B_ALL"): (("pair", "blasts-5-crs-severe-park", 0.0),),
         _key("age"): (("threshold", "age-65-crs-any-jacobson", 65.0),),
         _key("crs_prophylaxis", word="tocilizumab"): (
             ("cohorts", "axi-cel-zuma1-cohort3-tocilizumab", 0.0),
@@ -62,7 +61,7 @@ STEPS: dict[str, dict[TermKey, tuple[Step, ...]]] = {
         _key("ecog"): (("threshold", "ecog-2-neurologic-severe-wudhikarn", 1.5),),
         _key("prior_lines"): (
             ("threshold", "prior-lines-3-neurologic-severe-wudhikarn", 2.5),
-            ("pair", "prior-lines-3-icans-severe-brexu-mcl", 0.5),
+            ("pair", "prior-lines-3-icans-severe-brexu-mcl", 0.0),
         ),
         _key("crs_prophylaxis", word="tocilizumab"): (
             ("cohorts", "axi-cel-zuma1-cohort3-tocilizumab", 0.0),
@@ -72,6 +71,22 @@ STEPS: dict[str, dict[TermKey, tuple[Step, ...]]] = {
         ),
     },
 }
+
+_NOT_TOLD = "is not told where the figure is: taken as"
+ASSUMED: dict[str, str] = {
+    "mtv-crs-severe-multivariable-snmmi": (
+        f"the share with severe CRS in its cohort {_NOT_TOLD} {_SNMMI_SEVERE_CRS:g}"
+    ),
+    "suvmax-icans-severe-univariate-snmmi": (
+        f"the share with severe ICANS in its cohort {_NOT_TOLD} {_SNMMI_SEVERE_ICANS:g}, and "
+        "SUVmax as a measure of burden, since the interval of the volume's own figure was not seen"
+    ),
+    "m-easix-auc-crs-severe-pennisi": (
+        f"the share with severe CRS in its cohort {_NOT_TOLD} {_MSK_SEVERE_CRS:g}, between "
+        "lymphoma and leukaemia"
+    ),
+}
+"""What a conversion needs and no source tells, by the row that it is read with."""
 
 _RATES_SAY_IT = "what differs between products is in their base rates"
 _NO_PREDICTOR = "no predictor of the models"

@@ -7,6 +7,7 @@ distribution in place of the conversions.
 from math import log, sqrt
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
@@ -80,15 +81,22 @@ def by_z(row: Association, key: TermKey, rate: float) -> tuple[float, float]:
     return estimate / error * unit, unit
 
 
-def by_pair(row: Association, key: TermKey, below: float) -> tuple[float, float]:
+def by_pair(row: Association, key: TermKey, _: float) -> tuple[float, float]:
+    """Of two groups whose sizes are told, or are what n and all events leave."""
     assert row.n is not None
     assert row.percent_exposed is not None
     assert row.percent_unexposed is not None
-    (high, low) = (1 - below) * row.n, below * row.n
-    first, of_first = table(row.percent_exposed, row.n_exposed or high)
-    second, of_second = table(row.percent_unexposed, row.n_unexposed or low)
-    sign = -1 if row.comparison in ("<", "<=") else 1
-    apart = distance(norm.ppf(below))
+    if row.n_exposed is None:
+        assert row.events is not None
+        told = np.array([[1.0, 1.0], [row.percent_exposed / 100, row.percent_unexposed / 100]])
+        exposed, unexposed = np.linalg.solve(told, [row.n, row.events])
+    else:
+        exposed, unexposed = row.n_exposed, row.n_unexposed
+    first, of_first = table(row.percent_exposed, exposed)
+    second, of_second = table(row.percent_unexposed, unexposed)
+    is_below = row.comparison in ("<", "<=")
+    sign = -1 if is_below else 1
+    apart = distance(norm.ppf((exposed if is_below else unexposed) / row.n))
     return sign * (first - second) / apart, sqrt(of_first + of_second) / apart
 
 
@@ -158,7 +166,7 @@ FERRITIN: tuple[TermKey, Step] = (
 )
 LINES: tuple[TermKey, Step] = (
     ("prior_lines", EVERYWHERE, ""),
-    ("pair", "prior-lines-3-icans-severe-brexu-mcl", 0.5),
+    ("pair", "prior-lines-3-icans-severe-brexu-mcl", 0.0),
 )
 
 
@@ -194,22 +202,31 @@ def test_a_figure_of_the_very_outcome_has_no_error_beside_its_own(
     assert indirect.error**2 - direct.error**2 == pytest.approx(0.3**2)
 
 
-def test_groups_of_unknown_size_are_those_that_the_cut_leaves(evidence: Evidence) -> None:
+def test_groups_of_unknown_size_are_those_that_all_events_leave(evidence: Evidence) -> None:
+    """31 % of 300 and 30 % of 100 are 123 events of 400, and the cut leaves a quarter below."""
     unknown = {"n_exposed": None, "n_unexposed": None}
-    assumed = read(evidence, LINES, **unknown, n=400, comparison=">=")
-    told = read(evidence, LINES, n_exposed=200, n_unexposed=200, n=1, comparison=">=")
-    assert assumed == pytest.approx(told)
-    key, (kind, row_id, _) = LINES
-    quarter = read_effect(
-        changed(evidence, row_id, **unknown, n=400, comparison=">="),
-        "severe_icans",
-        key,
-        (kind, row_id, 0.25),
-    )
+    solved = read(evidence, LINES, **unknown, n=400, events=123, comparison=">=")
+    told = read(evidence, LINES, n_exposed=300, n_unexposed=100, n=400, comparison=">=")
+    assert solved == pytest.approx(told)
     high, of_high = table(31.0, 300)
     low, of_low = table(30.0, 100)
     apart = distance(norm.ppf(0.25))
-    assert quarter == pytest.approx(((high - low) / apart, sqrt(of_high + of_low) / apart))
+    assert solved == pytest.approx(((high - low) / apart, sqrt(of_high + of_low) / apart))
+
+
+def test_a_cut_stands_where_the_sizes_of_the_groups_say(evidence: Evidence) -> None:
+    """104 of the 469 had fewer than 3 lines, whichever of the two groups is called exposed."""
+    below = read(evidence, LINES, comparison="<=")
+    above = read(
+        evidence,
+        LINES,
+        comparison=">=",
+        n_exposed=365,
+        n_unexposed=104,
+        percent_exposed=30,
+        percent_unexposed=31,
+    )
+    assert below == pytest.approx(above)
 
 
 # ---- From figures to a prior -----------------------------------------------------------
