@@ -14,6 +14,8 @@ from training.evaluation.seen import Seen
 
 Array = np.ndarray
 
+_ONE_TAIL = 0.025
+
 
 def observed_over_expected(log_odds: Array, outcome: Array, weights: Array) -> Array:
     """Return events over the sum of risks under each row of weights, (m,), (m,), (B, m) to (B,)."""
@@ -45,11 +47,16 @@ def _line(log_odds: Array) -> Array:
 def observed_over_expected_estimate(seen: Seen) -> Estimate:
     """Return O/E with an interval on the log scale, from SE(ln O/E)^2 = (1 - O/n) / O.
 
-    Debray TPA, BMJ 2017;356:i6460. Without an event the O/E is 0 and has none.
+    Debray TPA, BMJ 2017;356:i6460. Without an event the O/E is 0, and its upper end comes from the
+    exact one of a share of 0 (Clopper CJ, Pearson ES, Biometrika 1934;26:404-413).
     """
     if seen.without_patients:
         return missing(seen.without_patients)
-    ratio = seen.events / expit(seen.log_odds).sum(axis=1)
+    expected = expit(seen.log_odds).sum(axis=1)
+    ratio = seen.events / expected
+    if seen.events == 0:
+        most = len(seen) * -np.expm1(np.log(_ONE_TAIL) / len(seen))
+        return over_repeats(ratio, ratio, most / expected, "exact", "")
     if seen.one_class:
         return Estimate(value=float(ratio.mean()), reason=seen.one_class)
     error = np.sqrt((1 - seen.events / len(seen)) / seen.events)

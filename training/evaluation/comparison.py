@@ -7,7 +7,7 @@ from training.evaluation.calibration import observed_over_expected_estimate, slo
 from training.evaluation.decision_curve import benefit_curve, benefits, of_treating, threshold_grid
 from training.evaluation.discrimination import auroc, auroc_estimate
 from training.evaluation.estimate import Estimate
-from training.evaluation.intervals import ONE_PATIENT, draws_of_patients, from_draws, missing
+from training.evaluation.intervals import draws_of_patients, from_draws, missing, no_spread
 from training.evaluation.overall_accuracy import brier_estimate, log_loss_estimate, log_losses
 from training.evaluation.record import Beside, Comparison
 from training.evaluation.scored_cohort import Array
@@ -37,8 +37,8 @@ def comparison(
         log_loss_difference=_log_loss_difference(model, other, draws),
         auroc_difference=_auroc_difference(model, other, draws),
         thresholds=tuple(thresholds.tolist()),
-        treat_all=benefit_curve(of_treating(model.outcome, thresholds), draws),
-        net_benefit_difference=benefit_curve(worth_model - worth_other, draws),
+        treat_all=benefit_curve(of_treating(model.outcome, thresholds), draws, model),
+        net_benefit_difference=benefit_curve(worth_model - worth_other, draws, model),
     )
 
 
@@ -49,7 +49,7 @@ def _beside(seen: Seen, worth: Array, draws: Array) -> Beside:
         log_loss=log_loss_estimate(seen),
         calibration_slope=slope_estimate(seen),
         observed_over_expected=observed_over_expected_estimate(seen),
-        net_benefit=benefit_curve(worth, draws),
+        net_benefit=benefit_curve(worth, draws, seen),
     )
 
 
@@ -58,8 +58,8 @@ def _log_loss_difference(model: Seen, other: Seen, draws: Array) -> Estimate:
         log_losses(model.log_odds, model.outcome).mean(axis=0)
         - log_losses(other.log_odds, other.outcome)[0]
     )
-    if len(each) < 2:
-        return Estimate(value=float(each.mean()), reason=ONE_PATIENT)
+    if why := no_spread(model):
+        return Estimate(value=float(each.mean()), reason=why)
     return from_draws(float(each.mean()), draws @ each / len(each))
 
 

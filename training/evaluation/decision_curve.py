@@ -42,9 +42,9 @@ def of_treating(outcome: Array, thresholds: Array) -> Array:
     return outcome[:, None] - (1 - outcome[:, None]) * thresholds / (1 - thresholds)
 
 
-def benefit_curve(each: Array, draws: Array) -> Curve:
+def benefit_curve(each: Array, draws: Array, seen: Seen) -> Curve:
     """Return the mean over patients of (m, T) with its bootstrap band, draws (B, m)."""
-    return curve_from_draws(each.mean(axis=0), draws @ each / len(each))
+    return curve_from_draws(each.mean(axis=0), draws @ each / len(each), seen)
 
 
 def decision_curve(
@@ -57,8 +57,8 @@ def decision_curve(
     each = benefits(seen.log_odds, seen.outcome, thresholds).mean(axis=0)
     return DecisionCurve(
         thresholds=tuple(thresholds.tolist()),
-        model=benefit_curve(each, draws),
-        treat_all=benefit_curve(of_treating(seen.outcome, thresholds), draws),
+        model=benefit_curve(each, draws, seen),
+        treat_all=benefit_curve(of_treating(seen.outcome, thresholds), draws, seen),
         treat_none=(0.0,) * len(thresholds),
     )
 
@@ -67,7 +67,8 @@ def net_benefit_estimate(seen: Seen, threshold: float) -> Estimate:
     """Return the net benefit at one threshold with its normal interval."""
     if seen.without_patients:
         return missing(seen.without_patients)
-    return mean_of_patients(benefits(seen.log_odds, seen.outcome, np.array([threshold]))[..., 0])
+    worth = benefits(seen.log_odds, seen.outcome, np.array([threshold]))[..., 0]
+    return mean_of_patients(worth, seen)
 
 
 def at_threshold(seen: Seen, threshold: float) -> AtThreshold:

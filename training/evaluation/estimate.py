@@ -5,12 +5,13 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 Method = Literal[
-    "delong", "wald", "wilson", "normal", "bootstrap", "hartung_knapp", "shifted_apparent"
+    "delong", "wald", "exact", "wilson", "normal", "bootstrap", "hartung_knapp", "shifted_apparent"
 ]
 """How an interval was found.
 
 ``delong``: variance of DeLong, on the logit scale. ``wald``: from the Fisher information, for an
-O/E on the log scale. ``wilson``: score interval of a share. ``normal``: mean of patients plus and
+O/E on the log scale. ``exact``: from the binomial distribution itself, of no event at all.
+``wilson``: score interval of a share. ``normal``: mean of patients plus and
 minus 1.96 standard errors. ``bootstrap``: centiles over patients drawn with replacement.
 ``hartung_knapp``: of a random-effects mean. ``shifted_apparent``: the apparent interval moved by
 the optimism.

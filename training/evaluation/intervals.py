@@ -3,6 +3,7 @@
 import numpy as np
 
 from training.evaluation.estimate import Curve, Estimate, Method
+from training.evaluation.seen import Seen
 
 Array = np.ndarray
 
@@ -27,15 +28,21 @@ def over_repeats(value: Array, low: Array, high: Array, method: Method, reason: 
     )
 
 
-ONE_PATIENT = "one patient has no spread"
+def no_spread(seen: Seen) -> str | None:
+    """Return why what patients contribute to a mean has no interval, if so."""
+    return "one patient has no spread" if len(seen) == 1 else seen.one_class
 
 
-def mean_of_patients(each: Array) -> Estimate:
-    """Return the mean of what each patient contributes, (R, m), with its normal interval."""
+def mean_of_patients(each: Array, seen: Seen) -> Estimate:
+    """Return the mean of what each patient contributes, (R, m), with its normal interval.
+
+    Where all had the outcome, or none, the next patient may be the first of the other kind, who
+    contributes most: there is no interval then.
+    """
     m = each.shape[1]
     value = each.mean(axis=1)
-    if m < 2:
-        return Estimate(value=float(value.mean()), reason=ONE_PATIENT)
+    if why := no_spread(seen):
+        return Estimate(value=float(value.mean()), reason=why)
     half = NORMAL_95 * each.std(axis=1, ddof=1) / np.sqrt(m)
     return over_repeats(value, value - half, value + half, "normal", "")
 
@@ -86,7 +93,12 @@ def from_inflated_draws(value: float, draws: Array) -> Estimate:
     return from_draws(value, np.maximum(draws - excess, 0.0))
 
 
-def curve_from_draws(value: Array, draws: Array) -> Curve:
-    """Return a curve (T,) with the pointwise centiles of its bootstrap draws, (B, T)."""
+def curve_from_draws(value: Array, draws: Array, seen: Seen) -> Curve:
+    """Return a curve (T,) with the pointwise centiles of its bootstrap draws, (B, T).
+
+    Without a band where :func:`mean_of_patients` has no interval.
+    """
+    if why := no_spread(seen):
+        return Curve(value=tuple(value.tolist()), reason=why)
     low, high = np.quantile(draws, (0.025, 0.975), axis=0)
     return Curve(value=tuple(value.tolist()), low=tuple(low.tolist()), high=tuple(high.tolist()))

@@ -24,14 +24,14 @@ def brier_estimate(seen: Seen) -> Estimate:
     """Return the Brier score with its normal interval (Brier GW, Mon Weather Rev 1950;78:1-3)."""
     if seen.without_patients:
         return missing(seen.without_patients)
-    return mean_of_patients(squared_errors(seen.log_odds, seen.outcome))
+    return mean_of_patients(squared_errors(seen.log_odds, seen.outcome), seen)
 
 
 def log_loss_estimate(seen: Seen) -> Estimate:
     """Return the mean log-loss with its normal interval."""
     if seen.without_patients:
         return missing(seen.without_patients)
-    return mean_of_patients(log_losses(seen.log_odds, seen.outcome))
+    return mean_of_patients(log_losses(seen.log_odds, seen.outcome), seen)
 
 
 def scaled_brier_estimate(seen: Seen, draws: Array) -> Estimate:

@@ -33,6 +33,12 @@ class Scale:
     to: Transform
     back: Transform
 
+    def holds(self, estimate: Estimate) -> bool:
+        """Tell whether an estimate's interval has a width here."""
+        ends = np.array([estimate.low, estimate.high], dtype=float)
+        with np.errstate(divide="ignore"):
+            return bool(np.isfinite(self.to(ends)).all())
+
 
 LOGIT = Scale(logit, expit)
 LOG = Scale(np.log, np.exp)
@@ -40,8 +46,12 @@ NATURAL = Scale(np.asarray, np.asarray)
 
 
 def pooled(estimates: Sequence[Estimate], scale: Scale) -> Pooled:
-    """Pool the estimates that have an interval; its width is their standard error."""
-    whole = [e for e in estimates if None not in (e.value, e.low, e.high)]
+    """Pool the estimates that have an interval; its width is their standard error.
+
+    An O/E of 0, whose logarithm is none, is left out: where 5 events are expected, one group in 150
+    has none.
+    """
+    whole = [e for e in estimates if None not in (e.value, e.low, e.high) and scale.holds(e)]
     if len(whole) < _FEWEST_GROUPS:
         reason = "fewer than 2 groups have an estimate with an interval"
         return Pooled(

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from training.acceptance import FEW_EVENTS, FEWEST_SITES, Acceptance
-from training.evaluation.estimate import Estimate
+from training.evaluation.estimate import Curve, Estimate
 from training.evaluation.record import Evaluation
 from training.judging.comparators import PRODUCT_RATE
 from training.judging.leakage import Separation
@@ -124,9 +124,7 @@ def beside_product_rate(evaluation: Evaluation, acceptance: Acceptance) -> Itera
         digits=4,
     ).of(comparison.log_loss_difference)
     benefit = comparison.net_benefit_difference
-    assert benefit.low is not None
-    assert benefit.high is not None
-    i = int(np.argmin(benefit.high))
+    i = int(np.argmin(benefit.high or benefit.value))
     threshold = f"{100 * comparison.thresholds[i]:.0f} %"
     yield Wanted(
         "net_benefit_over_product_rate",
@@ -134,9 +132,15 @@ def beside_product_rate(evaluation: Evaluation, acceptance: Acceptance) -> Itera
         "product's published rate,",
         at_least=acceptance.net_benefit_over_product_rate,
         too_low=f"who acts at {threshold} is better served by the product's rate",
-        measure=f"comparisons.{place}.net_benefit_difference.high.{i}",
+        measure=f"comparisons.{place}.net_benefit_difference.high.{i}" if benefit.high else None,
         digits=4,
-    ).of(Estimate(value=benefit.high[i], reason="the upper end of a pointwise band"))
+    ).of(_upper_end(benefit, i))
+
+
+def _upper_end(curve: Curve, place: int) -> Estimate:
+    if curve.high is None:
+        return Estimate(reason=curve.reason)
+    return Estimate(value=curve.high[place], reason="the upper end of a pointwise band")
 
 
 def across_sites(evaluation: Evaluation, acceptance: Acceptance) -> Iterator[Limit]:

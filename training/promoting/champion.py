@@ -26,6 +26,7 @@ from training.recalibration import WITHOUT_UPDATE
 Array = np.ndarray
 
 _DRAWS, _DIGITS = 1000, 4
+_HOW_ELSE = "(--cohort names patients for both)"
 _FEWEST = 20
 """Patients below whom two versions are not compared."""
 
@@ -123,12 +124,15 @@ def paired_log_loss(challenger: OnCohort, champion: OnCohort, seed: int) -> tupl
     Raises
     ------
     NotComparable
-        If they are too few.
+        If they are too few, or all had the same outcome.
     """
     first, second = (Seen.among(x.log_odds, x.outcome) for x in (challenger, champion))
     shared = np.intersect1d(first.patients, second.patients)
     if len(shared) < _FEWEST:
         raise NotComparable(f"fewer than {_FEWEST} patients have a number from both")
+    happened = first.outcome[np.isin(first.patients, shared)]
+    if len(set(happened.tolist())) < 2:
+        raise NotComparable("all of the patients who have a number from both had the same outcome")
     each = np.subtract(
         *(
             log_losses(seen.log_odds, seen.outcome).mean(axis=0)[np.isin(seen.patients, shared)]
@@ -162,7 +166,7 @@ def _on_what_both_know(
     place = places(first.known_by, second.known_by)
     shared = place >= 0
     if not shared.any():
-        raise NotComparable("they were judged on different patients (--cohort names some for both)")
+        raise NotComparable(f"they were judged on different patients {_HOW_ELSE}")
     outcome = first.outcome[shared]
     return (
         OnCohort(first.left_out[:, shared], outcome),
@@ -175,11 +179,10 @@ def _judged(artefact: Artefact, evaluations: Path) -> ScoredCohort:
     try:
         scored = load(evaluations / artefact.version)
     except NoScoredCohort:
-        raise NotComparable(
-            f"the evaluation of {artefact.version} is not on this machine"
-        ) from None
+        why = f"the evaluation of {artefact.version} is not on this machine"
+        raise NotComparable(f"{why} {_HOW_ELSE}") from None
     if not len(scored.left_out):
-        raise NotComparable(f"{artefact.version} was not cross-validated")
+        raise NotComparable(f"{artefact.version} was not cross-validated {_HOW_ELSE}")
     return scored
 
 

@@ -4,6 +4,7 @@ import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
+from statsmodels.stats.proportion import proportion_confint
 
 from tests.training.evaluation.conftest import Array, drawn, ones, seen
 from training.evaluation.calibration import (
@@ -92,9 +93,14 @@ def test_where_no_line_can_be_drawn_it_says_why(z: Array, y: list[float], why: s
     assert why in str(estimate.reason)
 
 
-def test_no_event_is_a_ratio_of_nothing_without_an_interval() -> None:
-    estimate = observed_over_expected_estimate(seen(np.zeros(4), np.zeros(4)))
-    assert (estimate.value, estimate.low) == (0.0, None)
+def test_no_event_is_a_ratio_of_nothing_whose_upper_end_is_exact() -> None:
+    """Clopper and Pearson's of statsmodels, and the rule of three."""
+    estimate = observed_over_expected_estimate(seen(np.zeros(40), np.zeros(40)))
+    _, most = proportion_confint(0, 40, method="beta")
+    assert (estimate.value, estimate.low, estimate.method) == (0.0, 0.0, "exact")
+    assert estimate.high == pytest.approx(most * 40 / 20, rel=1e-12)
+    many = observed_over_expected_estimate(seen(np.full(3000, -6.9), np.zeros(3000)))
+    assert many.high == pytest.approx(-np.log(0.025) / (3000 * expit(-6.9)), rel=1e-3)
     assert intercept_estimate(seen(np.zeros(4), np.zeros(4))).value is None
 
 

@@ -114,6 +114,26 @@ def test_degenerate_outcomes_are_answered_in_words(name: str, fitted_here: bool)
     strictly_json(evaluate(cohort, asked(thresholds=(0.2,), parameters=4)))
 
 
+@pytest.mark.parametrize("name", ["no events", "only events"])
+def test_patients_of_one_kind_give_no_interval_that_leaves_the_other_kind_out(name: str) -> None:
+    found = evaluate(scored(fitted_here=False, outcome=DEGENERATE[name]), asked(thresholds=(0.2,)))
+    assert found.external is not None
+    measures, curve = found.external.measures, found.external.decision_curve
+    (acting,) = found.external.at_thresholds
+    assert curve is not None
+    assert found.comparisons
+    for beside in found.comparisons:
+        assert beside.log_loss_difference.value is not None
+        assert beside.log_loss_difference.low is None
+        assert beside.net_benefit_difference.low is None
+    for estimate in (measures.log_loss, measures.brier, acting.net_benefit):
+        assert estimate.value is not None
+        assert estimate.low is None
+        assert "patient had the outcome" in str(estimate.reason)
+    assert curve.model.low is None
+    assert curve.treat_all.low is None
+
+
 Z, Y = drawn(160)
 PREDICTIONS: dict[str, Array] = {
     "no answers": np.full(160, np.nan),

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tests.training.evaluation.conftest import drawn, seen
 from training.evaluation.intervals import (
     FEW_DRAWS,
     counts,
@@ -56,7 +57,7 @@ def test_draws_of_a_distance_are_centred_on_it_and_not_negative() -> None:
 
 def test_a_curve_is_banded_point_by_point() -> None:
     draws = np.column_stack([np.arange(1001.0), 2 * np.arange(1001.0)])
-    curve = curve_from_draws(np.array([500.0, 1000.0]), draws)
+    curve = curve_from_draws(np.array([500.0, 1000.0]), draws, seen(*drawn(50)))
     assert (curve.low, curve.high) == ((25.0, 50.0), (975.0, 1950.0))
 
 
@@ -70,7 +71,8 @@ def test_what_one_repeat_lacks_all_lack() -> None:
 
 def test_more_repeats_do_not_narrow_an_interval() -> None:
     each = np.random.default_rng(0).random((1, 50))
-    one, many = mean_of_patients(each), mean_of_patients(np.repeat(each, 9, axis=0))
+    patients = seen(*drawn(50))
+    one, many = (mean_of_patients(x, patients) for x in (each, np.repeat(each, 9, axis=0)))
     assert (one.low, one.high) == pytest.approx((many.low, many.high))
 
 

@@ -131,3 +131,9 @@ def test_nineteen_prediction_intervals_of_twenty_hold_a_new_group() -> None:
         assert found.prediction_high is not None
         held += found.prediction_low < groups[10] < found.prediction_high
     assert 0.91 <= held / 400 <= 0.99
+
+
+def test_a_group_without_an_event_does_not_break_the_pooled_ratio() -> None:
+    some = [Estimate(value=v, low=v / 2, high=2 * v, method="wald") for v in (0.8, 1.1, 1.3)]
+    none = Estimate(value=0.0, low=0.0, high=0.6, method="exact")
+    assert pooled([*some, none], LOG) == pooled(some, LOG)

@@ -263,6 +263,10 @@ def test_no_event_at_all_has_an_answer(
     assert headline.measures.auroc.value is None
     assert headline.measures.auroc.reason
     assert headline.measures.brier.value is not None
+    assert headline.measures.observed_over_expected.value == 0.0
+    limits = {limit.name: limit.in_words for limit in found.verdict.limits}
+    assert "Observed over expected 0.00 (0.00 to " in limits["observed_over_expected"]
+    assert "could not be measured: no pat" in limits["net_benefit_over_product_rate"]
     assert not found.update.changes
     assert found.advisory.intercept < 0
 

@@ -79,6 +79,14 @@ def test_a_handful_of_patients_is_no_comparison() -> None:
         paired_log_loss(few, few, seed=1)
 
 
+@pytest.mark.parametrize("outcome", [0.0, 1.0])
+def test_patients_of_one_kind_are_no_comparison(outcome: float) -> None:
+    z = np.linspace(-3, 1, 60)
+    one_kind = OnCohort(z, np.full(60, outcome))
+    with pytest.raises(NotComparable, match="same outcome"):
+        paired_log_loss(one_kind, OnCohort(z - 1, np.full(60, outcome)), seed=1)
+
+
 def test_two_models_of_one_cohort_are_compared_by_their_cross_validations(
     cohort_run: Run, rival: Run, evaluations: Path
 ) -> None:
