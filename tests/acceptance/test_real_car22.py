@@ -17,11 +17,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from data_schemas.cohort_table import Cohort, CohortRefused, Purpose, read_cohort
 from data_schemas.outcomes import OUTCOMES
+from training.synthesis.published_effects import LABORATORY_CORRELATION
 
 PATIENTS = 59
 SEVERE_BY_ASBMT = 12
@@ -286,3 +288,12 @@ def test_batch_scoring_gives_every_patient_a_status_and_no_number(
         status = scored[f"{outcome}_status"].value_counts().to_dict()
         assert status == {"out_of_scope": PATIENTS}
         assert int(scored[outcome].notna().sum()) == 0
+
+
+def test_laboratory_values_and_blasts_go_together_as_the_prior_assumes(real_data: Path) -> None:
+    rows = rows_of(real_data)
+    measured = [rows[column].clip(lower=0.5) for column, _, _ in LABORATORY.values()]
+    together = np.log(pd.concat([*measured, rows["bm_blast_pct"].clip(lower=0.5)], axis=1)).corr()
+    pairs = together.to_numpy()[np.triu_indices(4, 1)]
+    assert pairs.mean() == pytest.approx(0.27, abs=0.02)
+    assert pairs.mean() == pytest.approx(LABORATORY_CORRELATION, abs=0.05)

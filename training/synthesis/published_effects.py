@@ -25,7 +25,11 @@ BETWEEN_CENTRES = 0.5
 """Spread of an effect between centres, as a share of its size."""
 
 LABORATORY_CORRELATION = 0.3
-"""Assumed correlation of laboratory values and burden, in the direction of risk."""
+"""Assumed correlation of laboratory values and burden, in the direction of risk.
+
+Nothing is published on it. CRP, ferritin, LDH and blasts of the 59 children and young adults of
+Lichtenstein DA, Blood 2021;138:2469, correlate by 0.27 on average.
+"""
 
 USUALLY_MISSING = 0.15
 """Share of a patient's predictors that routine care leaves out: a planning figure."""

@@ -15,6 +15,10 @@ def transport(evidence: Evidence) -> float:
     a population) and EASIX (odds ratio 1.72 per doubling in ZUMA-1; then AUC 0.61 to 0.62 in the
     Netherlands, and an odds ratio of 4.3 above 4.67 in Heidelberg and Berlin). That none of the
     EASIX family went with grade 3 in the Netherlands has no figure, and no part in the mean.
+
+    The factors of EASIX are taken as independent: the interval of its odds ratio in ZUMA-1, 1.26 to
+    2.46 of 93 patients, leaves it a spread of 0.86 to 0.94 (natural logarithm) if 41 to 28 % of
+    them had the outcome, and independent factors have 0.90.
     """
     rows = {row.id: row for row in evidence.performance}
     first = rows["model-car-hematotox-rejeski"].auc_external

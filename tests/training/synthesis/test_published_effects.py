@@ -228,6 +228,22 @@ def test_transport_is_the_mean_of_two_scores_measured_again(evidence: Evidence) 
     assert transport(evidence) == pytest.approx((easix + hematotox) / 2)
 
 
+def test_the_spread_of_easix_is_what_the_interval_of_its_odds_ratio_leaves(
+    evidence: Evidence,
+) -> None:
+    """The error of a slope is 1 / (sd sqrt(n p (1 - p))), near no effect; p lies between two."""
+    row, trial = evidence.row("easix-doubling-severe-korell"), evidence.row("axi-cel-zuma1-phase2")
+    error = log(row.ci_high / row.ci_low) / (2 * norm.ppf(0.975))
+    spread = sqrt(sum(typical(name).spread ** 2 for name in ("ldh", "creatinine", "platelets")))
+    share_of_icans, share_of_crs = trial.icans_severe_pct / 100, trial.crs_severe_pct / 100
+    widest, narrowest = (
+        log(2) / (error * sqrt(row.n * p * (1 - p)))
+        for p in (share_of_icans, share_of_icans + share_of_crs)
+    )
+    assert narrowest < spread < widest
+    assert (narrowest, widest) == pytest.approx((0.86, 0.94), abs=0.005)
+
+
 def test_transport_follows_the_rows(evidence: Evidence) -> None:
     better = tuple(
         row.model_copy(update={"auc_external": 0.85}) if "deboer" in row.id else row
