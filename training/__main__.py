@@ -119,15 +119,14 @@ def evaluate_command(
     from training.judging.external_validation import evaluate_on, external_cohort
     from training.report.page import PAGE_FILE
     from training.reporting import report_elsewhere
-    from training.saving import EVALUATIONS, expect_writable, write_evaluation
+    from training.saving import expect_writable, write_evaluation
     from training.terminal import show_external, show_notices
 
     with said_plainly():
         if out is not None:
             expect_writable(out, "--out")
         artefact = _meant(model, models)
-        evaluations = (models or TRAINED) / EVALUATIONS
-        found = evaluate_on(artefact, external_cohort(artefact, cohort, evaluations))
+        found = evaluate_on(artefact, external_cohort(artefact, cohort, _judged(artefact, models)))
         if out is not None:
             write_evaluation(out, found.scored, found.evaluation)
             report_elsewhere(out, artefact, found)
@@ -154,7 +153,7 @@ def recalibrate_command(
     with said_plainly():
         expect_writable(models or TRAINED, "--models")
         artefact, store = _meant(model, models), models or TRAINED
-        new = external_cohort(artefact, cohort, store / EVALUATIONS)
+        new = external_cohort(artefact, cohort, _judged(artefact, models))
         found = recalibrate(artefact, new, store)
         registered = None
         if found.artefact is not None:
@@ -272,6 +271,14 @@ def _meant(model: str, models: Path | None) -> Artefact:
     store = models or Settings.from_environment().store
     with tempfile.TemporaryDirectory() as fetched:
         return find_model(model, store, Registry(models or _registry_home()), Path(fetched))
+
+
+def _judged(artefact: Artefact, models: Path | None) -> Path:
+    """Return where it is kept how a model was judged: in the store that it lies in, if anywhere."""
+    from training.saving import EVALUATIONS
+
+    beside = artefact.folder.parents[1] / EVALUATIONS
+    return beside if beside.is_dir() else (models or TRAINED) / EVALUATIONS
 
 
 def _train(experiment: Path, cohort: Path | None, store: Path) -> "Run":

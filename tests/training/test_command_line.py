@@ -217,6 +217,10 @@ def test_a_centre_recalibrates_a_model(invoke: Invoke, home: Path, elsewhere: Pa
     assert new.manifest.lineage[0].parent_version == folder.name
     again = invoke("recalibrate", "--model", new.folder, "--cohort", elsewhere)
     assert "fitted on this very cohort" in refused(again, "NotExternal")
+    table = pd.read_parquet(elsewhere)
+    table.head(100).to_parquet(home / "part.parquet")
+    again = invoke("evaluate", "--model", new.folder, "--cohort", "part.parquet")
+    assert "every one of these patients" in refused(again, "NotExternal")
 
 
 @pytest.mark.usefixtures("trained")

@@ -23,10 +23,9 @@ from training.judging.comparators import PRODUCT_RATE, product_rate, with_recali
 from training.judging.gates import verdict
 from training.judging.judgement import scored_by
 from training.judging.leakage import strongest_separation
-from training.judging.recognised import cohorts_of, known_by, scored_with
+from training.judging.recognised import cohorts_of, fitted_versions, known_by, scored_with
 from training.judging.resampling import cross_validation_folds
 from training.judging.ruling import declared_acceptance, declared_validation
-from training.judging.scored_file import NoScoredCohort
 from training.judging.unanswered import without_a_number
 from training.judging.verdict import Verdict
 from training.learning.folds import why_no_folds
@@ -38,9 +37,9 @@ _HOW_ELSE = (
     "bring patients whom it has not seen, or read how it was judged by resampling in its own "
     "evaluation"
 )
-_NOBODY_RECOGNISED = (
-    "whether single patients had a hand in the model is not known here: its evaluation, by which "
-    "they are recognised, is not on this machine"
+_NOT_ALL_RECOGNISED = (
+    "whether single patients had a hand in the model is not known here: its evaluation, or that of "
+    "a version that it was updated from, by which they are recognised, is not at hand"
 )
 
 
@@ -137,15 +136,14 @@ def outcome_of(manifest: ModelManifest) -> Outcome:
 
 
 def _without_own(artefact: Artefact, cohort: LearningCohort, evaluations: Path) -> LearningCohort:
-    """Leave out who had a hand in the model; where nobody can tell, a notice says so."""
+    """Leave out who had a hand in the model; where not all can be told, a notice says so."""
     if cohort.fingerprint in cohorts_of(artefact.manifest):
         raise NotExternal(f"this model was fitted on this very cohort: {_HOW_ELSE}")
-    try:
-        fitted = scored_with(artefact, evaluations)
-    except NoScoredCohort:
-        return replace(cohort, notices=(*cohort.notices, _NOBODY_RECOGNISED))
-    hashes = np.concatenate([np.empty(0, np.uint64), *(scored.known_by for scored in fitted)])
-    own = np.isin(known_by(cohort), hashes)
+    fitted = scored_with(artefact, evaluations)
+    if len(fitted) < len(fitted_versions(artefact)):
+        cohort = replace(cohort, notices=(*cohort.notices, _NOT_ALL_RECOGNISED))
+    hashes = [scored.known_by for scored in fitted.values()]
+    own = np.isin(known_by(cohort), np.concatenate([np.empty(0, np.uint64), *hashes]))
     if not own.any():
         return cohort
     if own.all():

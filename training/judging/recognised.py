@@ -7,6 +7,7 @@ them are hashes, in the scored cohort, which its owner alone may read.
 """
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -35,27 +36,29 @@ def cohorts_of(manifest: ModelManifest) -> set[str]:
     return {manifest.cohort.fingerprint, *(u.cohort_fingerprint for u in manifest.lineage)}
 
 
-def scored_with(artefact: Artefact, evaluations: Path) -> list[ScoredCohort]:
-    """Return the scored patients who had a hand in a model: its own, then those of its parents.
+def fitted_versions(artefact: Artefact) -> list[str]:
+    """Return the version and those it was updated from, newest first, that patients went into."""
+    manifest, updates = artefact.manifest, artefact.manifest.lineage
+    versions = [artefact.version, *(update.parent_version for update in reversed(updates))]
+    of_the_first = manifest.cohort.patients - sum(update.patients for update in updates)
+    return versions if of_the_first else versions[:-1]
+
+
+def scored_with(artefact: Artefact, evaluations: Path) -> dict[str, ScoredCohort]:
+    """Return by version the scored patients who had a hand in a model, of those that are at hand.
+
+    One that was written before patients were recognised is not.
 
     Parameters
     ----------
     evaluations
         Where the scored cohort of each version lies, by its name.
-
-    Raises
-    ------
-    NoScoredCohort
-        If one of them is not there, or was written before patients were recognised.
     """
-    manifest = artefact.manifest
-    if manifest.cohort.patients == 0:
-        return []
-    versions = [artefact.version, *(u.parent_version for u in reversed(manifest.lineage))]
-    fitted = [s for s in (load(evaluations / version) for version in versions) if s.fitted_here]
-    if any(len(s.known_by) != len(s) for s in fitted):
-        raise NoScoredCohort("it was written before patients were recognised")
-    return fitted
+    found = {}
+    for version in fitted_versions(artefact):
+        with suppress(NoScoredCohort):
+            found[version] = load(evaluations / version)
+    return {version: s for version, s in found.items() if len(s.known_by) == len(s)}
 
 
 def places(patients: Array, among: Array) -> Array:

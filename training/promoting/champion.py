@@ -17,7 +17,7 @@ from training.evaluation.overall_accuracy import log_losses
 from training.evaluation.scored_cohort import ScoredCohort
 from training.evaluation.seen import Seen
 from training.judging.external_validation import outcome_of
-from training.judging.recognised import cohorts_of, known_by, places, scored_with
+from training.judging.recognised import cohorts_of, fitted_versions, known_by, places, scored_with
 from training.judging.scored_file import NoScoredCohort, load
 from training.judging.verdict import Limit
 from training.judging.wanted import told_apart
@@ -192,20 +192,18 @@ def _on(artefact: Artefact, cohort: LearningCohort, evaluations: Path) -> OnCoho
     Of those who had a hand in it by its own cross-validation, and NaN where it has none of them.
     """
     said = np.atleast_2d(artefact.model.predict(cohort.columns).logit)
-    try:
-        fitted = scored_with(artefact, evaluations)
-    except NoScoredCohort:
-        if cohort.fingerprint in cohorts_of(artefact.manifest):
-            raise NotComparable(
-                f"{artefact.version} was fitted to this cohort, and its evaluation is not on this "
-                "machine"
-            ) from None
-        return OnCohort(said, cohort.outcome, not_recognised=artefact.version)
-    patients = known_by(cohort)
-    for own in fitted:
-        said[:, np.isin(patients, own.known_by)] = np.nan
-    if fitted and len(fitted[0].left_out):
-        place = places(patients, fitted[0].known_by)
-        said = np.repeat(said, len(fitted[0].left_out), axis=0)
-        said[:, place >= 0] = fitted[0].left_out[:, place[place >= 0]]
-    return OnCohort(said, cohort.outcome)
+    fitted, patients = scored_with(artefact, evaluations), known_by(cohort)
+    unknown = "" if len(fitted) == len(fitted_versions(artefact)) else artefact.version
+    if unknown and cohort.fingerprint in cohorts_of(artefact.manifest):
+        raise NotComparable(
+            f"{artefact.version} was fitted to this cohort, and its evaluation is not on this "
+            "machine"
+        )
+    for scored in fitted.values():
+        said[:, np.isin(patients, scored.known_by)] = np.nan
+    own = fitted.get(artefact.version)
+    if own is not None and len(own.left_out):
+        place = places(patients, own.known_by)
+        said = np.repeat(said, len(own.left_out), axis=0)
+        said[:, place >= 0] = own.left_out[:, place[place >= 0]]
+    return OnCohort(said, cohort.outcome, not_recognised=unknown)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from data_schemas.outcomes import OUTCOMES
 from training.cohort import LearningCohort, patients_to_judge_by
-from training.judging.recognised import known_by, places, scored_with
-from training.judging.scored_file import NoScoredCohort, load, save
+from training.judging.recognised import fitted_versions, known_by, places, scored_with
+from training.judging.scored_file import load, save
 from training.pipeline import Run
 from training.simulation.synthetic_cohort import simulate
 
@@ -92,7 +92,7 @@ def test_a_place_holds_the_same_patient_and_nobody_who_has_a_double(
 
 
 def test_a_model_of_no_patient_has_nobody_to_recognise(evidence_run: Run) -> None:
-    assert scored_with(evidence_run.artefact, Path("nowhere")) == []
+    assert fitted_versions(evidence_run.artefact) == []
 
 
 def test_an_evaluation_that_recognises_nobody_is_none(cohort_run: Run, tmp_path: Path) -> None:
@@ -100,9 +100,9 @@ def test_an_evaluation_that_recognises_nobody_is_none(cohort_run: Run, tmp_path:
     folder = tmp_path / artefact.version
     folder.mkdir()
     save(scored, folder)
-    (read_back,) = scored_with(artefact, tmp_path)
+    read_back = scored_with(artefact, tmp_path)[artefact.version]
     np.testing.assert_array_equal(read_back.known_by, scored.known_by)
     assert len(set(read_back.known_by.tolist())) == len(scored) == artefact.manifest.cohort.patients
     save(replace(load(folder), known_by=np.empty(0, np.uint64)), folder)
-    with pytest.raises(NoScoredCohort, match="before patients were recognised"):
-        scored_with(artefact, tmp_path)
+    assert scored_with(artefact, tmp_path) == {}
+    assert fitted_versions(artefact) == [artefact.version]

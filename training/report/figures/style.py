@@ -69,9 +69,15 @@ def sheet(width: float, height: float, title: str, mark: str | None) -> Figure:
 
 
 def settle(figure: Figure) -> None:
-    """Lay a figure out once and for all: each time it is saved it would move a little."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    """Lay a figure out once and for all: each time it is saved it would move a little.
+
+    Without any layout engine, the placeholder of "none" included, nothing is drawn but what is
+    saved.
+    """
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    figure.set_layout_engine(None)
 
 
 def nothing(axes: Axes, reason: str) -> None:
