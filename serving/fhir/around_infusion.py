@@ -11,7 +11,7 @@ from data_schemas.patient_request import is_after, is_finite_number
 from data_schemas.terminology import COMORBIDITIES, DRUGS, UCUM
 from serving.fhir.bundle import Entry, Resources
 from serving.fhir.course import NOT_TRUE, Course, concept, moments, stands
-from serving.fhir.elements import an_object, has_code, meanings, moment, objects
+from serving.fhir.elements import an_object, has_code, meanings, moment, objects, once_each
 from serving.fhir.reading import Reading
 
 LYMPHODEPLETION_DAYS = 14
@@ -48,10 +48,11 @@ def read_around_infusion(reading: Reading, resources: Resources, course: Course)
 
 
 def _drugs(reading: Reading, resources: Resources, course: Course) -> Iterator[Drug]:
+    named = once_each(lambda about: dict.fromkeys(code.means for code in meanings(about, DRUGS)))
     for entry in resources.of("MedicationRequest", "MedicationAdministration"):
         if not stands(entry):
             continue
-        names = dict.fromkeys(code.means for code in meanings(concept(resources, entry), DRUGS))
+        names = named(concept(resources, entry))
         given = [when for text, _ in moments(entry) if (when := moment(text))] if names else []
         for name in names:
             if not given:

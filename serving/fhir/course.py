@@ -9,7 +9,7 @@ from data_schemas.possible_dates import ONE_INFUSION_DAYS
 from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.terminology import DISEASES_BY_CODE, PRODUCTS_BY_CODE
 from serving.fhir.bundle import Entry, Resources
-from serving.fhir.elements import an_object, codings, has_code, meanings, moment, objects
+from serving.fhir.elements import an_object, codings, has_code, meanings, moment, objects, once_each
 from serving.fhir.reading import Reading
 
 STATUSES = {
@@ -99,18 +99,26 @@ def read_course(reading: Reading, resources: Resources) -> Course | None:
 
 
 def _infusions(reading: Reading, resources: Resources) -> Iterator[Infusion]:
+    products = once_each(_products)
     for entry in resources.of("MedicationRequest", "Procedure", "MedicationAdministration"):
         if not stands(entry):
             continue
-        about = concept(resources, entry)
-        coded = {code.means: code.verified == "read" for code in meanings(about, PRODUCTS_BY_CODE)}
-        named = coded or dict.fromkeys(_named(about), True)
+        named, by_text = products(concept(resources, entry))
         if len(named) > 1:
             message = "names several CAR-T products"
             reading.refuse(entry.path, "several_products", message)
         when, place = min(moments(entry), default=(None, entry.path), key=lambda one: one[0])
         for product, verified in named.items():
-            yield Infusion(entry, product, when, place, not coded, verified)
+            yield Infusion(entry, product, when, place, by_text, verified)
+
+
+def _products(about: Any) -> tuple[dict[str, bool], bool]:
+    """Return the products that a CodeableConcept names, and whether it does so in words only.
+
+    Of each, whether its code was read in its source.
+    """
+    coded = {code.means: code.verified == "read" for code in meanings(about, PRODUCTS_BY_CODE)}
+    return coded or dict.fromkeys(_named(about), True), not coded
 
 
 def _named(about: Any) -> set[str]:

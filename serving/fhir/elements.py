@@ -1,15 +1,16 @@
 """Elements of a resource, whatever stands in their place."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from data_schemas.patient_request import read_clock
 from data_schemas.terminology import Code, CodeTable
 
+T = TypeVar("T")
 MOST_CODINGS = 100
-"""What many resources refer to is read once for each: without a limit a body could cost minutes."""
+"""Of one concept; without a limit a body could cost minutes."""
 
 # FHIR's dateTime with at least a day; a time has a zone. Other years are no dates of patients.
 _DAY = r"(?:18|19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}"
@@ -57,6 +58,21 @@ def meanings(concept: Any, table: CodeTable) -> Iterator[Code]:
         found = table.find(coding.get("system"), coding.get("code"))
         if found is not None:
             yield found
+
+
+def once_each(read: Callable[[Any], T]) -> Callable[[Any], T]:
+    """Return a reader that remembers what it read: many resources may refer to one.
+
+    It goes by identity, and so for as long as the Bundle is held that the elements are of.
+    """
+    known: dict[int, T] = {}
+
+    def remembered(element: Any) -> T:
+        if id(element) not in known:
+            known[id(element)] = read(element)
+        return known[id(element)]
+
+    return remembered
 
 
 def alike(one: Any, other: Any) -> bool:

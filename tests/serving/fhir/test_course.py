@@ -79,6 +79,32 @@ def test_a_medication_is_followed(contained: bool) -> None:
     assert reading.record["product"] == "brexucabtagene_autoleucel"
 
 
+class _Counted(dict[str, Any]):
+    """A CodeableConcept that counts how often its codings are looked at."""
+
+    looked = 0
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.looked += name == "coding"
+        return super().get(name, default)
+
+
+@pytest.mark.parametrize("orders", [2, 60])
+def test_what_many_orders_refer_to_is_read_as_often_as_for_one(orders: int) -> None:
+    def looked(times: int) -> int:
+        about = _Counted(concept(ATC, "L01XL06"))
+        medication = {"resourceType": "Medication", "id": "drug", "code": about}
+        referring = {"medicationReference": {"reference": "Medication/drug"}}
+        more = [
+            drug(f"order-{i}", "", "2026-03-14", medicationCodeableConcept=None, **referring)
+            for i in range(times)
+        ]
+        read(medication, *more, m1=None)
+        return about.looked
+
+    assert looked(orders) == looked(1) > 0
+
+
 @pytest.mark.parametrize("status", ["cancelled", "entered-in-error", "stopped", "unknown", None, 5])
 def test_an_order_that_does_not_stand_is_not_read(status: Any) -> None:
     found = refused(read(m1={"status": status}))
