@@ -6,6 +6,7 @@ bodies into the log and refuse in another dialect, and what it wraps around them
 answer. ``docs/decisions/0018-bentoml-settings.md`` says why each setting is as it is.
 """
 
+import asyncio
 import gc
 import logging
 import sys
@@ -25,7 +26,7 @@ from serving.doors.guard import Guard
 from serving.doors.logs import log_as_json
 from serving.doors.metrics_folder import count_apart
 from serving.doors.settings import DoorSettings
-from serving.doors.supervision import look_after_workers_often
+from serving.doors.supervision import end_with_supervisor, look_after_workers_often
 from serving.doors.web_socket import as_plain_request
 from serving.openapi import EXAMPLE_PATIENT
 from serving.rest import RestApplication
@@ -116,6 +117,7 @@ class RiskService:
             reason = str(error) if isinstance(error, Refused) else "a fault of our own"
             _log.error("not started", extra={"error": type(error).__name__, "reason": reason})
             raise
+        self._supervised = asyncio.create_task(end_with_supervisor())
         # The log's thread, once it has waited for a slow disk, shall not wait for the interpreter.
         sys.setswitchinterval(0.0005)
         gc.collect()

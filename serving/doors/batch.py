@@ -10,7 +10,7 @@ one caller may take.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from functools import partial
 from http import HTTPStatus
 from time import perf_counter
@@ -67,7 +67,8 @@ class Batches:
                 chunks = self._lines(visit, make)
             else:
                 body = await visit.body(MOST_BATCH_BYTES)
-                chunks = self._array(_items(await asyncio.to_thread(read_json, body)), make)
+                items = _items(await asyncio.to_thread(read_json, body))
+                chunks = self._array(visit, items, make)
         except BaseException:
             end()
             raise
@@ -90,17 +91,21 @@ class Batches:
 
         return end
 
-    async def _array(self, items: list[Any], make: Make) -> AsyncIterator[bytes]:
+    async def _array(
+        self, visit: Visit, items: list[Any], make: Make
+    ) -> AsyncGenerator[bytes, None]:
         yield b'{"items":['
-        for first in range(0, len(items), _TOGETHER):
-            group = items[first : first + _TOGETHER]
-            async with self._making:
-                made = await _by_turns(partial(_made_of_item, make=make), group)
-                results = await self._kept(first, made)
-            yield (b"," if first else b"") + b",".join(results)
+        async with visit.heard_of() as expect_caller:
+            for first in range(0, len(items), _TOGETHER):
+                expect_caller()
+                group = items[first : first + _TOGETHER]
+                async with self._making:
+                    made = await _by_turns(partial(_made_of_item, make=make), group)
+                    results = await self._kept(first, made)
+                yield (b"," if first else b"") + b",".join(results)
         yield b"]}"
 
-    async def _lines(self, visit: Visit, make: Make) -> AsyncIterator[bytes]:
+    async def _lines(self, visit: Visit, make: Make) -> AsyncGenerator[bytes, None]:
         item = 0
         async for lines in _grouped_lines(visit):
             async with self._making:

@@ -1,7 +1,8 @@
 """An answer as JSON, and an answer of unknown length that is sent while it is made."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
 import orjson
 from starlette.responses import Response
@@ -22,7 +23,7 @@ class StreamedAnswer(Response):
     """Sends each chunk as it is made; nothing is gathered in memory."""
 
     def __init__(
-        self, chunks: AsyncIterator[bytes], media_type: str, ended: Callable[[], None]
+        self, chunks: AsyncGenerator[bytes, None], media_type: str, ended: Callable[[], None]
     ) -> None:
         """Announce the chunks, not their length; ``ended`` hears when the answer is over."""
         super().__init__(media_type=media_type)
@@ -35,9 +36,10 @@ class StreamedAnswer(Response):
         try:
             head = {"type": "http.response.start", "status": self.status_code}
             await send(head | {"headers": self.raw_headers})
-            async for chunk in self._chunks:
-                async with asyncio.timeout(IDLE_SECONDS):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            async with aclosing(self._chunks) as chunks:
+                async for chunk in chunks:
+                    async with asyncio.timeout(IDLE_SECONDS):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self._ended()

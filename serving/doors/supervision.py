@@ -1,4 +1,4 @@
-"""How soon a worker that died is replaced.
+"""How soon a worker that died is replaced, and that no worker outlives its supervisor.
 
 BentoML's supervisor looks after its workers every 10 seconds and takes no setting for it: with one
 worker that is how long nobody answers. In what it takes for a container it replaces none at all. It
@@ -6,12 +6,17 @@ makes the supervisor by one function, which takes the delay and the workers; her
 they shall be. ``tests/serving/test_worker_killed.py`` notices a BentoML that no longer needs this.
 """
 
+import asyncio
+import logging
+import os
+import signal
 from typing import Any
 
 from bentoml._internal.utils import circus
 
 LOOK_EVERY_SECONDS = 0.5
 _make = circus.create_standalone_arbiter
+_log = logging.getLogger("cart_risk.supervision")
 
 
 def look_after_workers_often() -> None:
@@ -24,3 +29,16 @@ def supervisor(watchers: list[Any], **given: Any) -> Any:
     for watcher in watchers:
         watcher.respawn = True
     return _make(watchers, check_delay=LOOK_EVERY_SECONDS, **given)
+
+
+async def end_with_supervisor() -> None:
+    """Wait until the supervisor of this worker is gone, and end the worker as it would have done.
+
+    A supervisor that is killed takes nobody with it: its workers would go on answering unseen, and
+    hold the port against the service that is started in its place.
+    """
+    supervisor_process = os.getppid()
+    while os.getppid() == supervisor_process:
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+    _log.error("not supervised any more: ending")
+    signal.raise_signal(signal.SIGTERM)

@@ -1,7 +1,8 @@
 """One request while it is being answered."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from secrets import token_hex
@@ -118,6 +119,23 @@ class Visit:
             if chunk := message.get("body", b""):
                 yield chunk
         self.body_awaited = False
+
+    @asynccontextmanager
+    async def heard_of(self) -> AsyncIterator[Callable[[], None]]:
+        """Listen, once the body was read, whether the caller is still there.
+
+        What is yielded raises RequestRefused once the caller has left: nobody would read the rest.
+        """
+        heard = asyncio.ensure_future(self.receive())
+
+        def expect_caller() -> None:
+            if heard.done() and heard.result()["type"] == "http.disconnect":
+                raise RequestRefused(HTTPStatus.BAD_REQUEST, "the caller left")
+
+        try:
+            yield expect_caller
+        finally:
+            heard.cancel()
 
     async def _next(self, idle_seconds: float | None) -> Message:
         if idle_seconds is None:

@@ -109,7 +109,13 @@ class Watch:
 
     async def _take_over(self) -> None:
         before = self._ward.artefacts
-        await asyncio.to_thread(self._ward.reload, self._store)
+        try:
+            await asyncio.to_thread(self._ward.reload, self._store)
+        except Exception as error:
+            # Nobody foresaw it; what answers goes on answering, and /readyz tells it as a refusal.
+            self._ward.refused_update = (
+                f"what the store names could not be loaded ({type(error).__name__})"
+            )
         # What was just loaded stays for long: the collector need not look at it again.
         gc.freeze()
         show_models(before, self._ward.artefacts, self._ward.refused_update)

@@ -2,6 +2,7 @@
 
 import random
 import signal
+import socket
 import sqlite3
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
+from uuid import UUID
 
 import httpx
 import psutil
@@ -112,6 +114,27 @@ def test_a_worker_killed_under_load_loses_nothing_and_is_replaced(
 ) -> None:
     absences = absences_of_killed_workers(evidence_store.root, tmp_path, times=3)
     assert max(absences) < LONGEST_WAIT_SECONDS
+
+
+def test_no_worker_outlives_a_supervisor_that_was_killed(
+    evidence_store: Store, tmp_path: Path
+) -> None:
+    with served(evidence_store.root, tmp_path, {"CART_RISK_WORKERS": "2"}) as running:
+        until_there_are(running, 2)
+        orphans = [psutil.Process(pid) for pid in workers(running)]
+        kept = running.assess(EXAMPLE_PATIENT).json()["assessment_id"]
+        psutil.Process(running.process.pid).send_signal(signal.SIGKILL)
+        _, left = psutil.wait_procs(orphans, timeout=LONGEST_WAIT_SECONDS)
+        assert left == []
+        with socket.socket() as port:
+            host, _, number = running.url.removeprefix("http://").partition(":")
+            port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            port.bind((host, int(number)))
+    home = LogHome(LogSettings(f"sqlite:///{tmp_path}/assessments.sqlite", tmp_path / "site.key"))
+    assert verify(home.database, home.keys).findings == ()
+    with sqlite3.connect(tmp_path / "assessments.sqlite") as connection:
+        (there,) = connection.execute("SELECT count(*) FROM entry WHERE id = ?", [UUID(kept).bytes])
+    assert there == (1,)
 
 
 @pytest.mark.deep

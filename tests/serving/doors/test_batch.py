@@ -145,18 +145,47 @@ class Callers:
         keys = KeyFile(place / "keys.json")
         self.keys = [keys.add(f"caller {n}", [Scope.ASSESS]) for n in range(number)]
         guard = Guard(keys, RateLimit(1e6))
-        self._application = RestApplication(
+        self.application = RestApplication(
             ward, guard, open_log(place), place, product_what_if=False
         )
 
     async def status(self, caller: int, **request: Any) -> int:
         headers = {"authorization": f"Bearer {self.keys[caller]}", **request.pop("headers", {})}
-        transport = httpx.ASGITransport(self._application)
+        transport = httpx.ASGITransport(self.application)
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
             return (await client.post(PATH, headers=headers, **request)).status_code
 
     async def statuses(self, callers: Iterable[int], body: object) -> list[int]:
         return await asyncio.gather(*[self.status(caller, json=body) for caller in callers])
+
+
+def test_a_batch_whose_caller_left_is_not_worked_to_its_end(
+    ward: Ward, patient: Body, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The caller leaves after the first chunk with answers."""
+    callers = Callers(ward, tmp_path, 1)
+    body = json.dumps({"items": [patient] * 640}).encode()
+    left, sent = asyncio.Event(), []
+    messages: Iterator[dict[str, Any]] = iter([{"type": "http.request", "body": body}])
+
+    async def receive() -> dict[str, Any]:
+        for message in messages:
+            return message
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if len(sent) == 3:  # the head, the opening bracket, 64 answers
+            left.set()
+
+    headers = [(b"authorization", f"Bearer {callers.keys[0]}".encode())]
+    scope = {"type": "http", "method": "POST", "path": PATH, "headers": headers}
+    asyncio.run(callers.application(scope, receive, send))
+    assert sum(m.get("body", b"").count(b'"status":200') for m in sent) <= 128
+    assert all(m.get("more_body", True) for m in sent)
+    line = json.loads(capsys.readouterr().out)
+    assert (line["message"], line["route"], line["status"]) == ("broken off", PATH, 200)
 
 
 def test_a_caller_has_no_more_batches_at_a_time_than_allowed_and_gets_each_place_back(

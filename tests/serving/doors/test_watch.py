@@ -236,6 +236,34 @@ def test_files_that_arrive_after_their_pointer_are_taken_once_they_are_complete(
     assert looked(3) == 0
 
 
+def test_an_update_that_fails_as_nobody_foresaw_is_told_everywhere_an_operator_looks(
+    store: Path,
+    guard: Guard,
+    log: AssessmentLog,
+    evidence_store: Store,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(_store: Path) -> None:
+        raise ZeroDivisionError("a value of a patient")
+
+    ward = Ward.open(store)
+    before = hashes(ward)
+    watch = Watch(ward, store, guard, log)
+    (store / "severe_crs" / CURRENT_FILE).write_bytes(b"another pointer")
+    monkeypatch.setattr(ward, "reload", failing)
+    for _ in range(3):
+        asyncio.run(watch.look())
+    assert ward.refused_update == "what the store names could not be loaded (ZeroDivisionError)"
+    assert hashes(ward) == before
+    assert b"cart_risk_model_update_refused 1.0" in exposition()
+    assert [record.message for record in caplog.records] == ["update refused"]
+    monkeypatch.undo()
+    make_current(store, evidence_store.artefacts["severe_crs"])
+    asyncio.run(watch.look())
+    assert ward.refused_update is None
+
+
 def test_a_model_that_was_refused_at_start_is_taken_once_it_is_whole(
     store: Path, guard: Guard, log: AssessmentLog, evidence_store: Store
 ) -> None:
