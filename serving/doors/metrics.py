@@ -38,7 +38,9 @@ LOG_LAG = Gauge(
     "How long the answer that waits longest has waited for its row, of any worker.",
     multiprocess_mode="livemax",
 )
-LOG_UNAVAILABLE = Counter("cart_risk_log_unavailable", "Answers held back: no row on disk.")
+LOG_UNAVAILABLE = Counter(
+    "cart_risk_log_unavailable", "Answers and reports refused: no row on disk."
+)
 LOG_ROWS = Counter("cart_risk_log_rows", "Rows that are on disk.")
 LOG_TRANSACTIONS = Counter("cart_risk_log_transactions", "Flushes that brought them there.")
 LOG_OPENED = Counter(

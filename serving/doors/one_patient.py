@@ -21,6 +21,7 @@ from serving.assessment_log.refusals import (
 from serving.doors.assessor import Assessor, Sent, without_reference
 from serving.doors.gate import busy
 from serving.doors.json_answer import json_answer
+from serving.doors.metrics import LOG_UNAVAILABLE
 from serving.doors.problem import RequestRefused, unreadable
 from serving.doors.strict_json import read_json
 from serving.doors.visit import BRIEF_JSON, JSON, Visit
@@ -88,6 +89,7 @@ class Patients:
         except ErasedAssessment:
             raise erased() from None
         except LogUnavailable as unavailable:
+            LOG_UNAVAILABLE.inc()
             raise busy("the outcome could not be kept", unavailable.retry_after) from None
         kept = {"outcome_id": str(receipt.id), "recorded_at": receipt.when.isoformat()}
         content = orjson.dumps({"assessment_id": str(assessment_id), **kept})

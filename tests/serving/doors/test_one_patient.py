@@ -1,6 +1,7 @@
 """One patient: validated, asked what if, looked up, with what happened since."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from data_schemas.predictors import PREDICTORS
 from serving.api_keys import Scope
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import ErasedAssessment, LogRefused, LogUnavailable
+from serving.doors.metrics import exposition
 from serving.doors.what_if import (
     EDITABLE,
     MEASURED,
@@ -278,6 +280,11 @@ def test_each_scope_opens_its_own_doors(ward: Ward, patient: Body) -> None:
             assert client.get(path, headers={"authorization": ""}).status_code == 200
 
 
+def refused_for_want_of_a_row() -> float:
+    (line,) = re.findall(rb"(?m)^cart_risk_log_unavailable_total (.+)$", exposition())
+    return float(line)
+
+
 def test_no_answer_is_given_that_is_not_on_disk(
     ward: Ward, patient: Body, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +295,7 @@ def test_no_answer_is_given_that_is_not_on_disk(
         assessed = client.post("/v1/assess", json=patient).json()["assessment_id"]
         for name in ("append_all", "append", "read"):
             monkeypatch.setattr(AssessmentLog, name, refuse)
+        before = refused_for_want_of_a_row()
         for response in (
             client.post("/v1/assess", json=patient),
             client.post("/v1/what-if", json={"patient": patient, "changes": {"crp": None}}),
@@ -299,6 +307,8 @@ def test_no_answer_is_given_that_is_not_on_disk(
             assert "risk" not in response.text
         batch = client.post("/v1/assess/batch", json={"items": [patient, {}]}).json()["items"]
         assert [one["status"] for one in batch] == [503, 422]
+        # An assessment, a what-if, an outcome, an item of the batch; a lookup writes no row.
+        assert refused_for_want_of_a_row() - before == 4
 
 
 def test_without_its_log_the_service_is_alive_and_not_ready(
