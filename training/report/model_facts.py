@@ -107,7 +107,8 @@ def _coefficients(
             prior_sd=row["sd"],
             posterior_mean=float(mean),
             posterior_sd=float(spread),
-            shift=float((mean - row["mean"]) / row["sd"]),
+            # A prior without spread is that of a learner without linear effects: nothing moved.
+            shift=float((mean - row["mean"]) / row["sd"]) if row["sd"] else 0.0,
             direction=row["direction"],
             released=row["term"] in released,
             how=row["how"],
