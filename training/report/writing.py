@@ -1,8 +1,8 @@
 """A report on disk: one page and its numbers, whole or not at all."""
 
-import os
 from pathlib import Path
 
+from serving.whole_file import whole_file
 from training.report.figures import drawings, png
 from training.report.page import PAGE_FILE, REPORT_FILE, page, report_json
 from training.report.record import Report
@@ -18,15 +18,10 @@ def write_report(folder: Path, report: Report) -> dict[str, bytes]:
     """
     drawn = list(drawings(report))
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / REPORT_FILE, report_json(report))
-    _write(folder / PAGE_FILE, page(report, drawn).encode())
+    for name, content in (
+        (REPORT_FILE, report_json(report)),
+        (PAGE_FILE, page(report, drawn).encode()),
+    ):
+        with whole_file(folder / name) as sink:
+            sink.write(content)
     return {f"{d.name}.png": png(d.figure) for d in drawn if d.name in _TRACKED}
-
-
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
