@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from serving.assessment_log.checkpoints import Checkpoints
 from serving.assessment_log.refusals import LogRefused
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ _IN_USE = (
     "command again"
 )
 _PRIMARY_CODE = 0xFF
-_PRAGMAS = ("synchronous=NORMAL", "secure_delete=ON", "wal_autocheckpoint=2000")
+_PRAGMAS = ("synchronous=NORMAL", "secure_delete=ON", "wal_autocheckpoint=20000")
+"""A write-ahead file of 80 MB is moved by whoever commits: only where its own thread could not."""
 
 
 _flush = getattr(os, "fdatasync", os.fsync)
@@ -58,6 +60,9 @@ class SqliteConnection:
         self._path = path
         self._on_loss = on_loss
         self._ahead: int | None = None
+        self._checkpoints = Checkpoints(path)
+        self._uncommitted = 0
+        """Rows of the transaction that was begun."""
         self._raw = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         for pragma in _PRAGMAS:
             self._execute(f"PRAGMA {pragma}")
@@ -129,6 +134,8 @@ class SqliteConnection:
         self._execute("COMMIT")
         if self._has_moved():
             raise DatabaseMoved
+        self._checkpoints.wrote(self._uncommitted)
+        self._uncommitted = 0
 
     def flush(self) -> None:
         """Return when whatever was committed is on disk; may be called from any thread."""
@@ -151,10 +158,13 @@ class SqliteConnection:
             # Table and columns are names of this package, never of a caller.
             statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {marks}"  # noqa: S608
             self._execute(statement, tuple(chain.from_iterable(together)))
+        self._uncommitted += len(rows)
 
     def change(self, statement: str, values: Sequence[dict[str, Any]]) -> int:
         """Run a statement for each of the values."""
-        return self._raw.executemany(statement, values).rowcount
+        changed = self._raw.executemany(statement, values).rowcount
+        self._uncommitted += changed
+        return changed
 
     def rows(self, statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
         """Run a query."""
@@ -166,6 +176,7 @@ class SqliteConnection:
 
     def close(self) -> None:
         """Close the file."""
+        self._checkpoints.close()
         if self._ahead is not None:
             os.close(self._ahead)
             self._ahead = None
