@@ -167,7 +167,7 @@ class Reason(Record):
 
 
 class OtherReasons(Record):
-    """What all predictors without a reason of their own add together."""
+    """What all predictors without a reason of their own add together, and what is not counted."""
 
     log_odds: float
     points: int
@@ -197,8 +197,11 @@ class Explanation(Record):
     contributions: tuple[Contribution, ...]
     total: float
     starting_point: str = "The starting point of the calculation, not an average risk."
-    percent_at_base: int = Field(description="the risk at ``base`` in whole percent")
-    percent: int = Field(description="the risk at ``total`` in whole percent")
+    percent_at_base: int = Field(
+        description="the risk at ``base`` in whole percent, for the points alone: 0 and 100 are "
+        "rounded, and no risk is that certain"
+    )
+    percent: int = Field(description="the risk at ``total``, likewise")
     groups: tuple[GroupContribution, ...] = Field(description="largest first")
     reasons: tuple[Reason, ...] = Field(description="at most four, largest first")
     other: OtherReasons
@@ -280,6 +283,10 @@ class ValueUsed(Record):
     converted: bool = False
     days_before_infusion: int | None = None
     used_by_model: bool
+    counted: bool = Field(
+        description="whether it can move a risk in this disease; what is used and not counted "
+        "moves the interval alone, for no effect of it is known"
+    )
 
 
 class MissingPredictor(Record):

@@ -86,8 +86,8 @@ class Assessor:
             for artefact in artefacts.values()
         ]
         used = {term.predictor for a in artefacts.values() for term in a.model.terms}
-        self.inputs = inputs_of(artefact.model.terms for artefact in artefacts.values())
-        self._values_used = ValuesUsed(self.inputs.always)
+        self.inputs = inputs_of(artefact.model for artefact in artefacts.values())
+        self._values_used = ValuesUsed(self.inputs)
         self._missing = MissingPredictors(used)
         self._two = next(_two_outcomes(artefacts), None)
         manifests = {a.manifest.outcome.label: a.manifest for a in artefacts.values()}
@@ -139,7 +139,7 @@ class Assessor:
                 for (compiled, reader), judged in zip(self._outcomes, case.judged, strict=True)
             ],
             **self._together(case),
-            "values_used": self._values_used.of(case.request, case.days, source),
+            "values_used": self._values_used.of(case.request, disease, case.days, source),
             "missing": self._missing.shown(case.missing),
         }
         if source is not None:

@@ -5,13 +5,12 @@ disease: the linear part in closed form, the trees from tables.
 They say what goes with the risk, never what causes it, and nothing of what was not measured.
 """
 
-import numpy as np
-
 from data_schemas.products import DISEASES
 from data_schemas.risk_assessment import Explanation
 from serving.answer.compiled_model import Said
 from serving.answer.points import points_per_log_odds, whole_points
 from serving.answer.told import ABOUT, GROUPS, NO_DIFFERENCE, NOT_COUNTED, Told
+from serving.model.inputs import counted_terms
 from serving.model.risk_model import RiskModel
 
 _NEGLIGIBLE = 5e-13
@@ -39,7 +38,10 @@ class Explainer:
 
     def __init__(self, model: RiskModel) -> None:
         """Settle what depends on the cell alone."""
-        counted = {disease: _counted(model, disease) for disease in DISEASES}
+        counted = {
+            disease: frozenset(term.predictor for term in counted_terms(model, disease))
+            for disease in DISEASES
+        }
         self._counted = [counted[cell.disease] for cell in model.cells]
         self._reference = [
             f"the typical patient with {DISEASES[cell.disease]} given {cell.product}"
@@ -53,8 +55,9 @@ class Explainer:
         at_base, percent = round(100 * risk_at_base), round(100 * risk)
         per_log_odds = points_per_log_odds(said.base, risk_at_base, said.logit, risk)
         added = sorted(said.contributions.items(), key=_size)
-        reasons, other = _reasons(added, told, per_log_odds, percent - at_base)
-        contributions, groups = _contributions(added, told, self._counted[cell])
+        counted = self._counted[cell]
+        reasons, other = _reasons(added, told, per_log_odds, percent - at_base, counted)
+        contributions, groups = _contributions(added, told, counted)
         return {
             "scale": _SCALE,
             "reference": self._reference[cell],
@@ -70,13 +73,6 @@ class Explainer:
             "range_if_measured": (),
             **_STATEMENTS,
         }
-
-
-def _counted(model: RiskModel, disease: str) -> frozenset[str]:
-    """Return the predictors by which the model tells patients of a disease apart."""
-    acting = {*np.flatnonzero(model.coefficients).tolist(), *model.trees.effects.thresholds}
-    terms = [model.terms[place] for place in acting]
-    return frozenset(term.predictor for term in terms if term.applies_in(disease))
 
 
 def _size(one: tuple[str, float]) -> float:
@@ -140,7 +136,7 @@ def _groups(
 
 
 def _reasons(
-    added: Added, told: Told, per_log_odds: float, difference: int
+    added: Added, told: Told, per_log_odds: float, difference: int, counted: frozenset[str]
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     chosen, left = chosen_reasons(added, per_log_odds)
     exact = [log_odds * per_log_odds for _, log_odds in chosen]
@@ -159,7 +155,7 @@ def _reasons(
             reason["centile"] = centile
         reason["text"] = words + (_HIGHER if log_odds > 0 else _LOWER)
         reasons.append(reason)
-    text = _OTHERS[(left > _NEGLIGIBLE) - (left < -_NEGLIGIBLE)]
+    text = _OTHERS[(left > _NEGLIGIBLE) - (left < -_NEGLIGIBLE)] + told.not_counted(counted)
     return reasons, {"log_odds": left, "points": points[-1], "text": text}
 
 

@@ -1,6 +1,6 @@
 """One patient in words, once for every outcome: values, centiles, and what was not measured."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from math import erf, sqrt
 from typing import NamedTuple
@@ -26,6 +26,7 @@ GROUP_OF: Mapping[str, str] = {n: d.group for n, d in PREDICTORS.items()} | {BUR
 
 NO_DIFFERENCE = ": makes no difference to the risk"
 NOT_COUNTED = ": not counted; how much it matters for this outcome is not known"
+_WITHOUT = "; not counted, for how much they matter here is not known: "
 _MOST_PATTERNS = 512
 
 
@@ -47,12 +48,13 @@ class Measured(NamedTuple):
 class Told:
     """One patient in words; ``words`` holds each measured predictor with its label and value."""
 
-    __slots__ = ("_idle_ones", "_standing", "_terms", "_typical", "measured", "words")
+    __slots__ = ("_idle_ones", "_standing", "_terms", "_typical", "_values", "measured", "words")
 
     def __init__(
         self, values: Values, terms: PatientTerms, measured: Measured, typical: Mapping[str, str]
     ) -> None:
         """Put a patient into words; ``typical`` says among whom a predictor's centile is taken."""
+        self._values = values
         self._terms = terms
         self._typical = typical
         self._standing: dict[str, tuple[int | None, str]] = {}
@@ -80,6 +82,16 @@ class Told:
                 "text": self.words[name] + why,
             }
         return known
+
+    def not_counted(self, counted: Collection[str]) -> str:
+        """Name what was given and is not counted, but for diagnoses and plans that are absent."""
+        values = self._values
+        names = [
+            ABOUT[name][0]
+            for name in self.measured.known
+            if name not in counted and values.get(name) != _ABSENT.get(name)
+        ]
+        return f"{_WITHOUT}{', '.join(names)}" if names else ""
 
     def standing(self, name: str) -> tuple[int | None, str]:
         """Return a measured predictor's centile, where it has one, and its words with it."""
@@ -169,6 +181,14 @@ _OF_WORD: dict[tuple[str, float | str | bool], str] = {
 }
 ABOUT: Mapping[str, tuple[str, str]] = {n: (label_of(n), group) for n, group in GROUP_OF.items()}
 """Label and group of each predictor, and of tumour burden."""
+
+
+_ABSENT: Mapping[str, str | bool] = {
+    name: declared.choices[0] if isinstance(declared, Category) else False
+    for name, declared in PREDICTORS.items()
+    if isinstance(declared, Category | Flag)
+}
+"""The word that says that there is nothing of the kind."""
 
 
 def _assumed(name: str) -> str:

@@ -1,6 +1,7 @@
 """What was sent beside what was used, and what the models would have used."""
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import product
 
 from orjson import Fragment
 
@@ -11,24 +12,27 @@ from data_schemas.risk_assessment import MissingPredictor, ValueUsed
 from serving.answer.compiled_terms import UNKNOWN
 from serving.answer.told import fragment
 from serving.answer.words import label_of
+from serving.model.inputs import Inputs
 from serving.model.tumour_burden import BURDEN
 
 
 class ValuesUsed:
     """Shows the values of one patient at a time."""
 
-    def __init__(self, used: Collection[str]) -> None:
-        """Settle what depends on the models alone, from what they read wherever it is given."""
-        self._used = used
-        self._words: dict[tuple[str, float | str | bool, bool], Fragment] = {
-            (name, value, used): _word(name, value, used=used and value != UNKNOWN)
+    def __init__(self, inputs: Inputs) -> None:
+        """Settle what depends on the models alone, from what they read."""
+        self._used, self._counted = inputs.always, inputs.counted
+        self._words: dict[tuple[str, float | str | bool, bool, bool], Fragment] = {
+            (name, value, used, counted): _word(
+                name, value, used=used and value != UNKNOWN, counted=counted and value != UNKNOWN
+            )
             for name, declared in PREDICTORS.items()
             for value in _possible(declared)
-            for used in (True, False)
+            for used, counted in product((True, False), repeat=2)
         }
 
     def of(
-        self, request: PatientRequest, days: Mapping[str, int], burden: str | None
+        self, request: PatientRequest, disease: str, days: Mapping[str, int], burden: str | None
     ) -> list[object]:
         """Return the fields of a :class:`ValueUsed` for each value, in the contract's order.
 
@@ -37,11 +41,13 @@ class ValuesUsed:
         burden
             The one measure of tumour burden that the models used, if any.
         """
-        measurements = request.measurements
+        measurements, in_disease = request.measurements, self._counted[disease]
         made: list[object] = []
         for name, value in request.values.items():
+            used = name in self._used or name == burden
+            counted = used and name in in_disease
             if name not in measurements:
-                made.append(self._words[name, value, name in self._used or name == burden])
+                made.append(self._words[name, value, used, counted])
                 continue
             canonical, sent, sent_unit, _ = measurements[name]
             label, unit = _QUANTITIES[name]
@@ -56,7 +62,8 @@ class ValuesUsed:
             }
             if name in days:
                 shown["days_before_infusion"] = days[name]
-            shown["used_by_model"] = name in self._used or name == burden
+            shown["used_by_model"] = used
+            shown["counted"] = counted
             made.append(shown)
         return made
 
@@ -64,8 +71,14 @@ class ValuesUsed:
 _QUANTITIES = {n: (d.label, d.unit) for n, d in PREDICTORS.items() if isinstance(d, Quantity)}
 
 
-def _word(name: str, value: str | bool, *, used: bool) -> Fragment:
-    shown = ValueUsed(predictor=name, label=PREDICTORS[name].label, value=value, used_by_model=used)
+def _word(name: str, value: str | bool, *, used: bool, counted: bool) -> Fragment:
+    shown = ValueUsed(
+        predictor=name,
+        label=PREDICTORS[name].label,
+        value=value,
+        used_by_model=used,
+        counted=counted,
+    )
     return fragment(shown.model_dump(mode="json", exclude_none=True))
 
 

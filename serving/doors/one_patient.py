@@ -67,7 +67,7 @@ class Patients:
         def told(made: Answered, inputs: Inputs) -> dict[str, Any]:
             burden = made.fields.get("tumour_burden_source")
             used = burden if isinstance(burden, str) else None
-            idle = without_effect(sent.given["changes"], inputs, used)
+            idle = without_effect(sent.given["changes"], inputs, edited["disease"], used)
             return {"what_if": {**said, "notes": [*said["notes"], *idle]}}
 
         entry = self._assessor.answer(Sent(sent.content, edited), visit, beside=told)

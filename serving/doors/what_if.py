@@ -90,8 +90,10 @@ _TITLES_OF_NOTHING = {
 }
 
 
-def without_effect(changes: Mapping[str, Any], inputs: Inputs, burden: str | None) -> list[str]:
-    """Return a sentence for each change that cannot move a risk, because no model reads it.
+def without_effect(
+    changes: Mapping[str, Any], inputs: Inputs, disease: str, burden: str | None
+) -> list[str]:
+    """Return a sentence for each change that cannot move a risk, and why it cannot.
 
     Parameters
     ----------
@@ -102,16 +104,24 @@ def without_effect(changes: Mapping[str, Any], inputs: Inputs, burden: str | Non
     """
     said = []
     for name, value in changes.items():
-        if name in inputs.always:
+        if name in inputs.always and name in inputs.counted[disease]:
             continue
         label = PREDICTORS[name].label
-        if name not in inputs.as_burden:
+        if name in inputs.always:
+            said.append(f"{label}: {_NOT_COUNTED}")
+        elif name not in inputs.as_burden:
             said.append(f"{label}: no model reads it, so that this change moves no risk.")
         elif name != burden and (value not in (None, UNKNOWN) or _is_less_than(name, burden)):
             said.append(
                 f"{label}: not read, {_instead(burden)}, so that this change moves no risk."
             )
     return said
+
+
+_NOT_COUNTED = (
+    "how much it matters in this disease is not known, so that this change moves no risk, and the "
+    "interval alone."
+)
 
 
 def _is_less_than(name: str, burden: str | None) -> bool:

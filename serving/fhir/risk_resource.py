@@ -122,10 +122,10 @@ def _basis(answer: _Json, reading: Reading) -> list[str]:
 
 _BANDS = {
     "above": "above product average",
-    "near": "not distinguishable from product average",
+    "near": "product average within the interval",
     "below": "below product average",
 }
-"""near says that the two cannot be told apart, not that the risk is like the product's rate."""
+"""near tells what the interval holds, not that the risk is like the product's rate."""
 
 
 def _prediction(one: _Json, answer: _Json, reading: Reading) -> _Json:

@@ -16,7 +16,7 @@ const STATUS = {
   insufficient_data: "No estimate: not enough data",
   out_of_scope: "No estimate: outside what the evidence covers",
 };
-const COMPARED = { above: "Above", near: "Cannot be distinguished from", below: "Below" };
+const COMPARED = { above: "Above", near: "The interval holds", below: "Below" };
 
 const byId = (id) => document.getElementById(id);
 const form = byId("form");
@@ -359,7 +359,7 @@ function comparison(rated) {
     rated.flatMap((outcome) => [make("p", outcome.label), ownRisk(outcome, end)]),
     draw("svg.ticks", { height: 20, "aria-hidden": true }, ticks),
     make("figcaption", "Dot and line: this patient. Upright mark and band: the base rate. "
-      + "Each with its interval. Above or below is said only where the two are surely apart.")));
+      + "Each with its interval.")));
 }
 
 function ownRisk(outcome, end) {
@@ -385,12 +385,12 @@ function why(rated) {
     more(`${outcome.label} as a table`, contributionTable(outcome))));
 }
 
-function reasons({ label, explanation }, largest) {
-  const { groups, other, percent, percent_at_base: start } = explanation;
+function reasons({ label, risk: own, explanation }, largest) {
+  const { groups, other, percent_at_base: start } = explanation;
   const told = (one) => [raised(one.text), make("small", ` (${inPoints(one.points)})`)];
   return make("div", make("h4", label),
-    make("p.hint", `Against ${named(explanation.reference)}: from ${start}\u00a0% to `
-      + `${percent}\u00a0%. ${explanation.starting_point}`),
+    make("p.hint", `Against ${named(explanation.reference)}: from ${risk(start / 100)} to `
+      + `${risk(own)}. ${explanation.starting_point}`),
     list([...explanation.reasons, other].map(told)),
     make("p.ends", ["◄ lower", "typical", "higher ►"].map((word) => make("span", word))),
     make("ul.bars", groups.filter(({ points }) => points).map((one) => bar(one, largest))));
@@ -439,7 +439,7 @@ function valuesUsed(answer) {
   const rows = worstFirst.map((used) => [
     used.label, make("div", valueWords(used), make("div.flag", cautionOf(used.predictor))),
     used.converted ? `${number(used.sent_value)} ${unitWords(used.sent_unit)}` : "",
-    used.used_by_model ? "yes" : "no",
+    used.counted ? "yes" : used.used_by_model ? "not counted" : "no",
   ]);
   const source = answer.tumour_burden_source;
   return section("Values used", table("Worst first",

@@ -527,6 +527,30 @@ def test_what_is_not_counted_is_not_said_to_make_no_difference(ask: Asked, patie
     assert texts["crs_prophylaxis"].endswith(": makes no difference to the risk")
 
 
+def test_what_is_not_counted_is_named_beside_the_reasons(ask: Asked, patient: Body) -> None:
+    """C-reactive protein of 300 mg/L moves nothing in leukaemia: a reader must not think it did."""
+    in_leukaemia = {
+        **{name: patient[name] for name in ("age", "ldh", "ldh_uln", "platelets")},
+        "product": "brexucabtagene_autoleucel",
+        "disease": "B_ALL",
+        "crp": {"value": 300, "unit": "mg/L"},
+        "neuro_comorbidity": "yes",
+        "cns_involvement": "none",
+        "marrow_blast": {"value": 60, "unit": "%"},
+    }
+    answer = ask(in_leukaemia)
+    used = {one["predictor"]: one for one in answer["values_used"]}
+    for name, counted in {"crp": False, "neuro_comorbidity": False, "ldh": True}.items():
+        assert used[name]["used_by_model"]
+        assert used[name]["counted"] is counted
+    for explanation in (outcome["explanation"] for outcome in answer["outcomes"]):
+        _, named = explanation["other"]["text"].split("how much they matter here is not known: ")
+        assert {"C-reactive protein", "Pre-existing neurological disorder"} <= {*named.split(", ")}
+        assert "CNS" not in named  # there is none, which says nothing
+    crp = ask(in_leukaemia | {"disease": "LBCL", "product": "axicabtagene_ciloleucel"})
+    assert next(one for one in crp["values_used"] if one["predictor"] == "crp")["counted"]
+
+
 def test_a_plan_of_an_unknown_drug_leaves_more_open_than_none(ask: Asked, patient: Body) -> None:
     none, other = (ask(patient | {"crs_prophylaxis": word}) for word in ("none", "other"))
     for one, unknown in zip(none["outcomes"], other["outcomes"], strict=True):

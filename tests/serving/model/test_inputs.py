@@ -51,6 +51,22 @@ def test_what_moves_a_risk_is_read(bodies: list[Body], ward: Ward) -> None:
     assert moving >= {*MEASURES, "crp", "ldh", "ldh_uln", "ecog", "creatinine"}
 
 
+def test_what_is_counted_in_a_disease_is_what_moves_a_risk_there(
+    bodies: list[Body], ward: Ward
+) -> None:
+    """C-reactive protein is read in leukaemia, too, and moves no risk there."""
+    assert ward.assessor is not None
+    inputs = ward.assessor.inputs
+    of_disease = {body["disease"]: body for body in reversed(bodies)}
+    for disease, body in of_disease.items():
+        # Some ages are out of scope, and the limit of LDH moves nothing where LDH is missing.
+        asked = inputs.always - {"product", "disease", "age", "ldh_uln"}
+        moving = {name for name in asked if moves(name, body, ward)}
+        assert moving == inputs.counted[disease] & asked
+    assert "crp" in inputs.counted["LBCL"]
+    assert "crp" not in inputs.counted["B_ALL"]
+
+
 def test_without_a_model_nothing_is_read() -> None:
     assert inputs_of([]) == NOTHING
     assert not [name for name in PREDICTORS if name in NOTHING]
