@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from uuid import UUID
 
-from serving.assessment_log.entries import Kind, StoredAssessment
+from serving.assessment_log.entries import Kind, StoredAssessment, StoredOutcome
 from serving.assessment_log.opening import LogHome
 from serving.assessment_log.reading import read_assessment
 from serving.assessment_log.refusals import LogDamaged
@@ -31,6 +31,11 @@ def reported_assessments(home: LogHome) -> Iterator[StoredAssessment]:
         found = connection.rows(_WITH_OUTCOMES, kind=Kind.ASSESSMENT.value)
         for id in [UUID(bytes=bytes(id)) for (id,) in found]:
             stored = read_assessment(connection, sealing, id)
-            if any(json.loads(o.report)["assessment_id"] != str(id) for o in stored.outcomes):
+            if any(_assessment_of(o) != id for o in stored.outcomes):
                 raise LogDamaged
             yield stored
+
+
+def _assessment_of(outcome: StoredOutcome) -> UUID:
+    """Return what was reported on; reports are kept as sent, and an id has many spellings."""
+    return UUID(json.loads(outcome.report)["assessment_id"])

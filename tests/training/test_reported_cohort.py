@@ -58,7 +58,9 @@ def words(result: Result) -> str:
     return " ".join(result.output.split())
 
 
-def kept(*assessed: tuple[Body, Grades], inputs: str = "encrypted") -> None:
+def kept(
+    *assessed: tuple[Body, Grades], inputs: str = "encrypted", spelt: Callable[[str], str] = str
+) -> None:
     """Write assessments with an outcome each, as the service does; without grades there is none."""
     settings = LogSettings("sqlite:///log/assessments.sqlite", Path("log/site.key"), inputs=inputs)
     assert run("log-key", "--if-missing").exit_code == 0
@@ -72,7 +74,7 @@ def kept(*assessed: tuple[Body, Grades], inputs: str = "encrypted") -> None:
             if not grades:
                 continue
             report = {
-                "assessment_id": str(entry.id),
+                "assessment_id": spelt(str(entry.id)),
                 "grading_scale": "ASTCT 2019",
                 "follow_up_days": 28,
                 **grades,
@@ -131,6 +133,17 @@ def test_only_the_owner_may_read_it_and_the_command_says_what_it_holds(
     assert f"{out}: 1 patients with reported outcomes" in said
     assert "it holds patients' data in clear; only its owner may read it" in said
     assert "what is erased in the log stays in it" in said
+
+
+@pytest.mark.parametrize("spelt", [str.upper, lambda id: f"{{{id.replace('-', '')}--}}"])
+def test_an_id_may_be_spelt_as_the_service_took_it(
+    patient: Body, spelt: Callable[[str], str]
+) -> None:
+    """One report that was sent in upper case shut everybody's outcomes in the log for good."""
+    kept((patient, {"crs_grade": 3}), spelt=spelt)
+    result = export()
+    assert result.exit_code == 0, result.output
+    assert cohort("local.csv").outcomes["severe_crs"].tolist() == [1.0]
 
 
 def test_a_patient_is_named_by_the_logs_pseudonym_or_by_a_number(patient: Body) -> None:
