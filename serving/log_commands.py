@@ -180,14 +180,16 @@ def log_erase(
     """
     with log_home() as home:
         if assessment is not None:
-            erased = erase_assessment(home, assessment)
+            erased = erase_assessment(home, assessment, _say_exported)
         else:
             reference = typer.prompt("reference", hide_input=sys.stdin.isatty(), err=True)
-            erased = erase_reference(home, reference)
+            erased = erase_reference(home, reference, _say_exported)
     _say(erased)
     if erased.rows == 0:
         typer.echo(
-            "nothing readable has this id or reference: mistyped, or erased before", err=True
+            "nothing readable has this id or reference: mistyped, or erased before, and then only "
+            "its id, not its reference, still tells which files `log-cohort` made of it",
+            err=True,
         )
         raise typer.Exit(1)
 
@@ -200,7 +202,8 @@ def log_retention(
 ) -> None:
     """Erase everything that is older; rows stay, what they say can no longer be read."""
     with log_home() as home:
-        erased = erase_older(home, datetime.now(UTC) - timedelta(days=older_than_days))
+        before = datetime.now(UTC) - timedelta(days=older_than_days)
+        erased = erase_older(home, before, _say_exported)
     _say(erased)
 
 
@@ -212,11 +215,13 @@ def _say(erased: Erased) -> None:
         )
     if erased.still_to_do:
         typer.echo(erased.still_to_do)
-    for when in erased.exported:
-        typer.echo(
-            f"`log-cohort` exported some of it on {when:%Y-%m-%d at %H:%M} UTC: delete that file, "
-            "or make it anew"
-        )
+
+
+def _say_exported(when: datetime) -> None:
+    typer.echo(
+        f"`log-cohort` exported some of it on {when:%Y-%m-%d at %H:%M} UTC: delete that file, "
+        "or make it anew"
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ gone (``cart-risk log-key``, ``cart-risk log-rewrap``, then delete the former li
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -53,23 +53,35 @@ class Erased(NamedTuple):
     """When cohort files were made that hold some of it still."""
 
 
-def erase_assessment(home: LogHome, assessment: UUID) -> Erased:
-    """Erase one assessment and its outcomes."""
-    return _erase(home, lambda _, log: _related(log, [assessment.bytes]), "by request")
+Tell = Callable[[datetime], None]
+"""Hears when a cohort file was made that holds some of what is erased, before it is erased.
+
+An erasure may be cut off once keys are gone, and nothing leads from a reference to its rows then.
+"""
 
 
-def erase_reference(home: LogHome, reference: str) -> Erased:
-    """Erase everything of the patient behind a caller's reference."""
+def _tell_nobody(_: datetime) -> None:
+    """Leave it to what is returned."""
+
+
+def erase_assessment(home: LogHome, assessment: UUID, tell: Tell = _tell_nobody) -> Erased:
+    """Erase one assessment and its outcomes; its exports are named though it was erased before."""
+    asked = [assessment.bytes]
+    return _erase(home, lambda _, log: _related(log, asked), "by request", tell, asked)
+
+
+def erase_reference(home: LogHome, reference: str, tell: Tell = _tell_nobody) -> Erased:
+    """Erase everything of the patient behind a caller's reference that was not erased before."""
 
     def found(writer: LogWriter, connection: Connection) -> set[bytes]:
         hashed = writer.preparation.sealing.reference_hash(reference)
         ids = [bytes(id) for (id,) in connection.rows(_OF_REFERENCE, reference=hashed)]
         return _related(connection, ids)
 
-    return _erase(home, found, "by request")
+    return _erase(home, found, "by request", tell)
 
 
-def erase_older(home: LogHome, before: datetime) -> Erased:
+def erase_older(home: LogHome, before: datetime, tell: Tell = _tell_nobody) -> Erased:
     """Erase everything written before a time, and what was reported of it since."""
 
     def found(_: LogWriter, connection: Connection) -> set[bytes]:
@@ -80,7 +92,7 @@ def erase_older(home: LogHome, before: datetime) -> Erased:
             for (id,) in connection.rows(question, before=end)
         }
 
-    return _erase(home, found, f"older than {before.isoformat()}")
+    return _erase(home, found, f"older than {before.isoformat()}", tell)
 
 
 @contextlib.contextmanager
@@ -101,13 +113,22 @@ def _related(connection: Connection, assessments: list[bytes]) -> set[bytes]:
     }
 
 
-def _erase(home: LogHome, find: _Find, reason: str) -> Erased:
+def _erase(
+    home: LogHome, find: _Find, reason: str, tell: Tell, asked: Iterable[bytes] = ()
+) -> Erased:
     with _writing(home) as (writer, connection):
         found = find(writer, connection)
+        concerned = found.union(asked)
+        before = exports_of(connection, concerned)
+        for when in before:
+            tell(when)
         rows = _destroy(writer, found, reason)
         outcomes = {bytes(id) for (id,) in connection.rows(_LEFT_BEHIND)}
         left_behind = _destroy(writer, outcomes, reason)
-        exported = exports_of(connection, found)
+        exported = exports_of(connection, concerned)
+        for when in exported:
+            if when not in before:  # made meanwhile
+                tell(when)
     return Erased(rows, left_behind, tidied(home.database), exported)
 
 

@@ -277,6 +277,17 @@ def test_who_erases_a_patient_is_told_of_the_files_that_hold_the_patient(patient
     assert run("verify-log").exit_code == 0
 
 
+def test_who_was_erased_before_is_named_by_the_id_but_not_by_the_reference(patient: Body) -> None:
+    kept(({**patient, "reference": "anna"}, MILD))
+    assert export().exit_code == 0
+    (id,) = assessments()
+    assert "exported some of it on 20" in erase("anna")
+    assert "only its id, not its reference, still tells which files" in erase("anna")
+    again = run("log-erase", "--assessment", id)
+    assert again.exit_code == 1
+    assert words(again).count("exported some of it on 20") == 1
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_without_its_row_in_the_log_there_is_no_file(
     patient: Body, here: Path, monkeypatch: pytest.MonkeyPatch, suffix: str

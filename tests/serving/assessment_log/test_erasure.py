@@ -174,7 +174,7 @@ def test_keys_that_cannot_leave_the_files_yet_are_not_passed_over(
 def test_a_database_that_cannot_tidy_up_hides_nothing_of_what_was_done(
     settings: LogSettings, home: LogHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The keys are gone by then: a second run finds nothing, and could name no export."""
+    """The keys are gone by then: a second run finds nothing to destroy."""
     entry = an_entry()
     using(settings, lambda log: log.append(entry))
     note_export(home, [entry.id])

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from serving.assessment_log.database import connected
-from serving.assessment_log.erasure import erase_assessment, erase_older
+from serving.assessment_log.erasure import erase_assessment, erase_older, erase_reference
 from serving.assessment_log.exports import ErasedMeanwhile, exports_of, note_export
 from serving.assessment_log.opening import LogHome
 from serving.assessment_log.verify import verify
@@ -41,6 +41,57 @@ def test_whatever_erases_names_the_exports(settings: LogSettings, home: LogHome)
     assert erase_assessment(home, second.id).exported == ()
     assert len(erase_older(home, datetime.now(UTC) + timedelta(days=1)).exported) == 1
     assert verify(home.database, home.keys).findings == ()
+
+
+def test_an_erasure_that_is_repeated_by_id_names_the_exports_again(
+    settings: LogSettings, home: LogHome
+) -> None:
+    """The first one may have been cut off before anybody read what it said."""
+    entry = an_entry()
+    using(settings, lambda log: log.append(entry))
+    note_export(home, [entry.id])
+    first, again = erase_assessment(home, entry.id), erase_assessment(home, entry.id)
+    assert (first.rows, again.rows) == (1, 0)
+    assert len(again.exported) == 1
+    assert again.exported == first.exported
+
+
+def test_exports_are_told_while_the_keys_are_there(settings: LogSettings, home: LogHome) -> None:
+    """Nothing leads from a reference to what was erased: cut off, it could not be asked again."""
+    entry = an_entry(reference="anna")
+    using(settings, lambda log: log.append(entry))
+    note_export(home, [entry.id])
+    told: list[datetime] = []
+
+    def cut_off(when: datetime) -> None:
+        told.append(when)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        erase_reference(home, "anna", cut_off)
+    erased = erase_reference(home, "anna", told.append)
+    assert (erased.rows, erased.exported) == (1, tuple(told[:1]))
+    assert told[0] == told[1]
+    assert erase_reference(home, "anna", told.append).exported == ()
+    assert len(told) == 2
+
+
+def test_an_export_made_during_an_erasure_is_told_once(
+    settings: LogSettings, home: LogHome
+) -> None:
+    entry = an_entry()
+    using(settings, lambda log: log.append(entry))
+    note_export(home, [entry.id])
+    told: list[datetime] = []
+
+    def another_export(when: datetime) -> None:
+        if not told:
+            note_export(home, [entry.id])
+        told.append(when)
+
+    erased = erase_assessment(home, entry.id, another_export)
+    assert len(told) == 2
+    assert erased.exported == tuple(told)
 
 
 def test_who_was_erased_since_they_were_read_is_not_exported(
