@@ -38,7 +38,7 @@ class Resources:
         """Whether the Bundle says that more belongs to it, or that something failed."""
         self.entries = list(self._entries(given, root))
         self._by_url = {entry.full_url: entry for entry in self.entries if entry.full_url}
-        self._by_reference = {entry.reference: entry for entry in reversed(self.entries)}
+        self._by_reference = {e.reference: e for e in reversed(self.entries) if e.reference}
         self.patient = self._patient()
         self._check_subjects()
         self._check_duplicates()
@@ -154,10 +154,8 @@ class Resources:
 
     def _check_duplicates(self) -> None:
         for entry in self.entries:
-            first = self._by_reference[entry.reference]
-            if entry is first or not entry.reference:
-                continue
-            if not alike(entry.resource, first.resource):
+            first = self._by_reference.get(entry.reference, entry)
+            if entry is not first and not alike(entry.resource, first.resource):
                 message = "another resource of this Bundle has the same id and says something else"
                 self._refuse(entry.path, "duplicate", message)
 

@@ -7,7 +7,7 @@ import pytest
 from serving.fhir.bundle import TYPES
 from serving.fhir.patient_record import read_bundle
 from serving.openapi_fhir import EXAMPLE_BUNDLE, RESOURCES, bundle_of
-from tests.serving.fhir.resources import Json, condition, example, read, refused
+from tests.serving.fhir.resources import SNOMED, Json, concept, condition, example, read, refused
 
 RECORD = read_bundle(EXAMPLE_BUNDLE).record
 
@@ -128,6 +128,15 @@ def test_resources_without_an_id_are_referred_to_by_their_full_url() -> None:
     url = "urn:uuid:01a20595-05f6-710d-abc4-280aa77dad40"
     bundle["entry"][3]["fullUrl"] = url
     assert read_bundle(bundle).basis["crp"] == [url]
+
+
+@pytest.mark.parametrize("nothing", ["", "/_history/1"])
+def test_a_reference_to_nothing_finds_no_resource_that_has_no_id(nothing: str) -> None:
+    """It found the first of them: a urine specimen that nobody referred to took the CRP away."""
+    urine = {"resourceType": "Specimen", "type": concept(SNOMED, "122575003")}
+    reading = read(urine, crp={"specimen": {"reference": nothing}})
+    assert reading.problems == []
+    assert reading.basis["crp"] == ["Observation/crp"]
 
 
 @pytest.mark.parametrize("wrong", ["a b", "x" * 65, "", "ä", 5, "\ud800"])
