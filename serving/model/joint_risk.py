@@ -7,9 +7,7 @@ Given the two risks, one odds ratio says how they go together (Plackett RL, J Am
 """
 
 from dataclasses import dataclass
-from math import exp, sqrt
-
-INDEPENDENT = 1e-9
+from math import exp, expm1, sqrt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +27,19 @@ class Association:
 
 def both(first: float, second: float, log_odds_ratio: float) -> float:
     """Return the probability of both events from their own and the log odds ratio."""
-    ratio = exp(log_odds_ratio)
-    if abs(ratio - 1) < INDEPENDENT:
-        return first * second
-    s = 1 + (first + second) * (ratio - 1)
-    # The smaller root, written so that nothing cancels when the risks are small.
-    root = sqrt(s * s - 4 * ratio * (ratio - 1) * first * second)
-    return 2 * ratio * first * second / (s + root)
+    ratio, more = exp(log_odds_ratio), expm1(log_odds_ratio)
+    product = first * second
+    s = (1 - first) - second + (first + second) * ratio
+    # The smaller root of more x**2 - s x + ratio product, written so that nothing cancels, however
+    # small the risks and however large the ratio: each sum is of terms of one sign.
+    if more >= 0:
+        one_alone = first * (1 - second) + second * (1 - first)
+        root = sqrt(1 + 2 * more * one_alone + (more * (first - second)) ** 2)
+    else:
+        root = sqrt(s * s - 4 * ratio * more * product)
+    if s < 0:  # so that more is below 0, too
+        return (s - root) / (2 * more)
+    return 2 * ratio * product / (s + root)
 
 
 def either(first: float, second: float, log_odds_ratio: float) -> float:

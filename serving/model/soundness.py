@@ -44,7 +44,7 @@ def faults(model: RiskModel) -> Iterator[str]:
         yield f"misfit_sd must lie between 0 and {LARGEST_LOG_ODDS:g}"
     of_association = (model.association.log_odds_ratio,) if model.association else ()
     if _is_too_large(model.recalibration.intercept, model.recalibration.slope, *of_association):
-        yield "the recalibration or the association lies beyond what log-odds can be"
+        yield f"the recalibration or the association exceeds log-odds of {LARGEST_LOG_ODDS:g}"
 
 
 def _of_cell(cell: Cell) -> Iterator[str]:

@@ -231,6 +231,10 @@ UNSOUND = {
     "does not know": {"terms.0.predictor": ["shoe_size"]},
     "burden": {"terms.0.predictor": ["tumour_burden"], "burden_scale.values.mtv": [[], [3, 2, 1]]},
     "percentile of mtv": {"burden_scale.percentiles.mtv": [times(9)]},
+    "association exceeds log-odds of 100": {
+        "association": [{"other": "severe_icans", "log_odds_ratio": 100.5, "sd": 1.0,
+                         "patients": 0, "sources": []}],
+    },
     "recalibration": {"recalibration.slope": [math.nan, 1e300, "1"]},
     "trees": {"trees.term.0.0": [99, -1, 0.5], "trees.leaf.0.0": [1e9], "trees.leaf": [[]]},
 }  # fmt: skip
