@@ -25,7 +25,6 @@ PARTLY_KNOWN = "If the inputs were as given, and what is sent as null or unknown
 NOTE = "A difference between two estimates is not the effect of a treatment."
 PRODUCT_NOTE = "Products were not randomised; the difference is not a treatment effect."
 _MEASURED_GROUPS = frozenset({"inflammation", "blood counts", "organ function"})
-_NOT_MEASURED_AGAIN = frozenset({"ldh_uln"})
 _BURDEN = frozenset(
     {"ldh", "mtv", "spd", "largest_lesion", "bulky_disease", "marrow_blast", "urate",
      "marrow_plasma_cell", "m_protein", "involved_flc", "beta2_microglobulin"}
@@ -35,7 +34,7 @@ _PLANNED = frozenset({"ld_regimen", "cy_total", "flu_total", "crs_prophylaxis", 
 EDITABLE = frozenset(
     name
     for name, declared in PREDICTORS.items()
-    if declared.group in _MEASURED_GROUPS - _NOT_MEASURED_AGAIN or name in _BURDEN | _PLANNED
+    if declared.group in _MEASURED_GROUPS or name in _BURDEN | _PLANNED
 )
 
 
