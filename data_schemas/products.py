@@ -44,7 +44,6 @@ class Product:
     also_called: tuple[str, ...]
     treats_children_in: tuple[str, ...] = ()
     up_to_years: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    approved_in: str = "US, EU"
 
 
 PRODUCTS: dict[str, Product] = {
@@ -105,7 +104,6 @@ PRODUCTS: dict[str, Product] = {
         costimulation="4-1BB",
         diseases=("LBCL", "FL", "MCL"),
         also_called=("relma-cel", "Carteyva"),
-        approved_in="China",
     ),
     "equecabtagene_autoleucel": Product(
         label="eque-cel",
@@ -113,7 +111,6 @@ PRODUCTS: dict[str, Product] = {
         costimulation="4-1BB",
         diseases=("MM",),
         also_called=("eque-cel", "Fucaso"),
-        approved_in="China",
     ),
     "zevorcabtagene_autoleucel": Product(
         label="zevor-cel",
@@ -121,7 +118,6 @@ PRODUCTS: dict[str, Product] = {
         costimulation="4-1BB",
         diseases=("MM",),
         also_called=("zevor-cel",),
-        approved_in="China",
     ),
     "inaticabtagene_autoleucel": Product(
         label="inati-cel",
@@ -129,7 +125,6 @@ PRODUCTS: dict[str, Product] = {
         costimulation="4-1BB",
         diseases=("B_ALL",),
         also_called=("inati-cel",),
-        approved_in="China",
     ),
     "talicabtagene_autoleucel": Product(
         label="tali-cel",
@@ -137,7 +132,6 @@ PRODUCTS: dict[str, Product] = {
         costimulation="4-1BB",
         diseases=("B_ALL", "LBCL", "FL"),
         also_called=("tali-cel", "NexCAR19"),
-        approved_in="India",
     ),
     "varnimcabtagene_autoleucel": Product(
         label="var-cel",
@@ -145,7 +139,6 @@ PRODUCTS: dict[str, Product] = {
         costimulation="4-1BB",
         diseases=("B_ALL",),
         also_called=("var-cel", "ARI-0001"),
-        approved_in="Spain (hospital exemption)",
     ),
 }
 

@@ -217,11 +217,10 @@ def _require_measured(**values: float) -> None:
 
 @dataclass(frozen=True)
 class CutOff:
-    """A published threshold and what the paper says lies beyond it."""
+    """A published threshold."""
 
     value: float
     inclusive: bool
-    meaning: str
 
     def is_passed_by(self, score: float) -> bool:
         """Whether a score lies beyond the threshold, in the paper's own inequality."""
@@ -301,9 +300,7 @@ PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
         ),
         citation="Korell F et al. Front Immunol 2022;13:877477",
         doi="10.3389/fimmu.2022.877477",
-        cut_off=CutOff(
-            4.67, inclusive=False, meaning="4.3 times the odds of severe CRS and/or ICANS (n=121)"
-        ),
+        cut_off=CutOff(4.67, inclusive=False),
         on_log2_scale=True,
     ),
     PublishedScore(
@@ -352,7 +349,7 @@ PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
         ),
         citation="Rejeski K et al. Blood 2021;138:2499-2513",
         doi="10.1182/blood.2020010543",
-        cut_off=CutOff(2, inclusive=True, meaning="high risk of prolonged neutropenia"),
+        cut_off=CutOff(2, inclusive=True),
         point_table_mark="unread",
     ),
 )

@@ -119,7 +119,9 @@ def test_every_measure_of_burden_is_there_and_only_in_its_diseases(cohort: Simul
 
 
 def test_the_case_mix_is_of_products_licensed_in_the_us_and_eu_for_their_diseases() -> None:
-    assert set(CASE_MIX) == {name for name, p in PRODUCTS.items() if p.approved_in == "US, EU"}
+    assert sorted(PRODUCTS[name].label for name in CASE_MIX) == [
+        "axi-cel", "brexu-cel", "cilta-cel", "ide-cel", "liso-cel", "obe-cel", "tisa-cel",
+    ]  # fmt: skip
     assert sum(share for share, _ in CASE_MIX.values()) == pytest.approx(1)
     for product, (_, diseases) in CASE_MIX.items():
         assert set(diseases) <= set(PRODUCTS[product].diseases)
