@@ -59,16 +59,8 @@ class RestApplication:
         self._watching: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        """Answer a request, or begin and end with the server."""
-        if scope["type"] == "http":
-            await self._gate(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await receive()
-            self.start()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await self.stop()
-            await send({"type": "lifespan.shutdown.complete"})
+        """Answer a request."""
+        await self._gate(scope, receive, send)
 
     def start(self) -> None:
         """Begin to watch store and keys."""

@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from starlette.testclient import TestClient
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from serving.api_keys import KeyFile, Scope
 from serving.assessment_log.log import AssessmentLog
@@ -35,6 +37,24 @@ def open_log(folder: Path) -> AssessmentLog:
     return AssessmentLog.open(LogSettings(f"sqlite:///{folder}/log.sqlite", folder / "site.key"))
 
 
+class Running:
+    """An application that begins and ends with its server, as by the hooks of BentoML."""
+
+    def __init__(self, application: RestApplication) -> None:
+        self._application = application
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._application(scope, receive, send)
+            return
+        await receive()
+        self._application.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._application.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
 @contextmanager
 def client_of(
     ward: Ward,
@@ -52,8 +72,8 @@ def client_of(
         key = keys.add("test", scopes)
         guard = Guard(keys, RateLimit(rate))
         log = open_log(folder)
-        application = RestApplication(
-            ward, guard, log, store, product_what_if=product_what_if, clock=clock
+        application = Running(
+            RestApplication(ward, guard, log, store, product_what_if=product_what_if, clock=clock)
         )
         headers = {"authorization": f"Bearer {key}"}
         with TestClient(application, raise_server_exceptions=False, headers=headers) as client:

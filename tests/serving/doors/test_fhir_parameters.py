@@ -25,7 +25,7 @@ from serving.openapi_fhir import EXAMPLE_BUNDLE, EXAMPLE_PARAMETERS, bundle_of
 from serving.rest import RestApplication
 from serving.settings import LogSettings
 from serving.ward import Ward
-from tests.serving.at_the_door import client_of, open_log
+from tests.serving.at_the_door import Running, client_of, open_log
 from tests.serving.doors.test_fhir import (
     ANY_JSON,
     ASSESS,
@@ -96,7 +96,7 @@ def test_a_patient_is_erased_by_the_reference(ward: Ward, tmp_path: Path) -> Non
     application = RestApplication(
         ward, Guard(keys, RateLimit(1e6)), log, Path("nowhere"), product_what_if=False
     )
-    with TestClient(application, headers={"authorization": f"Bearer {key}"}) as client:
+    with TestClient(Running(application), headers={"authorization": f"Bearer {key}"}) as client:
         for more in ([], [reference("anna")], [reference("berta")], [reference("anna")]):
             answered(client, parameters(BUNDLE, *more))
     home = LogHome(LogSettings(f"sqlite:///{tmp_path}/log.sqlite", tmp_path / "site.key"))
