@@ -30,7 +30,7 @@ from data_schemas.predictors import (
 )
 from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.quantity_limits import limits_in_words
-from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
+from data_schemas.toxicity_grading import ASTCT_2019, GradingScale, parse_grading_scale
 from data_schemas.units import IDENTITY, LARGEST
 from data_schemas.unread_values import DECIMAL_POINT
 
@@ -361,7 +361,10 @@ class CohortCheck:
             rule, message = "mixed_grading_scales", "scales are mixed and cannot be pooled"
         else:
             rule, message = "other_grading_scale", "the outcome is defined on ASTCT 2019"
-        remedy = f"{message}: regrade these rows from their components, or leave them out"
+        remedy = (
+            f"{message}: grade these patients anew from their records by the tables of "
+            f"{ASTCT_2019}, or leave them out"
+        )
         self.violate("grading_scale", rule, remedy, other)
 
     def unknown_columns(self) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from data_schemas.outcomes import OUTCOMES
 from data_schemas.patient_request import Problem, RequestProblems
-from data_schemas.toxicity_grading import GradingScale, parse_grading_scale
+from data_schemas.toxicity_grading import ASTCT_2019, GradingScale, parse_grading_scale
 
 HIGHEST_GRADE = 5
 LONGEST_FOLLOW_UP_DAYS = 3_660
@@ -109,7 +109,7 @@ def _expect_consensus_scale(given: object, problems: list[Problem]) -> None:
     elif scale is not GradingScale.ASTCT2019:
         message = (
             "the outcomes are defined on ASTCT 2019, and no other scale agrees with it: "
-            "regrade from the components"
+            f"grade the patient anew by the tables of {ASTCT_2019}"
         )
         problems.append(Problem(field, "other_grading_scale", message, accepted))
 

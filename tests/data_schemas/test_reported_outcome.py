@@ -73,7 +73,11 @@ def test_the_scale_may_be_spelt_as_usual(scale: str) -> None:
 
 @pytest.mark.parametrize("scale", [s for s in GradingScale if s is not GradingScale.ASTCT2019])
 def test_grades_of_another_scale_are_not_the_outcome(scale: GradingScale) -> None:
-    assert problems(report(grading_scale=scale.value)) == {("grading_scale", "other_grading_scale")}
+    with pytest.raises(RequestProblems) as refused:
+        read_reported_outcome(report(grading_scale=scale.value))
+    (problem,) = refused.value.problems
+    assert (problem.field, problem.code) == ("grading_scale", "other_grading_scale")
+    assert "Lee DW, Biol Blood Marrow Transplant 2019;25:625-638" in problem.message
 
 
 @pytest.mark.parametrize(
