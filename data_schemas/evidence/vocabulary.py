@@ -6,6 +6,7 @@ from pydantic import Field
 
 Verified: TypeAlias = Literal["read", "partly_read", "unread"]
 Mark: TypeAlias = Literal["read", "unread"]
+# Every product that the service knows (a test says so), and what only papers know.
 Product: TypeAlias = Literal[
     "tisagenlecleucel",
     "axicabtagene_ciloleucel",
@@ -18,6 +19,7 @@ Product: TypeAlias = Literal[
     "equecabtagene_autoleucel",
     "zevorcabtagene_autoleucel",
     "inaticabtagene_autoleucel",
+    "talicabtagene_autoleucel",
     "varnimcabtagene_autoleucel",
     "anitocabtagene_autoleucel",
     "mixed",

@@ -6,13 +6,15 @@ import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from data_schemas.evidence import Evidence, EvidenceError, Incidence, load_evidence
+from data_schemas.evidence import Evidence, EvidenceError, Incidence, load_evidence, vocabulary
+from data_schemas.products import DISEASES, PRODUCTS
 
 EVIDENCE = Path(str(files("data_schemas.evidence")))
 Break = Callable[[str, str, str], None]
@@ -349,3 +351,9 @@ def test_a_key_of_the_wrong_type_is_a_problem_not_a_crash(
     found = problems_of(copy)
     assert any(field == "year" for _, field in found)
     assert any(field.split(".")[0] == key for _, field in found) or junk == "[]"
+
+
+def test_every_product_and_disease_that_is_asked_about_may_stand_in_the_evidence() -> None:
+    """A figure of a product whose word is not here could not be written down."""
+    assert set(PRODUCTS) <= set(get_args(vocabulary.Product))
+    assert set(DISEASES) <= set(get_args(vocabulary.Disease))
