@@ -9,11 +9,7 @@ from starlette.responses import Response
 
 from serving.doors.json_answer import json_answer
 from serving.doors.visit import Visit
-
-LEDGER_FILE = "promotions.jsonl"
-HEAD_FILE = "promotions.head"
-"""The hash that the last line must have."""
-_BEGINNING = "0" * 64
+from serving.promotion_files import BEGINNING, HEAD_FILE, LEDGER_FILE
 
 
 class History:
@@ -32,7 +28,7 @@ class History:
         ends = self._ends()
         lines = self._path.read_bytes().splitlines() if self._path.exists() else []
         ends |= self._ends()  # a promotion in between has written one of the two already
-        promotions, previous, intact = [], _BEGINNING, True
+        promotions, previous, intact = [], BEGINNING, True
         for line in lines:
             promotion = _promotion(line)
             intact = intact and promotion.pop("previous", None) == previous

@@ -11,8 +11,9 @@ import pytest
 
 from serving.model.artefact import Artefact, ArtefactRefused, load_artefact
 from serving.model.store import load_current
+from serving.promotion_files import LEDGER_FILE
 from training.pipeline import Run, train
-from training.promoting.ledger import LEDGER_FILE, LOCK_FILE, Ledger, LedgerBroken, Promotion
+from training.promoting.ledger import LOCK_FILE, Ledger, LedgerBroken, Promotion
 from training.promoting.promotion import Beside, promote, rollback
 from training.run_record import of_training
 from training.tracking import (

@@ -19,13 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from data_schemas.refusal import Refused
+from serving.promotion_files import BEGINNING, HEAD_FILE, LEDGER_FILE
 from serving.whole_file import whole_file
 from training.tracking import Registered
 
-LEDGER_FILE = "promotions.jsonl"
-HEAD_FILE = "promotions.head"
 LOCK_FILE = "promotions.lock"
-_BEGINNING = "0" * 64
 
 
 class LedgerBroken(Refused):
@@ -91,7 +89,7 @@ class Ledger:
             Naming the first line that does not follow from the one before, or the last one where it
             is not the line that was written last.
         """
-        promotions, previous = [], _BEGINNING
+        promotions, previous = [], BEGINNING
         written = self._written()
         for number, line in enumerate(written, start=1):
             promotion = self._read(line, number)
@@ -205,4 +203,4 @@ def _account() -> str:
 
 
 def _last_hash(written: list[bytes]) -> str:
-    return hashlib.sha256(written[-1]).hexdigest() if written else _BEGINNING
+    return hashlib.sha256(written[-1]).hexdigest() if written else BEGINNING

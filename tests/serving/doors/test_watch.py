@@ -18,7 +18,7 @@ from serving.assessment_log.entries import LogEntry
 from serving.assessment_log.log import AssessmentLog
 from serving.doors.catalogue import Catalogue
 from serving.doors.guard import Guard
-from serving.doors.history import HEAD_FILE, LEDGER_FILE, History
+from serving.doors.history import History
 from serving.doors.metrics import exposition
 from serving.doors.problem import RequestRefused
 from serving.doors.rate_limit import RateLimit
@@ -26,6 +26,7 @@ from serving.doors.tokens import IssuerRefused
 from serving.doors.watch import Watch
 from serving.model.artefact import MODEL_FILE, SELF_TEST_FILE, Artefact, canonical_json, sha256
 from serving.model.store import CURRENT_FILE, make_current, save_artefact
+from serving.promotion_files import HEAD_FILE, LEDGER_FILE
 from serving.rest import RestApplication
 from serving.ward import Ward
 from tests.conftest import Body, Store

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from training.promoting.ledger import HEAD_FILE, LEDGER_FILE, Ledger, LedgerBroken
+from serving.promotion_files import HEAD_FILE, LEDGER_FILE
+from training.promoting.ledger import Ledger, LedgerBroken
 from training.tracking import Registered
 
 FIRST_RELEASE = {
