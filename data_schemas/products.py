@@ -168,9 +168,10 @@ def scope_problem(product: str, disease: str, age_years: float | None) -> str | 
         return f"{known.label} has no evidence in {DISEASES.get(disease, 'this disease')}"
     if age_years is None:
         return None
+    evidence = f"the evidence for {known.label} in {DISEASES[disease]}"
     if age_years < ADULT_YEARS and disease not in known.treats_children_in:
-        return f"the evidence for {known.label} in {disease} is from adults only"
+        return f"{evidence} is from adults only"
     oldest = known.up_to_years.get(disease)
     if oldest is not None and age_years >= oldest + 1:
-        return f"the evidence for {known.label} in {disease} is from patients up to {oldest} years"
+        return f"{evidence} is from patients up to {oldest} years"
     return None

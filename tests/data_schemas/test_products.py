@@ -14,6 +14,7 @@ from data_schemas.products import (
 )
 
 TISA, AXI, CILTA = ("tisagenlecleucel", "axicabtagene_ciloleucel", "ciltacabtagene_autoleucel")
+LBCL, B_ALL = "large B-cell lymphoma", "B-cell acute lymphoblastic leukaemia"
 EVERY = pytest.mark.parametrize(
     ("name", "product"), [pytest.param(n, p, id=n) for n, p in PRODUCTS.items()]
 )
@@ -73,10 +74,20 @@ def test_an_indicated_patient_is_in_scope(product: str, disease: str, age: float
         (CILTA, "LBCL", 64, "cilta-cel has no evidence in large B-cell lymphoma"),
         (AXI, "other", 64, "axi-cel has no evidence in another disease"),
         (AXI, "no such word", 64, "axi-cel has no evidence in this disease"),
-        (AXI, "LBCL", 17.99, "the evidence for axi-cel in LBCL is from adults only"),
-        (TISA, "B_ALL", 26, "the evidence for tisa-cel in B_ALL is from patients up to 25 years"),
-        (TISA, "B_ALL", 70, "the evidence for tisa-cel in B_ALL is from patients up to 25 years"),
-        (TISA, "LBCL", 9, "the evidence for tisa-cel in LBCL is from adults only"),
+        (AXI, "LBCL", 17.99, f"the evidence for axi-cel in {LBCL} is from adults only"),
+        (
+            TISA,
+            "B_ALL",
+            26,
+            f"the evidence for tisa-cel in {B_ALL} is from patients up to 25 years",
+        ),
+        (
+            TISA,
+            "B_ALL",
+            70,
+            f"the evidence for tisa-cel in {B_ALL} is from patients up to 25 years",
+        ),
+        (TISA, "LBCL", 9, f"the evidence for tisa-cel in {LBCL} is from adults only"),
     ],
 )
 def test_out_of_scope_is_said_in_words(product: str, disease: str, age: float, reason: str) -> None:

@@ -254,7 +254,10 @@ def test_a_complete_patient_of_a_studied_product_is_answered_without_caution(
         ({"product": "other"}, "the model knows no such product in large B-cell lymphoma"),
         ({"product": "ide-cel"}, "ide-cel has no evidence in large B-cell lymphoma"),
         ({"disease": "other"}, "axi-cel has no evidence in another disease"),
-        ({"age": {"value": 12, "unit": "a"}}, "the evidence for axi-cel in LBCL is from adults"),
+        (
+            {"age": {"value": 12, "unit": "a"}},
+            "the evidence for axi-cel in large B-cell lymphoma is from adults",
+        ),
     ],
 )
 def test_who_the_evidence_does_not_speak_of_is_out_of_scope(

@@ -123,7 +123,7 @@ def test_why_says_what_the_service_says(store: Path, table: pd.DataFrame) -> Non
     why = scored["severe_icans_why"].str.split(" ")
     assert "active_cns_disease:cns_involvement" in why[0]
     assert scored.loc[1, "severe_icans_why"] == (
-        "the evidence for axi-cel in LBCL is from adults only"
+        "the evidence for axi-cel in large B-cell lymphoma is from adults only"
     )
     rest = scored.loc[2:]
     usable = rest["severe_icans"].notna()
