@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import pytest
 
+from data_schemas.evidence import Evidence, load_evidence
 from data_schemas.predictors import (
     DERIVED,
     NEVER_PREDICTORS,
@@ -59,6 +60,11 @@ CORE_CATEGORIES = {
 CORE_FLAGS = {"neuro_comorbidity", "bulky_disease", "extramedullary_disease"}
 
 
+@pytest.fixture(scope="module")
+def evidence() -> Evidence:
+    return load_evidence()
+
+
 def luhn_digit(digits: str) -> int:
     """The mod-10 check digit of LOINC: from the right, every second digit is doubled."""
     doubled = [int(d) * (2 if i % 2 == 0 else 1) for i, d in enumerate(reversed(digits))]
@@ -76,6 +82,17 @@ def test_a_predictor_says_what_it_is_and_why(name: str, declared: Predictor) -> 
     assert declared.look_back_days is None or declared.look_back_days > 0
     assert set(declared.diseases) <= set(DISEASES)
     assert getattr(BaselinePredictors(), name) is None
+
+
+@EVERY
+def test_who_says_that_nothing_is_published_is_in_no_published_association(
+    name: str, declared: Predictor, evidence: Evidence
+) -> None:
+    """Nor does such a predictor tell of findings."""
+    if declared.reference.startswith("no published association"):
+        rows = [row.id for row in evidence.associations if name in row.predictors]
+        assert rows == []
+        assert "findings" not in declared.reason
 
 
 @EVERY
