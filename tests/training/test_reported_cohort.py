@@ -14,8 +14,7 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from data_schemas.cohort_table import Cohort, Purpose, read_cohort
 from data_schemas.outcomes import OUTCOMES
