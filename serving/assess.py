@@ -119,7 +119,8 @@ class Assessor:
         for compiled, reader in self._outcomes:
             judged.append(made := compiled.judge(patients[reader]))
             raised.update(dict.fromkeys(made.raised))
-            measured.update(patients[reader].terms.distance)
+            terms = patients[reader].terms
+            measured.update(terms.distance, terms.not_asked)
         missing = self._missing.of(patients[0].disease, measured)
         return _Case(request, days, patients, judged, raised, missing)
 

@@ -46,6 +46,8 @@ class Declared:
     """A measurement older than this at infusion raises a caution; None: never too old."""
     diseases: tuple[str, ...] = ()
     """Diseases in which the predictor has a meaning; empty: in all."""
+    from_years: int = 0
+    """Younger patients are not asked for it: what they lack is not missing."""
     note: str = ""
 
     def applies_to(self, disease: str) -> bool:

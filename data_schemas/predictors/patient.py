@@ -55,7 +55,9 @@ class Patient:
             reference="Wudhikarn K, Blood Adv 2020",
             loinc=("89247-1", "89262-0"),
             look_back_days=30,
-            note="Karnofsky 100-90 is 0, 80-70 is 1, 60-50 is 2, 40-30 is 3, 20-10 is 4",
+            from_years=16,
+            note="Karnofsky 100-90 is 0, 80-70 is 1, 60-50 is 2, 40-30 is 3, 20-10 is 4; not asked "
+            "of children under 16, who are scored by Lansky (Cancer 1987;60:1651-1656)",
         ),
     ] = None
     weight: Annotated[

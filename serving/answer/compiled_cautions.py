@@ -114,7 +114,8 @@ class CompiledCautions:
         if cell >= 0 and self._borrowed[cell]:
             found.append(raised(CautionCode.FEW_DATA_FOR_PRODUCT, "product"))
         main = self._main[str(values["disease"])]
-        lacking = [name for name in main if name not in patient.distance]
+        known = {*patient.distance, *patient.not_asked}
+        lacking = [name for name in main if name not in known]
         found += [raised(CautionCode.PREDICTOR_NOT_MEASURED, name) for name in lacking]
         return found + self._always
 

@@ -5,6 +5,7 @@ What :func:`serving.model.terms.design` does for a table, for one.
 What depends on a disease alone is settled beforehand: which terms apply, around which centre.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from serving.model.terms import (
     ONE_FUNCTIONS,
     USUAL_CREATININE_MG_DL,
     Term,
+    asked_from,
     cells_of_their_own,
 )
 from serving.model.tumour_burden import BURDEN, MUCH_HIGHER, SOURCES, BurdenScale
@@ -37,7 +39,8 @@ class PatientTerms(NamedTuple):
     those that are not 0, with the predictor of each.
     ``distance`` holds, for each predictor that was measured, how many spreads it lies from typical,
     or None for a word. ``burden`` is the measure that was used and its percentile, 0 to 1;
-    ``burdens_disagree`` tells whether another one stands much higher.
+    ``burdens_disagree`` tells whether another one stands much higher. ``not_asked`` are those that
+    are neither measured nor missing, at the patient's age.
     """
 
     values: Array
@@ -45,6 +48,7 @@ class PatientTerms(NamedTuple):
     distance: dict[str, float | None]
     burden: tuple[str, float] | None
     burdens_disagree: bool
+    not_asked: tuple[str, ...]
 
 
 class _Quantity(NamedTuple):
@@ -73,6 +77,7 @@ class CompiledTerms:
         self._diseases = {disease: self._in_disease(disease) for disease in DISEASES}
         own = cells_of_their_own(terms)
         self._cells = {cell: self._in_disease(cell[1], product=cell[0]) for cell in own}
+        self._asked_from = {n: asked_from(n) for n in self.predictors if asked_from(n)}
 
     def read(self, given: Values, disease: str) -> PatientTerms:
         """Return a patient of a disease, from values in canonical units."""
@@ -99,7 +104,14 @@ class CompiledTerms:
                 for place, term in words.get(str(value), ()):
                     values[place] = term
                     places.append((place, name))
-        return PatientTerms(np.array(values), places, distance, burden, disagree)
+        not_asked = self._not_asked(given)
+        return PatientTerms(np.array(values), places, distance, burden, disagree, not_asked)
+
+    def _not_asked(self, given: Values) -> tuple[str, ...]:
+        age = float(given.get("age", math.inf))
+        return tuple(
+            [name for name, years in self._asked_from.items() if age < years and name not in given]
+        )
 
     def _burdens(self, given: Values, measures: tuple[str, ...]) -> list[tuple[str, float]]:
         """Return each measure of burden that was given with its percentile, best first."""

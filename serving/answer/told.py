@@ -128,7 +128,7 @@ class Teller:
 
     def measured(self, terms: PatientTerms) -> Measured:
         """Return what follows from which predictors were measured."""
-        return self._known(tuple(terms.distance))
+        return self._known(tuple(terms.distance), terms.not_asked)
 
     def told(self, values: Values, terms: PatientTerms, disease: str) -> Told:
         """Return a patient in words."""
@@ -136,8 +136,9 @@ class Teller:
         typical = self._typical_of_cell.get(cell) or self._typical[disease]
         return Told(values, terms, self.measured(terms), typical)
 
-    def _pattern(self, measured: tuple[str, ...]) -> Measured:
-        missing = tuple(name for name in self._names if name not in measured)
+    def _pattern(self, measured: tuple[str, ...], not_asked: tuple[str, ...]) -> Measured:
+        known_of = {*measured, *not_asked}
+        missing = tuple(name for name in self._names if name not in known_of)
         known = tuple(name for name in self._names if name in measured)
         members: dict[str, list[str]] = {group: [] for group in GROUPS}
         members["product"].append("product")

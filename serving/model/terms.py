@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from data_schemas.predictors import PREDICTORS
 from serving.model.disease_codes import by_disease, disease_codes
 from serving.model.tumour_burden import BurdenScale, tumour_burden
 
@@ -107,7 +108,8 @@ class Design:
     """The terms of many patients.
 
     ``values`` and ``missing`` have shape (n_patients, n_terms); a missing or inapplicable term is
-    0. ``missing`` is true only where the term would apply. ``disease`` holds each patient's code.
+    0. ``missing`` is true only where the term would apply and is asked for at the patient's age.
+    ``disease`` holds each patient's code.
     """
 
     values: Array
@@ -129,7 +131,7 @@ def design(
         value /= term.scale
         np.clip(value, -FARTHEST, FARTHEST, out=value)
         value[unknown] = 0.0
-        lacks[:] = unknown
+        lacks[:] = reading.lacks(term, unknown)
         if term.diseases:
             elsewhere = ~by_disease(term.applies_in)[disease]
             value[elsewhere] = 0.0
@@ -148,7 +150,8 @@ def _centres(term: Term, columns: Mapping[str, Array], disease: Array) -> Array:
 
 def is_missing(columns: Mapping[str, Array], term: Term, burden_scale: BurdenScale) -> Array:
     """Return which patients lack a term's predictor, wherever it has a meaning; shape (n,)."""
-    return _Reading(columns, burden_scale).of(term)[1]
+    reading = _Reading(columns, burden_scale)
+    return reading.lacks(term, reading.of(term)[1])
 
 
 class _Reading:
@@ -171,6 +174,11 @@ class _Reading:
             self.quantities[key] = raw, np.isnan(raw)
         return self.quantities[key]
 
+    def lacks(self, term: Term, unknown: Array) -> Array:
+        """Return who lacks a term's predictor of those whom it is unknown of."""
+        from_years = asked_from(term.predictor)
+        return unknown & ~(_floats(self.columns["age"]) < from_years) if from_years else unknown
+
     def _coded(self, predictor: str) -> tuple[list[object], Array, Array]:
         if predictor not in self.words:
             column = self.columns[predictor]
@@ -185,6 +193,12 @@ class _Reading:
         if term.transform == "burden":
             return tumour_burden(self.columns, self.burden_scale).percentile
         return transformed(self.columns, term.predictor, term.transform)
+
+
+def asked_from(predictor: str) -> int:
+    """Return the age in years from which patients are asked for a predictor."""
+    declared = PREDICTORS.get(predictor)
+    return declared.from_years if declared else 0
 
 
 def transformed(columns: Mapping[str, Array], predictor: str, transform: str) -> Array:

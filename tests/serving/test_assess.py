@@ -475,6 +475,30 @@ def test_a_measure_that_only_the_second_model_uses_is_shown_as_used(
     assert {v.predictor for v in answer.values_used if v.used_by_model} >= {"mtv"}
 
 
+def test_a_child_is_not_asked_for_a_score_of_adults(ask: Asked) -> None:
+    """Children under 16 are scored by Lansky: for want of an ECOG they had no risk of ICANS."""
+    child = {
+        "product": "tisagenlecleucel",
+        "disease": "B_ALL",
+        "age": {"value": 9, "unit": "a"},
+        "platelets": {"value": 60, "unit": "10*9/L"},
+        "ldh": {"value": 300, "unit": "U/L"},
+        "creatinine": {"value": 0.5, "unit": "mg/dL"},
+        "marrow_blast": {"value": 40, "unit": "%"},
+    }
+
+    def lacks(body: Body) -> tuple[bool, bool]:
+        answer = ask(body)
+        listed = "ecog" in {one["predictor"] for one in answer["missing"]}
+        return listed, ("predictor_not_measured", "ecog") in cautions_of(answer)
+
+    assert lacks(child) == (False, False)
+    assert lacks(child | {"age": {"value": 17, "unit": "a"}}) == (True, True)
+    assert "risk" in ask(child)["outcomes"][1]
+    scored = ask(child | {"ecog": {"value": 2, "unit": "{score}"}})["outcomes"][1]
+    assert scored["risk"] > ask(child)["outcomes"][1]["risk"]
+
+
 def test_what_is_missing_is_listed_by_name(ask: Asked, patient: Body) -> None:
     answer = ask(patient | {"albumin": None, "cns_involvement": "unknown", "mtv": None})
     missing = {one["predictor"]: one for one in answer["missing"]}

@@ -55,7 +55,12 @@ def said(
     names = {term.predictor for term in model.terms}
     assert min(cells) >= 0
     return [
-        compiled.say(cell, str(r.values["disease"]), terms, tuple(names - terms.distance.keys()))
+        compiled.say(
+            cell,
+            str(r.values["disease"]),
+            terms,
+            tuple(names - {*terms.distance, *terms.not_asked}),
+        )
         for cell, r, terms in zip(cells, patients.requests, read, strict=True)
     ]
 
@@ -93,7 +98,7 @@ def test_a_predictor_is_missing_where_its_terms_are(
 ) -> None:
     table = design(patients.columns, model.terms, model.burden_scale)
     for j, term in enumerate(model.terms):
-        missing = [term.predictor not in terms.distance for terms in read]
+        missing = [term.predictor not in {*terms.distance, *terms.not_asked} for terms in read]
         applies = [term.applies_in(str(r.values["disease"])) for r in patients.requests]
         assert (np.array(missing) & applies).tolist() == table.missing[:, j].tolist()
 
