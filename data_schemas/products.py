@@ -25,6 +25,9 @@ DISEASES: dict[str, str] = {
 
 LYMPHOMAS = ("LBCL", "PMBCL", "FL", "MCL", "MZL", "CLL_SLL")
 
+WITHOUT_PUBLISHED_EFFECTS = frozenset({"MM"})
+"""Diseases in which no usable figure says how a predictor goes with severe toxicity."""
+
 ADULT_YEARS = 6574 / 365.25
 """The 18th birthday in years, as an age in days gives it: 18 years have 6,574 or 6,575 days."""
 
@@ -33,6 +36,8 @@ ADULT_YEARS = 6574 / 365.25
 class Product:
     """One CAR-T product.
 
+    ``has_delayed_neurotoxicity``: disorders of movement and thought that begin weeks later and are
+    no ICANS are known of it (Cohen AD, Blood Cancer J 2022;12:32; unread).
     ``treats_children_in`` names the diseases in which its evidence includes patients under 18;
     ``up_to_years`` those in which it includes none that are older, with their last full year.
     """
@@ -42,6 +47,7 @@ class Product:
     costimulation: Literal["CD28", "4-1BB"]
     diseases: tuple[str, ...]
     also_called: tuple[str, ...]
+    has_delayed_neurotoxicity: bool = False
     treats_children_in: tuple[str, ...] = ()
     up_to_years: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -90,6 +96,7 @@ PRODUCTS: dict[str, Product] = {
         costimulation="4-1BB",
         diseases=("MM",),
         also_called=("cilta-cel", "Carvykti"),
+        has_delayed_neurotoxicity=True,
     ),
     "obecabtagene_autoleucel": Product(
         label="obe-cel",
@@ -141,6 +148,10 @@ PRODUCTS: dict[str, Product] = {
         also_called=("var-cel", "ARI-0001"),
     ),
 }
+
+WITH_DELAYED_NEUROTOXICITY = frozenset(
+    name for name, product in PRODUCTS.items() if product.has_delayed_neurotoxicity
+)
 
 PRODUCT_SPELLINGS: dict[str, str] = {
     spelling.casefold(): name

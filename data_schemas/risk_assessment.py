@@ -36,6 +36,8 @@ class CautionCode(StrEnum):
     ACTIVE_CNS_DISEASE = "active_cns_disease"
     UNCONTROLLED_INFECTION = "uncontrolled_infection"
     FEW_DATA_FOR_PRODUCT = "few_data_for_product"
+    EFFECTS_BORROWED = "effects_borrowed"
+    DELAYED_NEUROTOXICITY = "delayed_neurotoxicity"
     PREDICTOR_NOT_MEASURED = "predictor_not_measured"
     WIDE_INTERVAL = "wide_interval"
     FITTED_ON_SIMULATED_PATIENTS = "fitted_on_simulated_patients"
@@ -62,6 +64,14 @@ CAUTION_TEXTS: dict[CautionCode, str] = {
     CautionCode.FEW_DATA_FOR_PRODUCT: (
         "our tables of published cohorts hold none of this product in this disease: its base rate "
         "is borrowed from others"
+    ),
+    CautionCode.EFFECTS_BORROWED: (
+        "our tables hold no usable figure on how predictors go with severe toxicity in this "
+        "disease: their effects are those published in lymphoma and leukaemia"
+    ),
+    CautionCode.DELAYED_NEUROTOXICITY: (
+        "movement and neurocognitive disorders that begin weeks after infusion of this product "
+        "(Cohen AD, Blood Cancer J 2022;12:32; unread) are not ICANS, and no part of this answer"
     ),
     CautionCode.PREDICTOR_NOT_MEASURED: (
         "a main predictor is missing: an interval that is shown is wider for it"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from data_schemas.possible_dates import has_passed
 from data_schemas.predictors import PREDICTORS, Quantity
-from data_schemas.products import DISEASES
+from data_schemas.products import DISEASES, WITH_DELAYED_NEUROTOXICITY, WITHOUT_PUBLISHED_EFFECTS
 from data_schemas.risk_assessment import CAUTION_TEXTS, CautionCode, Status
 from serving.answer.compiled_terms import PatientTerms, Values, usual_creatinine
 from serving.model.applicability import (
@@ -113,11 +113,23 @@ class CompiledCautions:
             found.append(raised(CautionCode.UNCONTROLLED_INFECTION, "active_infection"))
         if cell >= 0 and self._borrowed[cell]:
             found.append(raised(CautionCode.FEW_DATA_FOR_PRODUCT, "product"))
+        found += _of_product_and_disease(str(values["product"]), str(values["disease"]))
         main = self._main[str(values["disease"])]
         known = {*patient.distance, *patient.not_asked}
         lacking = [name for name in main if name not in known]
         found += [raised(CautionCode.PREDICTOR_NOT_MEASURED, name) for name in lacking]
         return found + self._always
+
+
+@cache
+def _of_product_and_disease(product: str, disease: str) -> tuple[Raised, ...]:
+    """Return what holds for every patient of a product in a disease."""
+    borrowed = [raised(CautionCode.EFFECTS_BORROWED, "disease")]
+    delayed = [raised(CautionCode.DELAYED_NEUROTOXICITY, "product")]
+    return (
+        *(borrowed if disease in WITHOUT_PUBLISHED_EFFECTS else ()),
+        *(delayed if product in WITH_DELAYED_NEUROTOXICITY else ()),
+    )
 
 
 def status_of(

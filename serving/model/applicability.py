@@ -13,7 +13,14 @@ from itertools import count
 import numpy as np
 
 from data_schemas.predictors import PREDICTORS, Quantity
-from data_schemas.products import ADULT_YEARS, DISEASES, PRODUCTS, scope_problem
+from data_schemas.products import (
+    ADULT_YEARS,
+    DISEASES,
+    PRODUCTS,
+    WITH_DELAYED_NEUROTOXICITY,
+    WITHOUT_PUBLISHED_EFFECTS,
+    scope_problem,
+)
 from data_schemas.risk_assessment import CautionCode, Status
 from serving.model.artefact import Artefact
 from serving.model.risk_model import Prediction, RiskModel, expit
@@ -201,6 +208,10 @@ def _clinical(columns: Mapping[str, Array], model: RiskModel) -> Iterator[Raised
     cell = model.cell_of(columns)
     borrowed = np.array([cell_.origin == "borrowed" for cell_ in model.cells])[cell] & (cell >= 0)
     yield RaisedCaution(CautionCode.FEW_DATA_FOR_PRODUCT, "product", borrowed)
+    elsewhere = np.isin(columns["disease"].astype(str), list(WITHOUT_PUBLISHED_EFFECTS))
+    yield RaisedCaution(CautionCode.EFFECTS_BORROWED, "disease", elsewhere)
+    delayed = np.isin(columns["product"].astype(str), list(WITH_DELAYED_NEUROTOXICITY))
+    yield RaisedCaution(CautionCode.DELAYED_NEUROTOXICITY, "product", delayed)
 
 
 def _main_predictors_missing(

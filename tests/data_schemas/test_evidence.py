@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from data_schemas.evidence import Evidence, EvidenceError, Incidence, load_evidence, vocabulary
-from data_schemas.products import DISEASES, PRODUCTS
+from data_schemas.predictors import PREDICTORS
+from data_schemas.products import DISEASES, LYMPHOMAS, PRODUCTS, WITHOUT_PUBLISHED_EFFECTS
 
 EVIDENCE = Path(str(files("data_schemas.evidence")))
 Break = Callable[[str, str, str], None]
@@ -357,3 +358,13 @@ def test_every_product_and_disease_that_is_asked_about_may_stand_in_the_evidence
     """A figure of a product whose word is not here could not be written down."""
     assert set(PRODUCTS) <= set(get_args(vocabulary.Product))
     assert set(DISEASES) <= set(get_args(vocabulary.Disease))
+
+
+def test_diseases_without_published_effects_are_those_of_which_no_usable_row_speaks(
+    evidence: Evidence,
+) -> None:
+    """Of myeloma a score is published; a lymphoma goes by the figures of other lymphomas."""
+    usable = [row for row in evidence.associations if row.usable and row.predictor in PREDICTORS]
+    spoken_of = {disease for row in usable for disease in row.diseases}
+    silent = set(DISEASES) - spoken_of - set(LYMPHOMAS) - {"other"}
+    assert silent == WITHOUT_PUBLISHED_EFFECTS

@@ -28,6 +28,7 @@ from training.scoring import score_cohort
 
 Answer = dict[str, Any]
 Asked = Callable[[Body], Answer]
+IDE = "idecabtagene_vicleucel"
 NUMBERS = {"risk", "interval", "natural_frequency", "comparison", "base_rate", "explanation"}
 DIRECTED = [
     name
@@ -523,6 +524,28 @@ def test_the_base_rate_carries_its_sources_and_their_marks(
             crs = outcome["outcome"] == "severe_crs"
             assert source.get("percent") == (row.crs_severe_pct if crs else row.icans_severe_pct)
         assert "unread" in {source["verified"] for source in base["sources"]}
+
+
+def test_myeloma_is_told_whose_effects_it_borrows_and_what_no_part_of_the_answer_is(
+    ask: Asked, patient: Body
+) -> None:
+    in_myeloma = {
+        "product": "ciltacabtagene_autoleucel",
+        "disease": "MM",
+        "marrow_plasma_cell": {"value": 40, "unit": "%"},
+    }
+    plain = {
+        **{name: patient[name] for name in ("age", "platelets", "ldh", "ldh_uln", "ecog")},
+        "creatinine": {"value": 0.9, "unit": "mg/dL"},
+        "ferritin": {"value": 340, "unit": "ng/mL"},
+    }
+    cilta, ide = (ask(plain | in_myeloma | {"product": p}) for p in (in_myeloma["product"], IDE))
+    for answer in (cilta, ide):
+        assert "lymphoma and leukaemia" in cautions_of(answer)["effects_borrowed", "disease"]
+        assert answer["status"] == "caution"
+    assert ("delayed_neurotoxicity", "product") in cautions_of(cilta)
+    assert ("delayed_neurotoxicity", "product") not in cautions_of(ide)
+    assert ("effects_borrowed", "disease") not in cautions_of(ask(patient))
 
 
 def test_a_borrowed_base_rate_says_so(ask: Asked, patient: Body, ward: Ward) -> None:
