@@ -66,7 +66,8 @@ def by_policy(log_odds: Array, outcome: Array) -> Update:
     """Return the update that a number of events allows.
 
     Below 10 none; below 30 a Bayesian intercept; below 100 a Bayesian intercept and slope; from 100
-    on a closed test of none, intercept, intercept and slope.
+    on a closed test of none, intercept, intercept and slope. Whatever found it, a slope that is not
+    positive updates nothing: it would turn round every direction that the model declares.
 
     Parameters
     ----------
@@ -77,8 +78,13 @@ def by_policy(log_odds: Array, outcome: Array) -> Update:
     if rarer < EVENTS_FOR_INTERCEPT:
         return unchanged(f"{rarer} events, fewer than {EVENTS_FOR_INTERCEPT}: evaluated only")
     if rarer < EVENTS_FOR_CLOSED_TEST:
-        return bayesian(log_odds, outcome, slope=rarer >= EVENTS_FOR_SLOPE)
-    return closed_test(log_odds, outcome)
+        found = bayesian(log_odds, outcome, slope=rarer >= EVENTS_FOR_SLOPE)
+    else:
+        found = closed_test(log_odds, outcome)
+    if found.slope <= 0:
+        why = "the slope is not positive, the model does not rank here"
+        return unchanged(f"{found.how}, but {why}")
+    return found
 
 
 def bayesian(log_odds: Array, outcome: Array, *, slope: bool) -> Update:
@@ -136,8 +142,6 @@ def closed_test(log_odds: Array, outcome: Array) -> Update:
         spread = np.zeros((2, 2))
         spread[:1, :1] = covariance(X[:, :1], log_odds, alone)
         return Update(float(alone[0]), 1.0, spread, "closed test: intercept")
-    if both[1] <= 0:
-        return unchanged("closed test: the slope is not positive, the model does not rank here")
     spread = covariance(X, 0.0, both)
     return Update(float(both[0]), float(both[1]), spread, "closed test: intercept and slope")
 
