@@ -16,6 +16,8 @@ from data_schemas.cohort_refusal import CohortRefused, Violation
 _SEPARATORS = {";": ("semicolons", ";"), "\t": ("tabs", "\\t")}
 """What else separates fields: its name, and how it is written in Python."""
 _DECIMAL_COMMA = re.compile(rb'(?:^|[;\t])"?\s*<?\s*[-+]?\d+,\d+\s*"?(?=[;\t\r\n]|$)')
+_TEXT = {"patient_id": str, "site": str}
+"""Names, although they may look like numbers: ``0042`` is another patient than ``42``."""
 _FIELDS = (
     "put text that holds a comma between double quotes, and write numbers with a decimal point"
 )
@@ -51,7 +53,7 @@ def _refused(rule: str, message: str) -> CohortRefused:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     _refuse_foreign(path)
-    table = pd.read_csv(path)
+    table = pd.read_csv(path, dtype=_TEXT)
     if not isinstance(table.index, pd.RangeIndex):
         # pandas took the first column for row names: all others would stand one to the left.
         raise _refused("unreadable", f"its rows have more fields than its header: {_FIELDS}")
@@ -98,6 +100,8 @@ def _refuse_foreign(path: Path) -> None:
         message = "must have decimal points: 1,5 is not read, since a comma may mark thousands"
         found["decimal_comma"] = message
     if found:
+        names = ", ".join(f'"{name}": str' for name in _TEXT)
+        arguments.append(f"dtype={{{names}}}")
         rewrite = f"pandas.read_csv(FILE, {', '.join(arguments)}).to_csv(NEW, index=False)"
         found[list(found)[-1]] += f"; to rewrite the file: {rewrite}"
         raise CohortRefused(Violation("(file)", *broken) for broken in found.items())

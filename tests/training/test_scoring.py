@@ -161,6 +161,17 @@ def test_a_file_holds_what_was_returned(
     assert stat.S_IMODE(out.stat().st_mode) == 0o600  # it names patients beside their risks
 
 
+def test_patients_are_named_in_the_scores_as_they_were_in_the_cohort(
+    store: Path, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    names = ["0042", "42", "007"]
+    named = table.head(3).dropna(axis="columns", how="all").assign(patient_id=names)
+    named.to_csv(tmp_path / "cohort.csv", index=False)
+    score_file(tmp_path / "cohort.csv", tmp_path / "scored.csv", store)
+    rows = (tmp_path / "scored.csv").read_text("utf-8").splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == names
+
+
 def test_another_kind_of_file_is_refused(store: Path, table: pd.DataFrame, tmp_path: Path) -> None:
     table.to_parquet(tmp_path / "cohort.parquet")
     with pytest.raises(ValueError, match=r"\.parquet or a \.csv"):
