@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -31,6 +30,7 @@ from training.promoting.promotion_commands import (
     promote_command,
     rollback_command,
 )
+from training.screen import screen
 from training.tracking import Registry
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ for _name, _command in (
     ("log-cohort", log_cohort_command),
 ):
     app.command(_name)(_command)
-_screen = Console(stderr=True)
+_screen = screen(stderr=True)
 _DEFAULT_EXPERIMENTS = ("severe_crs", "severe_icans")
 
 ModelsOption = Annotated[
@@ -218,7 +218,7 @@ def evidence_command(
         )
     for table in (effects, rates):
         table.columns[-1].overflow = "fold"  # an identifier that is cut cannot be looked up
-        Console().print(table)
+        screen().print(table)
 
 
 @app.command("prepare")
@@ -284,7 +284,8 @@ def _judged(artefact: Artefact, models: Path | None) -> Path:
 def _train(experiment: Path, cohort: Path | None, store: Path) -> "Run":
     from training.pipeline import train
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    doing_what = TextColumn("{task.description}", markup=False)
+    columns = (SpinnerColumn(), doing_what, BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=_screen) as bar:
         task = bar.add_task(experiment.stem, total=1.0)
 

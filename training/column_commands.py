@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from data_schemas.cohort_columns import CohortColumn, cohort_columns
 from data_schemas.quantity_limits import Limits, in_digits
 from data_schemas.refusal import Refused
 from training.plain_refusals import said_plainly
+from training.screen import screen
 
 HEADER = (
     *("column", "what", "holds", "predictor", "unit", "lowest", "highest"),
@@ -28,7 +28,7 @@ OutOption = Annotated[
 def columns_command(out: OutOption = None) -> None:
     """List every column that a cohort may have: unit, limits, and when it is needed."""
     if out is None:
-        Console().print(_shown(cohort_columns()))
+        screen().print(_shown(cohort_columns()))
         return
     with said_plainly():
         if out.suffix != ".csv":

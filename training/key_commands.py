@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from serving.api_keys import KeyFile, Scope
 from serving.settings import Settings
 from training.plain_refusals import said_plainly
+from training.screen import screen
 
 DEVELOPMENT = "development"
 """The label of the key that ``prepare`` prints; the one before it is forgotten."""
@@ -43,7 +43,7 @@ def list_command(file: FileOption = None) -> None:
             expires = f"{key.expires:%Y-%m-%d %H:%M}" if key.expires else "never"
             created = f"{key.created:%Y-%m-%d %H:%M}"
             table.add_row(key.id, key.label, ", ".join(key.scopes), created, expires)
-    Console().print(table)
+    screen().print(table)
 
 
 @keys_app.command("revoke")

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from serving.log_commands import log_home
 from training.plain_refusals import said_plainly
+from training.screen import screen
 
 if TYPE_CHECKING:
     from training.reported_cohort import ReportedCohort
 
-_screen = Console(stderr=True)
+_screen = screen(stderr=True)
 
 
 def log_cohort_command(
@@ -77,4 +77,4 @@ def _tell(out: Path, cohort: "ReportedCohort", without_reference: int) -> None:
         "whoever treated these patients may have known their risks: where that prevented an "
         "outcome, a model will look as if its risks were too high"
     )
-    _screen.print("\n".join(said), soft_wrap=True, markup=False, highlight=False)
+    _screen.print("\n".join(said), soft_wrap=True, highlight=False)

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from data_schemas.refusal import Refused
+from training.screen import screen
 
-_screen = Console(stderr=True)
+_screen = screen(stderr=True)
 
 
 @contextmanager
@@ -22,6 +22,5 @@ def said_plainly() -> Iterator[None]:
         reason = str(refusal)
         if isinstance(refusal, OSError):
             reason = f"{refusal.strerror or kind}: {refusal.filename or 'no file named'}"
-        # Rules stand in square brackets, which rich would read as its own markup.
-        _screen.print(f"[bold]{kind}[/bold]: {escape(reason)}", highlight=False, soft_wrap=True)
+        _screen.print(Text.assemble((kind, "bold"), f": {reason}"), soft_wrap=True)
         raise typer.Exit(1) from None

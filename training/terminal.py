@@ -21,7 +21,7 @@ from training.recalibration import Recalibrated
 def show_notices(screen: Console, notices: Iterable[str]) -> None:
     """Show what was noticed of a cohort."""
     for notice in notices:
-        screen.print(f"note: {notice}", markup=False)
+        screen.print(f"note: {notice}")
 
 
 def show_trained(screen: Console, runs: list[Run]) -> None:
@@ -55,7 +55,7 @@ def show_verdict(screen: Console, artefact: Artefact) -> None:
 def _show(screen: Console, artefact: Artefact, verdict: Verdict) -> None:
     said = f"{artefact.model.outcome}: {verdict.in_words}"
     broken = [f"  - {limit.in_words}" for limit in verdict.limits if not limit.met]
-    screen.print("\n".join([said, *broken]), soft_wrap=True, markup=False, highlight=False)
+    screen.print("\n".join([said, *broken]), soft_wrap=True, highlight=False)
 
 
 def _measured(manifest: ModelManifest, name: str) -> str:

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from serving.settings import Settings
 from training.plain_refusals import said_plainly
+from training.screen import screen
 from training.tracking import CHALLENGER, Registry
 
-_screen = Console(stderr=True)
+_screen = screen(stderr=True)
 TRAINED = Path("models/trained")
 """Where models are trained into unless told otherwise, under the working directory."""
 
@@ -50,9 +50,9 @@ def promote_command(
         _screen.print(f"{outcome}: this version answers already, nothing was changed")
         return
     if done.compared:
-        _screen.print(f"{outcome}: {done.compared}", soft_wrap=True, markup=False)
+        _screen.print(f"{outcome}: {done.compared}", soft_wrap=True)
     for said in done.overridden:
-        _screen.print(f"{outcome}: overridden: {said}", soft_wrap=True, markup=False)
+        _screen.print(f"{outcome}: overridden: {said}", soft_wrap=True)
     _screen.print(f"{outcome}: {done.version} answers now (before: {done.version_before})")
     if done.overridden:
         _screen.print(f"every answer will carry the caution limits_not_kept because of {outcome}")
@@ -80,7 +80,7 @@ def history_command(outcome: OutcomeArgument) -> None:
         who = f"{p.signed_by} ({p.who})" if p.signed_by else p.who
         overridden = "\n".join(p.overridden)
         table.add_row(p.when, who, p.act, p.version, p.version_before or "", p.reason, overridden)
-    Console().print(table if lines else f"no version of {outcome} has answered yet")
+    screen().print(table if lines else f"no version of {outcome} has answered yet")
 
 
 def models_command() -> None:
@@ -106,7 +106,7 @@ def models_command() -> None:
             )
     for column in table.columns:
         column.overflow = "fold"  # a name that is cut cannot be told from another
-    Console().print(table)
+    screen().print(table)
 
 
 def _store() -> Path:
