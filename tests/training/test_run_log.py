@@ -121,6 +121,25 @@ def test_tags_are_those_one_searches_by(told: Told, run: Run) -> None:
     assert told.run.info.run_id in [r.info.run_id for r in found]
 
 
+def test_an_account_without_a_name_logs_its_run_by_its_number(
+    evidence_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose number stands in no list of users: the training is done by then."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4321")
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr("os.getuid", lambda: 4321)
+    registry = Registry(tmp_path / "models")
+    registered = registry.record(of_training(evidence_run))
+    client = MlflowClient(registry.uri)
+    run_id = client.get_model_version(registered.outcome, registered.number).run_id
+    assert client.get_run(str(run_id)).data.tags["mlflow.user"] == "uid 4321"
+
+
 def test_the_experiment_is_one_of_model_training(told: Told) -> None:
     experiment = told.client.get_experiment(told.run.info.experiment_id)
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"

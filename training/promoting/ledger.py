@@ -8,7 +8,6 @@ Whoever reads the ledger to act on it holds a lock until the act stands in it.
 """
 
 import fcntl
-import getpass
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ from pathlib import Path
 from data_schemas.refusal import Refused
 from serving.promotion_files import BEGINNING, HEAD_FILE, LEDGER_FILE
 from serving.whole_file import whole_file
+from training.account import account
 from training.tracking import Registered
 
 LOCK_FILE = "promotions.lock"
@@ -145,7 +145,7 @@ class Ledger:
             written = self._written()
             promotion = Promotion(
                 when=datetime.now(UTC).isoformat(timespec="seconds"),
-                who=_account(),
+                who=account(),
                 act=act,
                 outcome=registered.outcome,
                 version_before=self.current(registered.outcome),
@@ -192,14 +192,6 @@ class Ledger:
     def _write_heads(self, *hashes: str) -> None:
         with whole_file(self.head) as head:
             head.write("".join(f"{one}\n" for one in hashes).encode())
-
-
-def _account() -> str:
-    """Return the name of the account; in a container it may have none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def _last_hash(written: list[bytes]) -> str:

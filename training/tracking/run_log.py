@@ -1,6 +1,5 @@
 """What is logged of a run: parameters, numbers, files, the model, the parts of its judgement."""
 
-import getpass
 import json
 import tempfile
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serving.model.artefact import Artefact, canonical_json
+from training.account import account
 from training.tracking.environment import environment, environment_tags
 from training.tracking.model_folder import columns_read, write_model_folder
 from training.tracking.registry import ARTEFACT
@@ -84,7 +84,7 @@ def _shown(record: "RunRecord") -> dict[str, str]:
         "mlflow.note.content": record.note,
         "mlflow.source.name": "cart-risk",
         "mlflow.source.type": "LOCAL",
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": account(),
     }
 
 
