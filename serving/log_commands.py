@@ -22,6 +22,7 @@ from serving.assessment_log.schema import version
 from serving.assessment_log.site_key import SiteKeys, write_new_key
 from serving.assessment_log.verify import UNREADABLE, verify
 from serving.settings import LogSettings
+from serving.whole_file import whole_file
 
 _SHOWN = 50
 _UNREADABLE = 3
@@ -113,7 +114,8 @@ def log_heads(
         heads = exported_heads(connection)
         connection.flush()  # no power failure may take from the log what they name
     try:
-        out.write_bytes(heads)
+        with whole_file(out) as file:
+            file.write(heads)
     except OSError as error:
         typer.echo(f"the file named in --out could not be written ({kind_of(error)})", err=True)
         raise typer.Exit(1) from None

@@ -1,5 +1,6 @@
 """The assessment log on the command line: what an operator and an auditor do with it."""
 
+import errno
 import json
 import os
 import sqlite3
@@ -112,6 +113,25 @@ def test_heads_that_cannot_be_read_or_written_are_not_blamed_on_the_log(
     assert unwritten.exit_code == 1
     assert "--out could not be written (FileNotFoundError, ENOENT)" in unwritten.output
     assert "database" not in unwritten.output
+
+
+def test_an_export_that_fails_leaves_the_one_before(
+    written: LogSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the only witness against a log that is replaced whole afterwards."""
+    assert run("log-heads", "--out", "heads.json").exit_code == 0
+    before = Path("heads.json").read_bytes()
+    with_rows(written, 2)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    failed = run("log-heads", "--out", "heads.json")
+    assert failed.exit_code == 1
+    assert "--out could not be written (OSError, ENOSPC)" in failed.output
+    assert Path("heads.json").read_bytes() == before
+    assert not list(Path().glob("*.draft*"))
 
 
 def test_a_retention_of_more_than_a_century_is_refused_in_words(written: LogSettings) -> None:
