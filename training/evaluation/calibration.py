@@ -10,7 +10,7 @@ from scipy.special import expit
 from training.evaluation.estimate import Estimate
 from training.evaluation.intervals import NORMAL_95, missing, over_repeats
 from training.evaluation.logistic import covariance, fit_logistic
-from training.evaluation.seen import Seen
+from training.evaluation.seen import Seen, one_risk
 
 Array = np.ndarray
 
@@ -32,10 +32,9 @@ def slope(log_odds: Array, outcome: Array, weights: Array) -> Array:
 
     Cox DR, Biometrika 1958;45:562-565. NaN where there is none.
     """
-    spread = log_odds.std()
-    if spread == 0:
+    if one_risk(log_odds):
         return np.full(len(weights), np.nan)
-    return fit_logistic(_line(log_odds), outcome, weights)[:, 1] / spread
+    return fit_logistic(_line(log_odds), outcome, weights)[:, 1] / log_odds.std()
 
 
 def _line(log_odds: Array) -> Array:

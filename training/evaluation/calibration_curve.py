@@ -14,7 +14,7 @@ from scipy.special import expit
 from training.evaluation.estimate import Curve
 from training.evaluation.intervals import NORMAL_95
 from training.evaluation.logistic import covariance, fit_logistic
-from training.evaluation.seen import Seen
+from training.evaluation.seen import Seen, one_risk
 from training.evaluation.view_record import CalibrationCurve
 
 Array = np.ndarray
@@ -53,9 +53,9 @@ def smooth(log_odds: Array, outcome: Array) -> Smooth | None:
 
     The line is the answer where the spline has no finite fit.
     """
-    centre, spread = log_odds.mean(), log_odds.std()
-    if spread == 0:
+    if one_risk(log_odds):
         return None
+    centre, spread = log_odds.mean(), log_odds.std()
     standard = (log_odds - centre) / spread
     for knots in (_knots(standard, outcome), np.empty(0)):
         X = _design(standard, knots)

@@ -8,6 +8,7 @@ import numpy as np
 Array = np.ndarray
 
 _ONE_RISK = 1e-9
+"""Log-odds that lie no further apart are one: the rounding of a sum is no difference of risk."""
 _MOST_LOST = 0.05
 
 
@@ -20,6 +21,11 @@ def nearly_complete(repeats: Array) -> Array:
     answered = ~np.isnan(repeats)
     enough = answered.sum(axis=1) >= (1 - _MOST_LOST) * answered.any(axis=0).sum()
     return enough if enough.any() else np.ones(len(repeats), bool)
+
+
+def one_risk(log_odds: Array) -> bool:
+    """Tell whether all patients have one risk, so that no line goes through it."""
+    return bool(np.ptp(log_odds) < _ONE_RISK)
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class Seen:
         """Why no regression of the outcome on the log-odds exists, if so."""
         if self.one_class:
             return self.one_class
-        if any(np.ptp(z) < _ONE_RISK for z in self.log_odds):
+        if any(one_risk(z) for z in self.log_odds):
             return "all patients have one risk"
         if any(_separated(z, self.outcome) for z in self.log_odds):
             return "the risks of patients with and without the outcome do not overlap"

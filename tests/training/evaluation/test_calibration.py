@@ -110,6 +110,13 @@ def test_equal_risks_have_an_intercept_but_no_slope() -> None:
     assert np.isnan(slope(np.zeros(4), y, ones(4))).all()
 
 
+def test_a_spread_that_is_rounding_alone_has_no_slope() -> None:
+    """The mean of 160 times 0.1 is not 0.1: what is left of the difference is no spread."""
+    z, y = np.full(160, 0.1), np.tile([0.0, 0.0, 0.0, 1.0], 40)
+    assert z.std() > 0
+    assert np.isnan(slope(z, y, ones(160))).all()
+
+
 def test_weights_are_patients_drawn_again() -> None:
     z, y = drawn(50)
     again = np.r_[0:50, 3, 3, 7]

@@ -93,6 +93,12 @@ def test_without_a_curve_the_reason_is_given() -> None:
         assert estimate.reason == "all patients have one risk"
 
 
+def test_a_spread_that_is_rounding_alone_has_no_curve() -> None:
+    z, y = np.full(160, 0.1), np.tile([0.0, 0.0, 0.0, 1.0], 40)
+    assert z.std() > 0
+    assert smooth(z, y) is None
+
+
 def test_the_ici_is_the_mean_distance_of_curve_and_risk_by_hand() -> None:
     """A line through two risks passes through both observed shares: 1/4 and 3/4."""
     z = np.repeat([-2.0, 1.0], 4)
