@@ -17,6 +17,7 @@ from training.report.figures.calibration import calibration
 from training.report.figures.drawn import best_comparison
 from training.report.figures.forest import MOST_ROWS, of_subgroups, sheets
 from training.report.figures.instability import calibration as of_refits
+from training.report.figures.style import look, settle, sheet
 from training.report.page import report_json
 from training.report.record import Report
 
@@ -102,6 +103,16 @@ def test_long_forests_are_cut_into_sheets_without_loss(developed: Told, rows: in
     cut = sheets(wanted)
     assert [row for sheet in cut for row in sheet] == wanted
     assert max(map(len, cut)) <= MOST_ROWS
+
+
+@pytest.mark.parametrize("site", ["Haus $a_1$", "ward $5", "$\\frac{$", "A$ and B$"])
+def test_a_site_may_be_called_what_it_likes(site: str) -> None:
+    """What stands between dollar signs is no formula: each letter is drawn, and none ends it."""
+    with look():
+        figure = sheet(3.0, 1.0, site, None)
+        figure.subplots().set_axis_off()
+        settle(figure)
+    assert svg(figure, "site", "").count("<use ") == len(site)
 
 
 def words(figure: Figure) -> str:

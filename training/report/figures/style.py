@@ -41,6 +41,7 @@ _RC: dict[Any, Any] = {
     "hatch.linewidth": 0.5,
     "axes.unicode_minus": True,
     "svg.fonttype": "path",
+    "text.parse_math": False,  # a site may be called what it likes
 }
 _ID = re.compile(r'(?<=\sid=")|(?<=href="#)|(?<=url\(#)')
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
