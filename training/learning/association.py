@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from data_schemas.evidence import Evidence
-from serving.model.joint_risk import Association
+from serving.model.joint_risk import Association, both
 from serving.model.risk_model import RiskModel
 from training.cohort import LearningCohort
 from training.synthesis.effect_conversions import Effect, log_ratio_error
@@ -20,6 +20,8 @@ SCEPTICAL = 1.5
 """Sd of a log odds ratio between two outcomes before any figure: an odds ratio of 20 is 2 sd."""
 
 _REACH = 6.0
+_together = np.vectorize(both, otypes=[float])
+"""What answers at the bedside, patient by patient."""
 
 
 def published_association(evidence: Evidence, other: str) -> Association:
@@ -86,13 +88,8 @@ def known_in(cohort: LearningCohort, first: RiskModel, second: RiskModel) -> Bot
 
 
 def _log_likelihood(theta: float, known: BothKnown) -> float:
-    ratio = np.exp(theta)
     p, q = known.first_risk, known.second_risk
-    if abs(ratio - 1) < 1e-9:
-        together = p * q
-    else:
-        s = 1 + (p + q) * (ratio - 1)
-        together = 2 * ratio * p * q / (s + np.sqrt(s * s - 4 * ratio * (ratio - 1) * p * q))
+    together = _together(p, q, theta)
     cells = (together, p - together, q - together, 1 - p - q + together)
     a, b = known.first == 1, known.second == 1
     seen = (a & b, a & ~b, ~a & b, ~a & ~b)

@@ -10,7 +10,7 @@ from scipy.stats import beta
 from data_schemas.evidence import Evidence
 from data_schemas.predictors import PREDICTORS, Category, Flag, Predictor, Quantity
 from data_schemas.typical_values import burden_measures, typical_values
-from serving.model.risk_model import Cell
+from serving.model.risk_model import STANDARD_NORMAL_95, Cell
 from serving.model.terms import DEFAULT_DISEASE, FUNCTIONS, Term, of_cell
 from serving.model.tumour_burden import BURDEN, BurdenScale
 from training.cohort import LearningCohort
@@ -32,8 +32,6 @@ from training.synthesis.published_effects import (
 WIDE_INTERCEPT = 1.5
 WORD_SPREAD = 0.2
 """Spread of a yes-or-no term between patients: that of one which 4 % of them carry."""
-
-_NORMAL_90 = 1.6448536269514722
 
 
 @dataclass(frozen=True)
@@ -188,7 +186,7 @@ def _published_cells(rates: BaseRates, between: float) -> tuple[Cell, ...]:
     cells = []
     for i, (product, disease) in enumerate(rates.cells):
         sd = sqrt(rates.covariance[i, i] + between**2)
-        low, high = (float(expit(rates.mean[i] + k * _NORMAL_90 * sd)) for k in (-1, 1))
+        low, high = (float(expit(rates.mean[i] + k * STANDARD_NORMAL_95 * sd)) for k in (-1, 1))
         rows = rates.rows[i]
         cells.append(
             Cell(

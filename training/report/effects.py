@@ -11,11 +11,12 @@ import numpy as np
 from data_schemas.cohort_table import predictor_columns
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.products import scope_problem
-from serving.model.risk_model import Cell, Prediction, RiskModel, expit
+from serving.answer.words import label_of
+from serving.model.risk_model import STANDARD_NORMAL_95, Cell, Prediction, RiskModel, expit
 from serving.model.terms import ASSUMED_LDH_LIMIT_U_L, Term, design, usual_creatinine
 from serving.model.tumour_burden import BURDEN, SOURCES
 from training.cohort import LearningCohort
-from training.report.labels import label_of, said, unit_of, words_of
+from training.report.labels import said, unit_of, words_of
 from training.report.model_record import Band, EffectCurve, Effects
 
 Array = np.ndarray
@@ -23,7 +24,6 @@ Array = np.ndarray
 _FARTHEST = 2.5
 """Spreads on either side of typical: about 99 of 100 patients."""
 _POINTS = 41
-_NORMAL_90 = 1.6448536269514722
 _NO_MEANING = "it has no meaning in this disease"
 _INVERSES: dict[str, Callable[[Array], Array]] = {
     "identity": lambda x: x,
@@ -72,7 +72,7 @@ def _commonest(model: RiskModel, cohort: LearningCohort | None) -> Cell:
 
 def _curve(model: RiskModel, cell: Cell, predictor: str) -> EffectCurve | None:
     """Return the curve of one predictor, None where no term of it holds in the disease."""
-    terms = [t for t in model.terms if t.predictor == predictor and _holds(t, cell.disease)]
+    terms = [t for t in model.terms if t.predictor == predictor and t.applies_in(cell.disease)]
     if not terms or (predictor == BURDEN and cell.disease not in SOURCES):
         return None
     words = words_of(predictor)
@@ -99,10 +99,6 @@ def _band(value: Array, low: Array, high: Array) -> Band:
     return Band(value=tuple(value.tolist()), low=tuple(low.tolist()), high=tuple(high.tolist()))
 
 
-def _holds(term: Term, disease: str) -> bool:
-    return not term.diseases or disease in term.diseases
-
-
 def _centre(term: Term, cell: Cell) -> float:
     return float(term.centre_in(cell.disease, cell.product))
 
@@ -119,7 +115,7 @@ def _usual(model: RiskModel, term: Term, cell: Cell) -> float:
     """
     if term.transform != "creatinine_ratio":
         return 1.0
-    ages = [_centre(t, cell) for t in model.terms if _is_age(t) and _holds(t, cell.disease)]
+    ages = [_centre(t, cell) for t in model.terms if _is_age(t) and t.applies_in(cell.disease)]
     return float(usual_creatinine(np.array(ages or [np.nan]))[0])
 
 
@@ -166,7 +162,7 @@ def _typical_patients(
     words = {"product": cell.product, "disease": cell.disease}
     columns: dict[str, Array] = {k: np.full(n, v, dtype=object) for k, v in words.items()}
     for term in model.terms:
-        if _holds(term, cell.disease):
+        if term.applies_in(cell.disease):
             columns |= dict(_column(model, term, cell, changed.get(term.predictor), n))
     if "age" in changed and any(term.transform == "creatinine_ratio" for term in model.terms):
         # Who is older has the creatinine that is usual then, or the curve would show both.
@@ -204,5 +200,5 @@ def _contribution(
     places = 1 + len(model.cells) + np.array(mine)
     covariance = model.posterior.covariance[np.ix_(places, places)]
     variance = np.einsum("ij,jk,ik->i", values, covariance, values)
-    half = _NORMAL_90 * abs(model.recalibration.slope) * np.sqrt(variance)
+    half = STANDARD_NORMAL_95 * abs(model.recalibration.slope) * np.sqrt(variance)
     return predicted.contributions[:, mine].sum(axis=1), half

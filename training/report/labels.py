@@ -2,35 +2,24 @@
 
 import numpy as np
 
-from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
+from data_schemas.predictors import PREDICTORS, Category, Flag
 from serving.answer.published_scores import PUBLISHED_SCORES
+from serving.answer.words import UNITS
 from serving.model.tumour_burden import BURDEN
 
 Array = np.ndarray
 
-UNIT_WORDS = {
-    "a": "years",
-    "{score}": "",
-    "{count}": "",
-    "{INR}": "",
-    "10*9/L": "10⁹/L",
-    "10*6/kg": "10⁶/kg",
-}
+_POWERS = {"10*9/L": "10⁹/L", "10*6/kg": "10⁶/kg"}
 _ABBREVIATED = {"B_ALL": "B-ALL", "CLL_SLL": "CLL/SLL"}
 BURDEN_UNIT = "percentile of its disease"
-
-
-def label_of(predictor: str) -> str:
-    """Return a predictor's label."""
-    return "Tumour burden" if predictor == BURDEN else PREDICTORS[predictor].label
 
 
 def unit_of(predictor: str) -> str:
     """Return a quantity's unit as a clinician writes it, nothing for words."""
     if predictor == BURDEN:
         return BURDEN_UNIT
-    declared = PREDICTORS[predictor]
-    return UNIT_WORDS.get(declared.unit, declared.unit) if isinstance(declared, Quantity) else ""
+    unit = UNITS.get(predictor, "")
+    return _POWERS.get(unit, unit)
 
 
 def words_of(predictor: str) -> tuple[str, ...]:

@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from serving.answer.words import label_of
 from serving.model.disease_codes import disease_codes
 from serving.model.risk_model import RiskModel
 from training.cohort import LearningCohort
 from training.learning.recipes import RECIPES
 from training.report.effects import effects
-from training.report.labels import label_of, said, short
+from training.report.labels import said, short
 from training.report.model_record import (
     BaseRate,
     Coefficient,

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from data_schemas.predictors import PREDICTORS
+from serving.answer.words import label_of
 from serving.model.tumour_burden import BURDEN, BurdenScale, tumour_burden
 from training.cohort import LearningCohort
 from training.judging.subgroups import groups_of
-from training.report.labels import in_words, label_of, said, unit_of, words_of
+from training.report.labels import in_words, said, unit_of, words_of
 from training.report.patients_record import (
     Characteristic,
     Count,

@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from serving.model.risk_model import STANDARD_NORMAL_95
 from training.report.figures.style import BAND, LINE, MODEL, OTHER, PERCENT, PLAIN, QUIET, sheet
 from training.report.labels import short
 from training.report.model_record import Band, Coefficient, EffectCurve, Effects, Importance
 
-_Z90 = 1.6448536269514722
 _ACROSS = 4
 _MANY, _BETWEEN = 1.6, (1.0, 2.0, 5.0)
 """Decades from which only powers of ten are named, and what is named in fewer."""
@@ -119,7 +119,7 @@ def prior_and_fit(
         (0.16, "posterior", MODEL, "o", MODEL, "in the model"),
     ):
         mean = [getattr(c, f"{kind}_mean") for c in coefficients]
-        half = [_Z90 * getattr(c, f"{kind}_sd") for c in coefficients]
+        half = [STANDARD_NORMAL_95 * getattr(c, f"{kind}_sd") for c in coefficients]
         axes.errorbar(
             mean,
             places + offset,
