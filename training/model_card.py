@@ -1,5 +1,6 @@
 """The model card, and the table of what is believed before any patient."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from data_schemas.evidence import Evidence
@@ -8,7 +9,7 @@ from data_schemas.typical_values import burden_measures, typical_values
 from serving.model.risk_model import RiskModel
 from training.judging.verdict import Verdict
 from training.learning.prior import ModelPrior
-from training.synthesis.figures import ASSUMED
+from training.synthesis.figures import ASSUMED, OTHER_OUTCOMES
 
 
 def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:
             }
             for cell in model_prior.cells
         ],
+        "of_other_outcomes": _of_other_outcomes(model_prior, evidence),
         "between_centres_sd": model_prior.between_centres,
         "assumed": [
             f"{row.predictor} in {row.disease}: {row.how}"
@@ -53,6 +55,18 @@ def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:
             for row_id in sorted(_cited_by(model_prior) & set(ASSUMED))
         ],
     }
+
+
+def _of_other_outcomes(model_prior: ModelPrior, evidence: Evidence) -> list[str]:
+    """Say which effects rest on figures of another outcome than the model's, a line for each."""
+    resting: dict[str, list[str]] = {}
+    for term, effect in zip(model_prior.terms, model_prior.effects, strict=True):
+        for row_id in effect.of_other_outcomes:
+            resting.setdefault(row_id, []).append(term.name)
+    return [
+        f"{', '.join(terms)}: {OTHER_OUTCOMES[evidence.row(row_id).outcome]} ({row_id})"
+        for row_id, terms in resting.items()
+    ]
 
 
 def _cited_by(model_prior: ModelPrior) -> set[str]:
@@ -123,7 +137,20 @@ def _performance(manifest: ModelManifest) -> str:
         f"| {m.name} | {m.value:.3f} | {_interval(m)} | {m.on} | {m.patients} |"
         for m in manifest.performance
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_too_few_or_many(manifest)])
+
+
+def _too_few_or_many(manifest: ModelManifest) -> Iterator[str]:
+    """Say that a model expects too few events or too many, which no limit need hold."""
+    for m in manifest.performance:
+        if m.name != "observed_over_expected" or m.low is None or m.high is None:
+            continue
+        if m.low > 1 or m.high < 1:
+            yield (
+                f"\nThe model {'under' if m.low > 1 else 'over'}-predicts ({m.on}): "
+                f"{m.value:.3f} times as many patients had the outcome as it expected, 95 % "
+                f"interval {_interval(m)}."
+            )
 
 
 def _interval(measure: Measure) -> str:
@@ -162,6 +189,10 @@ def _effects(table: dict[str, Any]) -> str:
             f"| {effect['term']} | {effect['mean']:.2f} | {effect['sd']:.2f} | {published} "
             f"| {sources} |"
         )
+    # An artefact that was saved before this was told may be recalibrated still.
+    if others := table.get("of_other_outcomes"):
+        lines += ["", "Resting on a figure of another outcome than that of this model:", ""]
+        lines += [f"- {line}" for line in others]
     return "\n".join(lines)
 
 

@@ -1,20 +1,22 @@
 """The card says on whom the model rests, what was believed, what was assumed, what is unknown."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from data_schemas.evidence import Evidence
-from data_schemas.model_manifest import ModelManifest
+from data_schemas.model_manifest import Measure, ModelManifest
 from serving.assess import model_statement
 from serving.model.artefact import PRIOR_FILE
+from training.experiment import read_experiment
 from training.judging.ruling import ruling_of
 from training.learning.prior import ModelPrior, evidence_prior
 from training.model_card import limitations, model_card, prior_table
 from training.pipeline import Run
-from training.synthesis.figures import ASSUMED
+from training.synthesis.figures import ASSUMED, STEPS
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,66 @@ def test_every_measure_says_on_whom(cohort_run: Run) -> None:
         number = f"| {measure.name} | {measure.value:.3f} | {interval} |"
         assert f"{number} {measure.on} | {measure.patients} |" in card
     assert "never clinical performance" in card
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"),
+    [
+        (1.133, 1.053, 1.218, "The model under-predicts (simulated centres): 1.133 times"),
+        (0.81, 0.72, 0.91, "The model over-predicts (simulated centres): 0.810 times"),
+        (1.1, 0.98, 1.23, None),
+        (0.9, 0.79, 1.02, None),
+        (1.4, None, None, None),
+    ],
+)
+def test_risks_that_are_too_low_or_too_high_are_told_whatever_the_verdict(
+    evidence_run: Run,
+    believed: ModelPrior,
+    evidence: Evidence,
+    value: float,
+    low: float | None,
+    high: float | None,
+    said: str | None,
+) -> None:
+    measure = Measure(
+        name="observed_over_expected",
+        value=value,
+        low=low,
+        high=high,
+        on="simulated centres",
+        patients=8000,
+    )
+    card = written_card(evidence_run, believed, evidence, performance=(measure,))
+    section = card.split("## How well it does")[1].split("## ")[0]
+    assert ("-predicts" in section) == (said is not None)
+    if said is not None:
+        as_many = "as many patients had the outcome as it expected, 95 % interval"
+        assert f"{said} {as_many} {low:.3f} to {high:.3f}.\n" in section
+
+
+@pytest.mark.parametrize("outcome", ["severe_crs", "severe_icans"])
+def test_effects_that_rest_on_a_figure_of_another_outcome_are_named_with_it(
+    evidence: Evidence, experiment_file: Callable[..., Path], outcome: str
+) -> None:
+    asked = read_experiment(experiment_file(outcome=outcome))
+    told = prior_table(evidence_prior(evidence, asked), evidence)["of_other_outcomes"]
+    icans = "ICANS of grade 2 or more (ferritin-1500-icans-grade2plus-hmp)"
+    assert f"ferritin: {icans}" in told
+    either = "severe CRS or severe ICANS, whichever came (easix-doubling-severe-korell)"
+    assert f"ldh, platelets: {either}" in told
+    named = " ".join(told)
+    for term, rows in STEPS[outcome].items():
+        for _, row_id, _ in rows:
+            row = evidence.row(row_id)
+            another = getattr(row, "outcome", outcome) != outcome
+            if term[0] in asked.predictors:
+                assert (row_id in named) == another
+
+
+def test_the_card_shows_which_effects_rest_on_another_outcome(evidence_run: Run) -> None:
+    section = saved_card(evidence_run).split("## What was believed")[1].split("## ")[0]
+    assert "Resting on a figure of another outcome than that of this model:" in section
+    assert "- age: ICANS of any grade (age-icans-any-per-year-cibmtr)" in section
 
 
 def test_every_base_rate_and_effect_is_shown_with_its_sources_and_marks(

@@ -88,6 +88,15 @@ ASSUMED: dict[str, str] = {
 }
 """What a conversion needs and no source tells, by the row that it is read with."""
 
+OTHER_OUTCOMES: dict[str, str] = {
+    "any_crs": "CRS of any grade",
+    "any_icans": "ICANS of any grade",
+    "grade2plus_icans": "ICANS of grade 2 or more",
+    "severe_crs_or_icans": "severe CRS or severe ICANS, whichever came",
+    "severe_neurologic_toxicity": "neurologic toxicity of grade 3 or more",
+}
+"""Outcomes of figures that are read for the effects on another one, in words."""
+
 _RATES_SAY_IT = "what differs between products is in their base rates"
 _NO_PREDICTOR = "no predictor of the models"
 _SAME_PATIENTS = "another cut through the patients of a figure that is used"

@@ -74,6 +74,8 @@ class EffectPrior:
     sources: tuple[str, ...]
     unread: bool
     how: str
+    of_other_outcomes: tuple[str, ...] = ()
+    """Those of the sources that are figures of another outcome."""
 
 
 def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
@@ -103,7 +105,13 @@ def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
         unread=any(_rests_on_unread(row, outcome) for row in rows),
         how=f"{', '.join(kind for kind, _, _ in steps)}; {_kept(published, plausible)}"
         f"times {share:.2f} for transport",
+        of_other_outcomes=tuple(row.id for row in rows if _is_of_another(row, outcome)),
     )
+
+
+def _is_of_another(row: Association | Incidence, outcome: str) -> bool:
+    """Tell so of an association; rates of a cohort are read for each outcome by itself."""
+    return isinstance(row, Association) and row.outcome != outcome
 
 
 def _why_none(evidence: Evidence, outcome: str, predictor: str) -> str:
