@@ -63,7 +63,7 @@ class CompiledOutcome:
         self.name = model.outcome
         self._model = CompiledModel(model)
         self._explainer = Explainer(model)
-        self._ranges = {disease: OpenRanges(model.terms, disease) for disease in DISEASES}
+        self._ranges = {disease: OpenRanges(model, disease) for disease in DISEASES}
         self._cautions = CompiledCautions(model, _of_the_model(artefact))
         self._wide = of_outcome(CautionCode.WIDE_INTERVAL, manifest.outcome.label)
         self._rates = [cell.base_rate for cell in model.cells]

@@ -6,14 +6,14 @@ limits and whole where it counts something; a word may be any of its words.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from types import NoneType
 
 import numpy as np
 
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from serving.answer.compiled_terms import UNKNOWN, term_value
-from serving.answer.words import UNITS, absence_of, label_of, percent_in_words
-from serving.model.risk_model import STANDARD_NORMAL_95, expit_of_one
+from serving.answer.words import UNITS, absence_of, label_of, percent_in_words, value_in_words
+from serving.model.inputs import counted_terms
+from serving.model.risk_model import STANDARD_NORMAL_95, RiskModel, expit_of_one
 from serving.model.terms import ONE_FUNCTIONS, Term
 
 Array = np.ndarray
@@ -89,15 +89,19 @@ def ends_of(term: Term, disease: str) -> tuple[float, float]:
 class OpenRanges:
     """Says in words what each missing predictor of a model leaves open in one disease."""
 
-    def __init__(self, terms: tuple[Term, ...], disease: str) -> None:
+    def __init__(self, model: RiskModel, disease: str) -> None:
         """Put the settings into words."""
         self._said: dict[str, tuple[str, str]] = {}
-        for name in dict.fromkeys(term.predictor for term in terms):
-            own = [t for t in terms if t.predictor == name and t.applies_in(disease)]
+        counted = counted_terms(model, disease)
+        for name in dict.fromkeys(term.predictor for term in model.terms):
+            own = [t for t in model.terms if t.predictor == name and t.applies_in(disease)]
             declared = PREDICTORS.get(name)
             if own and (declared is None or declared.applies_to(disease)):
-                label = label_of(name)
-                self._said[name] = label, f"{absence_of(name)}: {_between(own[0], disease)}"
+                if isinstance(declared, Category):
+                    between = _with_words(name, declared, counted)
+                else:
+                    between = _between(own[0], disease)
+                self._said[name] = label_of(name), f"{absence_of(name)}: {between}"
 
     def of(self, ends: Iterable[tuple[str, float, float]]) -> list[dict[str, object]]:
         """Return the fields of a :class:`RangeIfMeasured` by predictor, widest first.
@@ -127,8 +131,18 @@ class OpenRanges:
         return made
 
 
+def _with_words(name: str, declared: Category, counted: list[Term]) -> str:
+    """Name the words that differ in what they add; of others no effect is known."""
+    own = [word for term in counted if term.predictor == name for word in term.choices]
+    words = [w for w in declared.choices if w == declared.choices[0] or w in own]
+    known = [str(value_in_words(name, word)) for word in words]
+    others = len(known) < len([w for w in declared.choices if w != UNKNOWN])
+    said = f"with {', '.join(known[:-1])} or {known[-1]}" if len(known) > 1 else "whichever it is"
+    return f"{said}{' (of others no effect is known)' if others else ','}"
+
+
 def _between(term: Term, disease: str) -> str:
-    if not isinstance(PREDICTORS.get(term.predictor), Quantity | NoneType):
+    if isinstance(PREDICTORS.get(term.predictor), Flag):
         return "whichever it is,"
     if term.transform == "burden":
         return "between its 5th and 95th centile"

@@ -285,6 +285,11 @@ _NULL_RESULT = (
     "ICANS (de Boer, Cancers 2023;15:5443)."
 )
 
+_IN_CHILDREN = (
+    "In 76 children and young adults with B-ALL EASIX and m-EASIX reached an AUC of up to 0.906 "
+    "for severe CRS, the highest of several days (Blood Adv 2025;9:270-279)."
+)
+
 PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
     PublishedScore(
         name="easix",
@@ -296,7 +301,7 @@ PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
         purpose="Built for endothelial risk and survival after allogeneic transplantation.",
         performance_note=(
             "Grade 3 or higher CRS and/or ICANS: odds ratio 1.72 (1.26-2.46) per doubling in "
-            "ZUMA-1 (n=93), confirmed in 121 patients. " + _NULL_RESULT
+            f"ZUMA-1 (n=93), confirmed in 121 patients. {_NULL_RESULT} {_IN_CHILDREN}"
         ),
         citation="Korell F et al. Front Immunol 2022;13:877477",
         doi="10.3389/fimmu.2022.877477",
@@ -325,7 +330,8 @@ PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
         of_checked=_m_easix,
         purpose="Built for severe CRS and ICANS, in one centre (n=118).",
         performance_note=(
-            "AUC 0.80 for severe CRS at lymphodepletion in its own cohort. " + _NULL_RESULT
+            "AUC 0.80 for severe CRS at lymphodepletion in its own cohort. "
+            f"{_NULL_RESULT} {_IN_CHILDREN}"
         ),
         citation=_PENNISI,
         doi="10.1182/bloodadvances.2020003885",

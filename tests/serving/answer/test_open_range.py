@@ -135,6 +135,28 @@ def test_the_sentence_says_the_ends_and_that_it_was_not_measured(answers: Answer
                 assert one["text"].endswith(f"the estimate would be {risk} %")
 
 
+def test_the_words_that_are_named_are_those_that_differ(ward: Ward, patient: Body) -> None:
+    """Anakinra moves nothing in the models: the range is not one of 'whichever plan it is'."""
+    assert ward.assessor is not None
+    body = {name: given for name, given in patient.items() if name != "crs_prophylaxis"}
+    answer = orjson.loads(ward.assessor.assess(read_patient(body)).to_json())
+    for outcome in answer["outcomes"]:
+        model = ward.artefacts[outcome["outcome"]].model
+        declared = PREDICTORS["crs_prophylaxis"]
+        assert isinstance(declared, Category)
+        plans = [word for word in declared.choices if word != "unknown"]
+        said = [model.predict(one).risk[0] for one in settings(model, "crs_prophylaxis", body)]
+        risk = dict(zip(plans, said, strict=True))
+        named = [word for word in plans if word == "none" or risk[word] != risk["none"]]
+        (left,) = [
+            one["text"]
+            for one in outcome["explanation"]["range_if_measured"]
+            if one["predictor"] == "crs_prophylaxis"
+        ]
+        assert f"with {', '.join(named[:-1])} or {named[-1]} (of others no effect is" in left
+        assert "anakinra" not in left.partition(":")[2]
+
+
 def test_the_worked_example(ward: Ward, patient: Body) -> None:
     """Ferritin: median 342, spread 1.48 on the log scale, so 30 and 3902 ng/mL."""
     assert ward.assessor is not None
