@@ -5,12 +5,19 @@ what-if answers "if the value were re-measured as" or "if the treatment were pla
 "if you changed it".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from data_schemas.patient_request import UNKNOWN, Problem, RequestProblems, read_patient
+from data_schemas.patient_request import (
+    UNKNOWN,
+    Problem,
+    RequestProblems,
+    accepted_unit,
+    is_finite_number,
+)
 from data_schemas.predictors import PREDICTORS, Quantity
+from serving.doors.assessor import problems_of
 from serving.doors.problem import unreadable
 from serving.model.inputs import Inputs
 from serving.model.tumour_burden import SOURCES
@@ -37,6 +44,11 @@ EDITABLE = frozenset(
     if declared.group in _MEASURED_GROUPS or name in _BURDEN | _PLANNED
 )
 
+_MEMBERS = {
+    "patient": "send the patient as an object",
+    "changes": "send an object that names at least one predictor",
+}
+
 
 def read_what_if(
     given: Any, today: date, *, with_product: bool
@@ -53,17 +65,20 @@ def read_what_if(
     RequestRefused
         422, with every problem of the patient and of the changes.
     """
-    if not (isinstance(given, dict) and given.keys() == {"patient", "changes"}):
+    if not isinstance(given, dict):
         raise _refusal(Problem("(body)", "not_an_object", "send an object: patient and changes"))
-    patient, changes = given["patient"], given["changes"]
-    if not isinstance(patient, dict) or not isinstance(changes, dict) or not changes:
-        message = "patient and changes must be objects, and changes must name a predictor"
-        raise _refusal(Problem("(body)", "not_an_object", message))
+    patient, changes = (_object_or_none(given.get(name)) for name in _MEMBERS)
     editable = EDITABLE | {"product"} if with_product else EDITABLE
-    edited = {**patient, **{n: v for n, v in changes.items() if n in editable}}
-    problems = [*_not_editable(changes, editable), *_problems_of(edited, today)]
-    if problems or (problems := _outside_range(edited, changes)):
+    edits = {name: value for name, value in (changes or {}).items() if name in editable}
+    problems = [
+        *_wrong_members(given),
+        *_not_editable(changes or {}, editable),
+        *_unread(patient, edits, today),
+        *_outside_range(edits),
+    ]
+    if problems or patient is None or changes is None:
         raise _refusal(*problems)
+    edited = patient | edits
     notes = [NOTE, PRODUCT_NOTE] if "product" in changes else [NOTE]
     return edited, {"title": _title(changes), "changed": [n for n in PREDICTORS if n in changes],
                     "notes": notes}  # fmt: skip
@@ -135,6 +150,24 @@ def _instead(burden: str | None) -> str:
     return f"for tumour burden is read from another measure ({PREDICTORS[burden].label})"
 
 
+def _object_or_none(given: Any) -> dict[str, Any] | None:
+    return given if isinstance(given, dict) else None
+
+
+def _wrong_members(given: dict[str, Any]) -> list[Problem]:
+    problems = []
+    for name, message in _MEMBERS.items():
+        member = given.get(name)
+        if member is None or (name == "changes" and member == {}):
+            problems.append(Problem(name, "required", message))
+        elif not isinstance(member, dict):
+            problems.append(Problem(name, "not_an_object", message))
+    if not given.keys() <= _MEMBERS.keys():
+        message = "a field that the contract does not know (its name is not repeated here)"
+        problems.append(Problem("(unknown)", "unknown_field", message, tuple(_MEMBERS)))
+    return problems
+
+
 def _not_editable(changes: dict[str, Any], editable: frozenset[str]) -> list[Problem]:
     problems = []
     for name in changes:
@@ -146,26 +179,37 @@ def _not_editable(changes: dict[str, Any], editable: frozenset[str]) -> list[Pro
     return list(dict.fromkeys(problems))
 
 
-def _problems_of(edited: dict[str, Any], today: date) -> list[Problem]:
-    try:
-        read_patient({name: value for name, value in edited.items() if name != "reference"}, today)
-    except RequestProblems as refused:
-        return list(refused.problems)
-    return []
+def _unread(
+    patient: dict[str, Any] | None, edits: dict[str, Any], today: date
+) -> Iterable[Problem]:
+    """Return what is wrong with the edited patient; without one, with the edits by themselves."""
+    if patient is not None:
+        return problems_of(patient | edits, today)
+    return [problem for problem in problems_of(edits, today) if problem.field in edits]
 
 
-def _outside_range(edited: dict[str, Any], changes: dict[str, Any]) -> list[Problem]:
-    values = read_patient({n: v for n, v in edited.items() if n != "reference"}).values
+def _outside_range(edits: dict[str, Any]) -> list[Problem]:
     problems = []
-    for name in changes:
-        declared, value = PREDICTORS[name], values.get(name)
-        if not isinstance(declared, Quantity) or not isinstance(value, float):
+    for name, given in edits.items():
+        declared = PREDICTORS[name]
+        if not isinstance(declared, Quantity) or not isinstance(given, dict):
             continue
-        low, high = declared.soft
-        if not low <= value <= high:
+        value = _canonical(declared, given)
+        (low, high), (lowest, highest) = declared.soft, declared.hard
+        # What lies outside the hard limits, too, was told already.
+        if value is not None and lowest <= value <= highest and not low <= value <= high:
             message = f"a what-if stays between {low:g} and {high:g} {declared.unit}"
             problems.append(Problem(name, "outside_range", message))
     return problems
+
+
+def _canonical(declared: Quantity, given: dict[str, Any]) -> float | None:
+    """Return a quantity in its canonical unit, whatever else of the patient cannot be read."""
+    unit = accepted_unit(given.get("unit"), declared)
+    value: Any = given.get("value")
+    if unit is None or not is_finite_number(value):
+        return None
+    return declared.conversions[unit](value)
 
 
 def _refusal(*problems: Problem) -> Exception:

@@ -184,11 +184,60 @@ def test_a_what_if_stays_within_the_usual_range(client: TestClient, patient: Bod
     assert "90" not in response.json()["problems"][0]["message"].replace("20000", "")
 
 
+def test_all_that_is_wrong_with_a_what_if_is_told_at_once(
+    client: TestClient, patient: Body
+) -> None:
+    wrong = {"patient": {"product": "nope", "reference": "a b"}, "changes": {"zz": 1}, "q-4711": 1}
+    response = client.post("/v1/what-if", json=wrong)
+    assert set(fields(response)) == {
+        ("(unknown)", "unknown_field"),
+        ("(unknown)", "not_editable"),
+        ("reference", "not_a_reference"),
+        ("product", "not_a_choice"),
+        ("disease", "required"),
+        ("age", "required"),
+    }
+    assert "4711" not in response.text
+    unusual = {"crp": {"value": 900, "unit": "mg/L", "measured_at": "x"}, "il6": {"unit": "x"}}
+    other_unit = {"albumin": {"value": 36, "unit": "mg/L"}}
+    sent = {"patient": patient | other_unit, "changes": unusual}
+    assert set(fields(client.post("/v1/what-if", json=sent))) == {
+        ("albumin", "unknown_unit"),
+        ("crp", "not_a_date"),
+        ("crp", "outside_range"),
+        ("il6", "unknown_unit"),
+        ("il6", "not_a_number"),
+    }
+
+
+def test_what_lies_outside_the_limits_is_told_once(client: TestClient, patient: Body) -> None:
+    changes = {"crp": {"value": -1, "unit": "mg/L"}}
+    sent = {"patient": patient, "changes": changes}
+    assert fields(client.post("/v1/what-if", json=sent)) == [("crp", "outside_limits")]
+
+
+NO_PATIENT = ("patient", "required")
+NO_CHANGES = ("changes", "required")
+UNREAD = [(name, "required") for name in ("product", "disease", "age")]
+
+
 @pytest.mark.parametrize(
-    "body", [[], {}, {"patient": {}}, {"patient": 1, "changes": {}}, {"patient": {}, "changes": {}}]
+    ("body", "expected"),
+    [
+        ([], [("(body)", "not_an_object")]),
+        ({}, [NO_PATIENT, NO_CHANGES]),
+        ({"patient": {}}, [NO_CHANGES, *UNREAD]),
+        ({"patient": {}, "changes": {}}, [NO_CHANGES, *UNREAD]),
+        ({"patient": {}, "changes": []}, [("changes", "not_an_object"), *UNREAD]),
+        ({"patient": 1, "changes": {}}, [("patient", "not_an_object"), NO_CHANGES]),
+        ({"patient": None, "changes": NO_CRP}, [NO_PATIENT]),
+        ({"changes": {"crp": 3}}, [NO_PATIENT, ("crp", "not_a_quantity")]),
+    ],
 )
-def test_a_what_if_has_a_patient_and_changes(client: TestClient, body: Any) -> None:
-    assert fields(client.post("/v1/what-if", json=body)) == [("(body)", "not_an_object")]
+def test_a_what_if_has_a_patient_and_changes(
+    client: TestClient, body: Any, expected: list[tuple[str, str]]
+) -> None:
+    assert sorted(fields(client.post("/v1/what-if", json=body))) == sorted(expected)
 
 
 def test_another_product_is_compared_only_where_a_site_wants_it(
