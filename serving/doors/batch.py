@@ -26,7 +26,7 @@ from serving.doors.assessor import Assessor, Sent
 from serving.doors.gate import busy
 from serving.doors.json_answer import StreamedAnswer
 from serving.doors.problem import RequestRefused, problem_document, unreadable
-from serving.doors.strict_json import read_json
+from serving.doors.strict_json import read_batch, read_json
 from serving.doors.visit import JSON, NDJSON, Visit, too_large
 
 MOST_ITEMS = 10_000
@@ -67,7 +67,7 @@ class Batches:
                 chunks = self._lines(visit, make)
             else:
                 body = await visit.body(MOST_BATCH_BYTES)
-                items = _items(await asyncio.to_thread(read_json, body))
+                items = _items(await asyncio.to_thread(read_batch, body))
                 chunks = self._array(visit, items, make)
         except BaseException:
             end()
@@ -143,6 +143,8 @@ async def _by_turns(
 
 
 def _made_of_item(item: Any, make: Make) -> LogEntry | RequestRefused:
+    if isinstance(item, RequestRefused):
+        return item
     return _made(Sent(_content(item), item), make)
 
 

@@ -68,6 +68,33 @@ def test_every_assessment_of_a_batch_is_kept(client: TestClient, patient: Body) 
         assert client.get(f"/v1/assessments/{kept}").status_code == 200
 
 
+TWICE = [
+    '{"crp":1,"crp":2}',
+    '{"a":{"b":1,"b":1}}',
+    '[[{"a":1,"a":2}]]',
+    '{"a":1,"a":{"b":1,"b":2}}',
+]
+
+
+def test_an_item_in_which_a_name_stands_twice_spoils_no_other(
+    client: TestClient, patient: Body
+) -> None:
+    good = json.dumps(patient)
+    items = [one for bad in TWICE for one in (bad, good)]
+    as_object = client.post(PATH, content='{"items":[' + ",".join(items) + "]}").json()["items"]
+    as_lines = client.post(PATH, content="\n".join(items), headers=LINES).text.splitlines()
+    assert [one["status"] for one in as_object] == [400, 200] * len(TWICE)
+    assert as_object[::2] == [json.loads(one) for one in as_lines[::2]]
+
+
+def test_a_batch_that_cannot_be_parted_into_items_is_refused_whole(client: TestClient) -> None:
+    deep = "[" * 2000 + "]" * 2000
+    for content in ('{"items":[{}],"items":[{}]}', '{"items":[{},' + deep + "]}", '{"items":[{},'):
+        assert client.post(PATH, content=content).status_code == 400
+    lines = client.post(PATH, content="{}\n" + deep, headers=LINES).text.splitlines()
+    assert [json.loads(one)["status"] for one in lines] == [422, 400]
+
+
 def test_lines_are_answered_by_lines(client: TestClient, patient: Body) -> None:
     line = json.dumps(patient)
     lines = [line, "", "{", line + " ", '{"a":1,"a":2}', " " * (MOST_LINE_BYTES + 1), "NaN", line]
