@@ -119,7 +119,12 @@ _OUTCOME: dict[str, Schema] = {
 def _item(assessment: str) -> Schema:
     return _object(
         {
-            "item": {"type": "integer", "minimum": 0},
+            "item": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Which of the patients that were sent, counted from 0. Of lines, "
+                "empty ones are no patient and not counted: it is not the number of the line.",
+            },
             "status": {"type": "integer"},
             "assessment": reference(assessment),
             "problem": reference("Problem"),

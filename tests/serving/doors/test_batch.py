@@ -22,6 +22,7 @@ from serving.doors.batch import (
 from serving.doors.guard import Guard
 from serving.doors.one_patient import MOST_BODY_BYTES
 from serving.doors.rate_limit import RateLimit
+from serving.openapi import openapi_document
 from serving.rest import RestApplication
 from serving.ward import Ward
 from tests.conftest import Body
@@ -103,6 +104,14 @@ def test_lines_are_answered_by_lines(client: TestClient, patient: Body) -> None:
     results = [json.loads(one) for one in response.text.splitlines()]
     assert [one["item"] for one in results] == list(range(7))
     assert [one["status"] for one in results] == [200, 400, 200, 400, 413, 422, 200]
+
+
+def test_an_item_is_the_number_of_a_patient_and_not_of_a_line(client: TestClient) -> None:
+    lines = client.post(PATH, content="\n{}\n \r\n\n[]\n", headers=LINES).text.splitlines()
+    assert [json.loads(one)["item"] for one in lines] == [0, 1]
+    for name in ("BatchItem", "BriefBatchItem"):
+        item = openapi_document()["components"]["schemas"][name]["properties"]["item"]
+        assert "empty ones are no patient and not counted" in item["description"]
 
 
 def test_lines_may_be_cut_anywhere(client: TestClient, patient: Body) -> None:
