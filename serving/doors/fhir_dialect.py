@@ -1,4 +1,4 @@
-"""The dialect of refusals under ``/fhir/``: an OperationOutcome with every problem.
+"""The dialect of refusals at ``/fhir`` and under it: an OperationOutcome with every problem.
 
 As in :mod:`serving.doors.problem`, nothing that was sent is repeated.
 """
@@ -25,6 +25,7 @@ BY_STATUS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-long",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "not-supported",
     HTTPStatus.TOO_MANY_REQUESTS: "throttled",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "too-long",
     HTTPStatus.INTERNAL_SERVER_ERROR: "exception",
     HTTPStatus.SERVICE_UNAVAILABLE: "transient",
     HTTPStatus.GATEWAY_TIMEOUT: "timeout",
@@ -65,7 +66,8 @@ BY_PROBLEM = {
 
 def refused(refusal: RequestRefused, path: str) -> Response:
     """Return a refusal in the dialect of the address that was asked."""
-    if not path.startswith(PATH):
+    # With or without the slash at its end it is the same address to whoever asks there.
+    if not f"{path}/".startswith(PATH):
         return problem_response(refusal)
     content = orjson.dumps(outcome_of(refusal))
     return Response(content, int(refusal.status), refusal.headers, FHIR_JSON)

@@ -543,8 +543,13 @@ def test_an_answer_that_takes_too_long_is_an_operation_outcome(tmp_path: Path) -
     assert refusal(client.get("/fhir/never"), 504)[0]["code"] == "timeout"
 
 
+def test_the_address_without_its_slash_is_refused_in_the_same_dialect(client: TestClient) -> None:
+    for path in ("/fhir", "/fhir/", "/fhir?x=1"):
+        assert refusal(client.get(path), 404)[0]["code"] == "not-found"
+
+
 def test_elsewhere_a_refusal_stays_a_problem(client: TestClient) -> None:
-    for path in ("/fhir", "/fhirs/x", "/v1/fhir/", "/nowhere"):
+    for path in ("/fhirs", "/fhirs/x", "/v1/fhir/", "/nowhere"):
         assert client.get(path).headers["content-type"] == "application/problem+json"
     response = client.post("/v1/assess", json={})
     assert response.headers["content-type"] == "application/problem+json"
