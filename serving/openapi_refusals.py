@@ -43,7 +43,10 @@ ONE_BUNDLE = (
     f"At most {MOST_BUNDLE_BYTES:,} bytes, {MOST_OBJECTS:,} JSON objects and {MOST_ENTRIES:,} "
     "entries, in UTF-8 and not compressed."
 )
-HEADS = f"A head of more than {MOST_HEAD_BYTES:,} bytes is answered with 431 and no body."
+HEADS = (
+    f"A head of more than {MOST_HEAD_BYTES:,} bytes is answered with 431, and what is no request "
+    "of HTTP/1.1 with 400, as every refusal is; the connection then ends."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

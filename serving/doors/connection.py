@@ -13,19 +13,31 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.doors.no_request import head_too_large, not_http, refuse
+
 MOST_HEAD_BYTES = 64 * 1024
 MOST_UNTAKEN_BYTES = 16 * 1024
 UNTAKEN_SECONDS = 30.0
 """Who leaves more than ``MOST_UNTAKEN_BYTES`` of what was written for so long is left."""
 
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n"
-
 
 def limit_connections(protocol: Any = HttpToolsProtocol) -> None:
-    """Put every limit into a protocol's class."""
+    """Put every limit, and the one dialect of refusals, into a protocol's class."""
+    _speak_one_dialect(protocol)
     _limit_heads(protocol)
     _forget_trailers(protocol)
     _leave_who_takes_nothing(protocol)
+
+
+def _speak_one_dialect(protocol: Any) -> None:
+    """Refuse what the parser cannot read as everything else is refused."""
+
+    def send_400_response(self: Any, _words: str) -> None:
+        refuse(self, not_http())
+
+    protocol.send_400_response = send_400_response
+    # Of a connection on which nothing began that the parser knows.
+    protocol.in_body, protocol.url = False, b""
 
 
 def _limit_heads(protocol: Any) -> None:
@@ -44,9 +56,10 @@ def _limit_heads(protocol: Any) -> None:
         received(self, data)
         if self.head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
             # In a body, whose request may have been answered, nobody waits for another answer.
-            if not getattr(self, "in_body", False):
-                self.transport.write(_TOO_LARGE)
-            self.transport.close()
+            if self.in_body:
+                self.transport.close()
+            else:
+                refuse(self, head_too_large(MOST_HEAD_BYTES))
 
     protocol.data_received = data_received
 
@@ -54,12 +67,13 @@ def _limit_heads(protocol: Any) -> None:
 def _reached(callback: Callable[..., None], *, in_body: bool) -> Callable[..., None]:
     """Return a callback of the parser that also begins to count anew.
 
-    What arrives while none of them is called belongs to a head or to trailers.
+    What arrives while none of them is called belongs to a head or to trailers. A head that the
+    callback itself cannot read, as that of CONNECT, has no body.
     """
 
     def reached(self: Any, *given: bytes) -> None:
-        self.head_bytes, self.in_body = 0, in_body
         callback(self, *given)
+        self.head_bytes, self.in_body = 0, in_body
 
     return reached
 

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import re
 import socket
+import time
 from contextlib import ExitStack
 
 import orjson
@@ -155,6 +156,96 @@ def test_callers_without_a_key_who_take_nothing_hold_up_nobody(running: Running)
         for _ in range(5):
             response = running.client.post("/v1/assess", json=EXAMPLE_PATIENT, timeout=60)
             assert response.status_code == 200
+
+
+BEGUN = b"POST /v1/assess HTTP/1.1\r\nhost: a\r\n"
+NO_REQUESTS = {
+    "unknown method": b"FOO /v1/assess HTTP/1.1\r\nhost: a\r\n\r\n",
+    "CONNECT": b"CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n",
+    "bad length": BEGUN + b"content-length: x\r\n\r\n",
+    "two lengths": BEGUN + b"content-length: 1\r\ncontent-length: 1\r\n\r\n",
+    "length and chunks": BEGUN + b"content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+    "no chunk": BEGUN + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
+    "long address": b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+}
+
+
+def until_its_end(connection: socket.socket) -> tuple[dict[str, str], bytes]:
+    """Return the headers of the last answer on a connection, and its body."""
+    received = b""
+    while part := connection.recv(10_000):
+        received += part
+    head, _, body = received.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    return {"status": status.split()[1]} | dict(line.split(": ", 1) for line in lines), body
+
+
+def counted(running: Running, status: int) -> float:
+    """Return how often what is no request was answered so."""
+    start = f'cart_risk_requests_total{{method="other",route="(unknown)",status="{status}"}} '
+    lines = running.client.get("/metrics").text.splitlines()
+    return sum(float(line.removeprefix(start)) for line in lines if line.startswith(start))
+
+
+def is_refused_as_everything_else(running: Running, connection: socket.socket, status: int) -> None:
+    headers, body = until_its_end(connection)
+    assert headers["status"] == str(status)
+    assert headers["connection"] == "close"
+    assert headers["content-type"] == "application/problem+json"
+    assert set(running.client.get("/nowhere").headers) <= headers.keys()
+    assert orjson.loads(body)["status"] == status
+    assert int(headers["content-length"]) == len(body)
+    assert headers["x-request-id"] in running.output.read_text("utf-8")
+
+
+@pytest.mark.parametrize("after_another", [False, True], ids=["first", "second"])
+@pytest.mark.parametrize("name", list(NO_REQUESTS))
+def test_what_is_no_request_is_refused_as_everything_else(
+    running: Running, name: str, *, after_another: bool
+) -> None:
+    before = counted(running, 400)
+    with connected(running) as connection:
+        if after_another:
+            connection.sendall(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n")
+            assert whole_answer(connection).startswith(b"HTTP/1.1 200")
+        connection.sendall(NO_REQUESTS[name])
+        is_refused_as_everything_else(running, connection, 400)
+    assert counted(running, 400) == before + 1
+
+
+def test_a_head_that_is_too_long_is_refused_as_everything_else(running: Running) -> None:
+    before = counted(running, 431)
+    with connected(running) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\n")
+        time.sleep(0.5)  # what arrives together with the first line is not counted
+        connection.sendall(LINE * (MOST_HEAD_BYTES // len(LINE) + 1))
+        is_refused_as_everything_else(running, connection, 431)
+    assert counted(running, 431) == before + 1
+
+
+def test_under_fhir_it_is_an_operation_outcome(running: Running) -> None:
+    with connected(running) as connection:
+        connection.sendall(b"POST /fhir/$assess HTTP/1.1\r\ncontent-length: x\r\n\r\n")
+        headers, body = until_its_end(connection)
+    assert headers["content-type"] == "application/fhir+json"
+    assert orjson.loads(body)["resourceType"] == "OperationOutcome"
+
+
+def test_no_refusal_stands_within_an_answer_that_is_being_sent(running: Running) -> None:
+    head = (
+        "POST /v1/assess/batch HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\n"
+        f"authorization: Bearer {running.key}\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    with connected(running) as connection:
+        connection.sendall(head.encode() + b"3\r\n{}\n\r\n")
+        answer = b""
+        while b'"item":0' not in answer:
+            answer += connection.recv(10_000)
+        connection.sendall(b"zz\r\n")
+        while part := connection.recv(10_000):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.count(b"HTTP/1.1") == 1
 
 
 def test_a_head_within_the_limit_is_answered_again_and_again(running: Running) -> None:
