@@ -10,11 +10,15 @@ from typing import TypeGuard
 from uuid import UUID
 
 from data_schemas.outcomes import OUTCOMES
-from data_schemas.patient_request import Problem, RequestProblems
+from data_schemas.patient_request import Problem, RequestProblems, is_finite_number
 from data_schemas.toxicity_grading import ASTCT_2019, GradingScale, parse_grading_scale
 
 HIGHEST_GRADE = 5
 LONGEST_FOLLOW_UP_DAYS = 3_660
+_DAYS_MESSAGE = (
+    "say for how many days after the infusion the patient was observed, "
+    f"a whole number from 0 to {LONGEST_FOLLOW_UP_DAYS} without a decimal point"
+)
 _LONGEST_SCALE = 64
 _GRADES = tuple(o.grade_column for o in OUTCOMES.values() if o.grade_column is not None)
 FIELDS = ("assessment_id", *_GRADES, "grading_scale", "follow_up_days")
@@ -63,15 +67,21 @@ def read_reported_outcome(body: object) -> ReportedOutcome:
     grades = _grades(body, problems)
     _expect_consensus_scale(body.get("grading_scale"), problems)
     days = body.get("follow_up_days")
-    if not _is_whole(days, LONGEST_FOLLOW_UP_DAYS):
-        message = (
-            "say for how many days after the infusion the patient was observed, "
-            f"a whole number from 0 to {LONGEST_FOLLOW_UP_DAYS}"
-        )
-        problems.append(Problem("follow_up_days", "required", message))
+    if (code := _what_is_wrong_with_days(days)) is not None:
+        problems.append(Problem("follow_up_days", code, _DAYS_MESSAGE))
     if problems or assessment_id is None:
         raise RequestProblems(tuple(problems))
     return ReportedOutcome(assessment_id, grades, int(str(days)))
+
+
+def _what_is_wrong_with_days(given: object) -> str | None:
+    if given is None:
+        return "required"
+    if not is_finite_number(given):
+        return "not_a_number"
+    if _is_whole(given, LONGEST_FOLLOW_UP_DAYS):
+        return None
+    return "not_whole" if 0 <= float(str(given)) <= LONGEST_FOLLOW_UP_DAYS else "outside_limits"
 
 
 def _assessment_id(given: object, problems: list[Problem]) -> UUID | None:
