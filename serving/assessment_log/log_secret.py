@@ -24,8 +24,7 @@ def log_secret(connection: Connection, keys: SiteKeys) -> bytes:
     secret = stored_secret(connection, keys)
     if secret is not None:
         return secret
-    if next(connection.rows("SELECT 1 FROM writer LIMIT 1"), None) is not None:
-        raise LogRefused("the secret of the assessment log was deleted: restore a copy")
+    _expect_no_writer(connection)
     secret = os.urandom(KEY_BYTES)
     wrapped = keys.current.wrap(secret, _BOUND_TO)
     connection.insert("log_secret", ("id", "site_key", "wrapped"), [(1, keys.current.id, wrapped)])
@@ -44,9 +43,21 @@ def stored_secret(connection: Connection, keys: SiteKeys) -> bytes | None:
         raise LogRefused("the secret of the assessment log was altered: restore a copy") from None
 
 
-def rewrapped_secret(connection: Connection, keys: SiteKeys) -> bytes:
-    """Return the secret, now wrapped by the current site key; see :func:`log_secret`."""
-    secret = log_secret(connection, keys)
+def rewrapped_secret(connection: Connection, keys: SiteKeys) -> bytes | None:
+    """Return the secret, now wrapped by the current site key; for errors see :func:`log_secret`.
+
+    In a log that nobody wrote to there is none, and none is drawn: it would look like what is left
+    of a log that was emptied.
+    """
+    secret = stored_secret(connection, keys)
+    if secret is None:
+        _expect_no_writer(connection)
+        return None
     new = {"site_key": keys.current.id, "wrapped": keys.current.wrap(secret, _BOUND_TO)}
     connection.change("UPDATE log_secret SET site_key = :site_key, wrapped = :wrapped", [new])
     return secret
+
+
+def _expect_no_writer(connection: Connection) -> None:
+    if next(connection.rows("SELECT 1 FROM writer LIMIT 1"), None) is not None:
+        raise LogRefused("the secret of the assessment log was deleted: restore a copy")

@@ -48,6 +48,8 @@ def rewrap(home: LogHome) -> Rewrapped:
         connection.begin()
         secret = rewrapped_secret(connection, home.keys)
         connection.commit()
+        if secret is None:
+            return Rewrapped(0, tidied(home.database))
         sealing = Sealing(home.keys, secret, home.inputs)
         current = home.keys.current.id
         while former := list(connection.rows(_FORMER, current=current, at_once=_AT_ONCE)):

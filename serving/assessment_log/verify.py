@@ -1,17 +1,19 @@
 """Is the log what was written? Every row, every chain, every key.
 
 What is found: a row that was altered, deleted, inserted, duplicated or moved; a tail that was cut
-off; a chain that was removed whole, once a later one names it; a head that was set back by somebody
-who does not hold the site key; a key that was altered, or destroyed without an erasure.
+off; a chain that was removed whole, once a later one names it or if its example or the log's
+secret was left behind; a head that was set back by somebody who does not hold the site key; a key
+that was altered, or destroyed without an erasure.
 
 What an attacker can still do who may write to everything: with the site key, forge a log from
 some point on. Without it, put an older copy of the whole database in place of the present one, or
-remove the newest chains, of which no later chain knows. Both are found by heads that were exported
-before (``cart-risk log-heads``) to a place that the attacker cannot write to, and only by these.
+remove the newest chains, of which no later chain knows, with whatever they left behind; emptied
+of all, it is a log that nobody wrote to. These are found by heads that were exported before
+(``cart-risk log-heads``) to a place that the attacker cannot write to, and only by these.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +126,8 @@ class _Verifier:
             self._findings.append(Finding("altered", "log secret", str(refused)))
             return None
         if secret is None:
-            self._findings.append(Finding("missing", "log secret", "it was deleted"))
+            if self._writers:
+                self._findings.append(Finding("missing", "log secret", "it was deleted"))
             return None
         return Sealing(keys, secret, Inputs.ENCRYPTED)
 
@@ -141,7 +144,10 @@ class _Verifier:
         for check in self._checks.values():
             self._findings += check.end()
         self._findings += gone(m for ms in self._marks.values() for [m, *_] in ms.values())
-        contents = dict(self._connection.rows("SELECT id, content FROM dictionary"))
+        contents: dict[object, Any] = dict(
+            self._connection.rows("SELECT id, content FROM dictionary")
+        )
+        self._look_for_writers_left_out(contents)
         for id, writer in self._writers.items():
             where = f"writer {id.hex()}"
             if digest((contents.get(writer.dictionary),)) != writer.dictionary:
@@ -150,6 +156,20 @@ class _Verifier:
             if sealing and sealing.head_seal(id, writer.sequence, writer.head) != writer.seal:
                 message = "the writer's head was not set by a holder of the site key"
                 self._findings.append(Finding("forged", where, message))
+
+    def _look_for_writers_left_out(self, examples: Mapping[object, object]) -> None:
+        """Find what only a writer leaves behind, where no record of such a writer is left.
+
+        A log that was made and not written to yet holds neither.
+        """
+        for id in examples.keys() - {writer.dictionary for writer in self._writers.values()}:
+            name = id.hex() if isinstance(id, bytes) else "without an id"
+            message = "there is an example, and no record of who shortened answers by it is left"
+            self._findings.append(Finding("missing", f"example {name}", message))
+        has_secret = next(self._connection.rows("SELECT 1 FROM log_secret"), None) is not None
+        if has_secret and not self._writers:
+            message = "there is a secret of the log, and no record of anybody who wrote is left"
+            self._findings.append(Finding("missing", "writer", message))
 
 
 def _is_sound(writer: WriterRow) -> bool:

@@ -18,6 +18,7 @@ from serving.assessment_log.heads import exported_heads, read_heads
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.opening import LogHome
 from serving.assessment_log.refusals import LogRefused
+from serving.assessment_log.rewrapping import rewrap
 from serving.assessment_log.rows import DataKeyRow, EntryRow, WriterRow
 from serving.assessment_log.site_key import SiteKeys, write_new_key
 from serving.assessment_log.verify import Verification, verify
@@ -128,7 +129,16 @@ ATTACKS: dict[str, tuple[str, Attack]] = {
         "altered",
         lambda c: c.execute("UPDATE dictionary SET content = x'00'"),
     ),
+    "the example renamed": ("missing", lambda c: c.execute("UPDATE dictionary SET id = 'x'")),
+    "everything that was written": ("missing", lambda c: empty(c)),
+    "all but the example": ("missing", lambda c: empty(c, "log_secret")),
+    "all but the secret": ("missing", lambda c: empty(c, "dictionary")),
 }  # fmt: skip
+
+
+def empty(connection: sqlite3.Connection, *others: str) -> None:
+    for table in ("entry", "data_key", "writer", *others):
+        connection.execute(f"DELETE FROM {table}")
 
 
 def exchange(connection: sqlite3.Connection, one: int, other: int) -> None:
@@ -365,6 +375,25 @@ def test_a_log_is_verified_while_it_is_written(settings: LogSettings, home: LogH
         await writing
 
     using(settings, use)
+
+
+def test_the_newest_chain_with_an_example_of_its_own_is_missed(settings: LogSettings) -> None:
+    home = LogHome(settings)
+    with_rows(settings, 1)
+    AssessmentLog(home, b"another example").close()
+    assert settings.url is not None
+    with attacked(Path(settings.url.removeprefix("sqlite:///")).parent) as connection:
+        remove_chain(connection, 1)
+    [found] = verify(home.database).findings
+    assert (found.kind, found.where.split()[0]) == ("missing", "example")
+
+
+def test_a_log_that_nobody_wrote_to_is_not_damaged(home: LogHome) -> None:
+    home.prepare()
+    for keys in (home.keys, None):
+        assert verify(home.database, keys).findings == ()
+    assert rewrap(home).keys == 0
+    assert verify(home.database, home.keys).findings == ()
 
 
 def test_where_there_is_no_log_nothing_is_verified(home: LogHome, tmp_path: Path) -> None:
