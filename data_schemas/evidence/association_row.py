@@ -22,6 +22,9 @@ from data_schemas.evidence.vocabulary import (
     Timing,
 )
 
+SLOPE_STEP = (0.001, 10_000.0)
+"""Least and largest step of a slope: from a thousandth of a ratio to 10,000 ng/mL of ferritin."""
+
 
 class Association(EvidenceRow):
     """How a predictor goes with an outcome, as published.
@@ -122,6 +125,13 @@ class Association(EvidenceRow):
             yield Finding("threshold", "a threshold needs value and comparison", "give both")
         if self.contrast_kind == "per_unit" and not self._given("per", "per_unit"):
             yield Finding("per", "per_unit needs per and per_unit", "give step and unit")
+        least, most = SLOPE_STEP
+        if self.per is not None and not least <= self.per <= most:
+            yield Finding(
+                "per",
+                f"a step of {self.per:g} must lie within {least:g} to {most:g}",
+                "give the step and the unit that the ratio was printed for",
+            )
         if self.n is not None and (self.n_exposed or 0) + (self.n_unexposed or 0) > self.n:
             yield Finding("n_exposed", f"groups must not exceed n = {self.n}", "compare the counts")
         if self.n is not None and self.events is not None and self.events > self.n:

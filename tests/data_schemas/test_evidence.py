@@ -222,11 +222,12 @@ def test_events_are_recovered_from_a_rounded_percentage(n: int, events: st.DataO
 
 # ---- contradictions
 
-JULIET, LABEL, KORELL, AGE = (
+JULIET, LABEL, KORELL, AGE, PER_YEAR = (
     "tisa-cel-juliet",
     "tisa-cel-juliet-label2018",
     "easix-doubling-severe-korell",
     "age-over-64-icans-any-cibmtr",
+    "age-icans-any-per-year-cibmtr",
 )
 
 
@@ -262,6 +263,12 @@ JULIET, LABEL, KORELL, AGE = (
         ("m-easix-auc-crs-severe-pennisi", "effect = 0.804", "effect = 1.0", "effect"),
         (AGE, 'timing = "infusion_day"', 'timing = "post_infusion"', "usable"),
         (AGE, 'comparison = ">"\n', "", "threshold"),
+        (PER_YEAR, "per = 1\n", "per = 0\n", "per"),
+        (PER_YEAR, "per = 1\n", "per = -1\n", "per"),
+        (PER_YEAR, "per = 1\n", "per = 1e-300\n", "per"),
+        (PER_YEAR, "per = 1\n", "per = 1e300\n", "per"),
+        (PER_YEAR, "per = 1\n", "per = inf\n", "per"),
+        (PER_YEAR, "per = 1\n", "", "per"),
         (AGE, "n = 1916", "n = 1916\nevents = 2000", "events"),
         ("m-easix-auc-crs-severe-pennisi", "effect = 0.804", "effect = 80.4", "effect"),
         ("zuma1-age", "low = 23", "low = 63", "value"),

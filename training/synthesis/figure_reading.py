@@ -81,6 +81,7 @@ def _threshold(row: Association, key: TermKey, cut: float) -> Effect:
 
 
 def _unit(row: Association, key: TermKey, reference_risk: float) -> Effect:
+    assert row.per is not None
     ratio, error = _ratio(row)
     odds_ratio = convert.hazard_to_odds_ratio(ratio, reference_risk)
     # At no effect the quotient is 0 / 0; its limit is the slope of log-odds in the log hazard.
@@ -88,7 +89,7 @@ def _unit(row: Association, key: TermKey, reference_risk: float) -> Effect:
         log(odds_ratio) / log(ratio) if ratio != 1 else -log1p(-reference_risk) / reference_risk
     )
     stretched = error * stretch
-    return convert.per_unit(odds_ratio, stretched, row.per or 1.0, typical(key[0]).spread)
+    return convert.per_unit(odds_ratio, stretched, row.per, typical(key[0]).spread)
 
 
 def _z(row: Association, key: TermKey, event_rate: float) -> Effect:
