@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from data_schemas.evidence.row import EvidenceRow, Finding, interval_findings
+from data_schemas.evidence.row import EvidenceRow, Finding, interval_findings, percent_findings
 from data_schemas.evidence.vocabulary import (
     Comparison,
     ContrastKind,
@@ -21,6 +21,18 @@ from data_schemas.evidence.vocabulary import (
     Text,
     Timing,
 )
+
+RATIO = (0.01, 100.0)
+"""Least and largest OR, HR or fold that is believed to be printed; 0.19 to 22.48 in the tables."""
+
+RATIO_ENDS = (0.001, 1_000.0)
+"""The same for the ends of its interval, which few events make wide; 0.03 to 314 in the tables."""
+
+LEAST_P = 1e-16
+"""Nobody prints a smaller p: R's own bound is "< 2.2e-16"."""
+
+FEWEST_PATIENTS = 10
+"""A usable row has so many: in fewer, the share with an outcome is no event at all."""
 
 SLOPE_STEP = (0.001, 10_000.0)
 """Least and largest step of a slope: from a thousandth of a ratio to 10,000 ng/mL of ferritin."""
@@ -95,14 +107,17 @@ class Association(EvidenceRow):
         yield from self._use_findings()
 
     def _estimate_findings(self) -> Iterator[Finding]:
-        """OR, HR, fold above 0, AUC within 0 to 1, intervals in order and around the estimate."""
+        """Plausible OR, HR, fold, AUC within 0 to 1, intervals in order around the estimate."""
         for name in ("effect", "effect_low", "effect_high", "ci_low", "ci_high"):
             value = getattr(self, name)
             if value is None:
                 continue
-            if self.measure in ("OR", "HR", "fold") and value <= 0:
+            least, most = RATIO if name == "effect" else RATIO_ENDS
+            if self.measure in ("OR", "HR", "fold") and not least <= value <= most:
                 yield Finding(
-                    name, f"{self.measure} {value} must be above 0", "compare with the source"
+                    name,
+                    f"{self.measure} {value:g} must lie within {least:g} to {most:g}",
+                    "compare with the source, or leave out what has no such end",
                 )
             if self.measure == "AUC" and not 0 <= value <= 1:
                 yield Finding(
@@ -120,7 +135,7 @@ class Association(EvidenceRow):
             )
 
     def _contrast_findings(self) -> Iterator[Finding]:
-        """A cut-off needs its side, a slope its step, and groups cannot exceed the cohort."""
+        """A cut-off needs its side, a slope its step, and groups are parts of their cohort."""
         if self.contrast_kind == "threshold" and not self._given("threshold", "comparison"):
             yield Finding("threshold", "a threshold needs value and comparison", "give both")
         if self.contrast_kind == "per_unit" and not self._given("per", "per_unit"):
@@ -136,6 +151,29 @@ class Association(EvidenceRow):
             yield Finding("n_exposed", f"groups must not exceed n = {self.n}", "compare the counts")
         if self.n is not None and self.events is not None and self.events > self.n:
             yield Finding("events", f"must not exceed n = {self.n}", "compare the counts")
+        yield from percent_findings(
+            "percent_exposed", self.percent_exposed, self.n_exposed or self.n
+        )
+        yield from percent_findings(
+            "percent_unexposed", self.percent_unexposed, self.n_unexposed or self.n
+        )
+        yield from self._mixture_findings()
+
+    def _mixture_findings(self) -> Iterator[Finding]:
+        """All events are a mixture of two groups, whose sizes follow from it if none is told."""
+        first, second = self.percent_exposed, self.percent_unexposed
+        if self.n_exposed is not None or self.n is None or self.events is None:
+            return
+        if first is None or second is None:
+            return
+        overall = 100 * self.events / self.n
+        if not min(first, second) < overall < max(first, second):
+            yield Finding(
+                "events",
+                f"{self.events} of {self.n}, {overall:.3g} %, must lie between the two groups' "
+                f"{first:g} and {second:g} %",
+                "compare the counts, or give n_exposed and n_unexposed",
+            )
 
     def _use_findings(self) -> Iterator[Finding]:
         """A usable row has estimate and spread, known before infusion; others say why not."""
@@ -163,12 +201,18 @@ class Association(EvidenceRow):
         """No error is 0 or without end: rounding printed it so, and a conversion would divide."""
         for name in ("p", "p_below"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < 1:
+            if value is not None and not LEAST_P <= value < 1:
                 yield Finding(
                     name,
-                    f"{value} of a usable row must lie between 0 and 1",
+                    f"{value} of a usable row must be at least {LEAST_P:g} and below 1",
                     "give what was printed as a bound (p_below), or set usable = false",
                 )
+        if self.n is not None and self.n < FEWEST_PATIENTS:
+            yield Finding(
+                "n",
+                f"{self.n} patients of a usable row must be at least {FEWEST_PATIENTS}",
+                "compare with the source, or set usable = false",
+            )
         if self.ci_low is not None and self.ci_low == self.ci_high:
             yield Finding("ci_low", "must be less than ci_high", "compare with the source")
         if self.measure == "AUC" and self.effect in (0, 1):
@@ -183,6 +227,8 @@ def _first_exceeds_second(row: Association) -> bool | None:
     """Whether the figures show more events in the first-named group; None if they do not tell."""
     if row.measure in ("OR", "HR", "fold") and row.effect not in (None, 1):
         return row.effect is not None and row.effect > 1
+    if row.measure == "AUC" and row.effect not in (None, 0.5):
+        return row.effect is not None and row.effect > 0.5
     if row.percent_exposed is None or row.percent_unexposed is None:
         return None
     if row.percent_exposed == row.percent_unexposed:

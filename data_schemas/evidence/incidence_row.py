@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from data_schemas.evidence.row import EvidenceRow, Finding
+from data_schemas.evidence.row import EvidenceRow, Finding, percent_findings
 from data_schemas.evidence.vocabulary import (
     Disease,
     Patients,
@@ -61,18 +61,20 @@ class Incidence(EvidenceRow):
                     f"severe {severe} % must not exceed any grade {any_pct} %",
                     "compare both figures with the source",
                 )
+            for name in (any_name, severe_name):
+                yield from percent_findings(name, getattr(self, name), self.n_treated)
             graded = self._given(any_name) or self._given(severe_name)
             if graded and not self._given(scale):
                 yield Finding(scale, "required beside a percentage", "name the grading scale")
         yield from self._role_findings()
 
     def _role_findings(self) -> Iterator[Finding]:
-        """A base rate has what pooling needs, an incomplete row lacks it, an overlap has a twin."""
+        """A rate has what it is made of, an incomplete row lacks it, an overlap has a twin."""
         poolable = self._given("n_treated", "crs_severe_pct") or self._given(
             "n_treated", "icans_severe_pct"
         )
-        if self.role == "base_rate" and not poolable:
-            yield Finding("role", "a base_rate has n and a severe %", 'use role = "incomplete"')
+        if self.role in ("base_rate", "prophylaxis") and not poolable:
+            yield Finding("role", f"a {self.role} has n and a severe %", 'use role = "incomplete"')
         if self.role == "base_rate" and self.product in ("mixed", "investigational", "all"):
             yield Finding("role", "a base_rate is of one licensed product", "choose another role")
         if self.role == "incomplete" and poolable:

@@ -126,6 +126,19 @@ class EvidenceRow(BaseModel):
                 yield Finding("unread_fields", f"{name!r} has no value", "remove it from the list")
 
 
+def percent_findings(field: str, percent: float | None, patients: int | None) -> Iterator[Finding]:
+    """A percentage of patients is of whole ones: none, all, or with rounding at least one."""
+    if percent is None or patients is None:
+        return
+    least = 50 / patients
+    if 0 < percent < least or 0 < 100 - percent < least:
+        yield Finding(
+            field,
+            f"{percent:g} % of {patients} patients must be 0, 100, or half a patient from either",
+            "compare both figures with the source",
+        )
+
+
 def interval_findings(
     field: str, value: float | None, prefix: str, low: float | None, high: float | None
 ) -> Iterator[Finding]:

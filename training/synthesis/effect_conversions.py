@@ -5,7 +5,7 @@ Each takes the published figure as printed and returns an estimate with its stan
 log-odds per ``spread`` (one standard deviation of the predictor on its transformed scale).
 """
 
-from math import exp, log, sqrt
+from math import exp, expm1, log, log1p, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ def log_ratio_error(
     if ci_low is not None and ci_high is not None:
         return (log(ci_high) - log(ci_low)) / _WIDTH_95
     if p is not None and ratio != 1:
-        return abs(log(ratio)) / _NORMAL.inv_cdf(1 - p / 2)
+        return abs(log(ratio)) / -_NORMAL.inv_cdf(p / 2)
     return DEFAULT_ERROR
 
 
@@ -66,8 +66,8 @@ def above_threshold(
 
 def _distance_between_groups(threshold: float, centre: float, spread: float) -> float:
     z = (threshold - centre) / spread
-    density, below = _NORMAL.pdf(z), _NORMAL.cdf(z)
-    return density / (1 - below) + density / below
+    density = _NORMAL.pdf(z)
+    return density / _NORMAL.cdf(-z) + density / _NORMAL.cdf(z)
 
 
 def hazard_to_odds_ratio(hazard_ratio: float, risk: float) -> float:
@@ -76,8 +76,9 @@ def hazard_to_odds_ratio(hazard_ratio: float, risk: float) -> float:
     ``1 - (1 - risk) ** HR`` is the other group's risk (proportional hazards); rare events need no
     conversion, "any ICANS" in 43 % does.
     """
-    other = 1 - (1 - risk) ** hazard_ratio
-    return other / (1 - other) / (risk / (1 - risk))
+    # Odds of 1 - s are 1 / s - 1; so written, nothing is divided by what a risk near 1 leaves.
+    odds = expm1(-hazard_ratio * log1p(-risk))
+    return odds / (risk / (1 - risk))
 
 
 def standardised_from_z(ratio: float, error: float, patients: int, event_rate: float) -> Effect:
@@ -96,10 +97,12 @@ def from_auc(auc: float, auc_error: float, spread_of_score: float, spread: float
     For a score that is Gaussian in both groups the logistic slope is ``sqrt(2) Phi^-1(AUC)`` per
     spread of the score (Hanley JA, McNeil BJ, Radiology 1982;143:29-36, for the binormal form).
     A factor's own spread is in ln units, the score's in doublings.
+    The error is carried over by a slope, which near 0 or 1 is taken from a part of it.
     """
     per_doubling_ = separation(auc) / spread_of_score
-    steepness = (separation(auc + auc_error) - separation(auc - auc_error)) / 2
-    return Effect(per_doubling_ / log(2) * spread, steepness / spread_of_score / log(2) * spread)
+    step = min(auc_error, auc / 2, (1 - auc) / 2)
+    error = (separation(auc + step) - separation(auc - step)) / 2 * (auc_error / step)
+    return Effect(per_doubling_ / log(2) * spread, error / spread_of_score / log(2) * spread)
 
 
 def auc_error(auc: float, patients: int, events: int) -> float:

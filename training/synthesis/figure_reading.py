@@ -52,8 +52,9 @@ def _against_base_cohort(evidence: Evidence, outcome: str, exposed: Incidence) -
     """
     base = evidence.row(_BASE_COHORT)
     field = "crs_severe_pct" if outcome == "severe_crs" else "icans_severe_pct"
+    assert exposed.n_treated is not None
     ratio, error = convert.odds_ratio_of_percentages(
-        getattr(exposed, field), exposed.n_treated or 1, getattr(base, field), base.n_treated
+        getattr(exposed, field), exposed.n_treated, getattr(base, field), base.n_treated
     )
     return Effect(log(ratio), 2 * error)
 
