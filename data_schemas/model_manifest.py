@@ -125,6 +125,8 @@ class ModelManifest(_Record):
     """What the cohort was allowed to change, and why: the rule by number of events."""
     directions_released: tuple[str, ...] = ()
     """Terms whose declared direction the cohort contradicted so strongly that it was let go."""
+    untaught: tuple[str, ...] = ()
+    """What the cohort could not teach because nothing in it differs, in words."""
     performance: tuple[Measure, ...] = ()
     lineage: tuple[UpdateStatement, ...] = ()
     """How the model came from the one that was first trained, oldest update first."""

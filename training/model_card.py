@@ -227,4 +227,5 @@ def limitations(manifest: ModelManifest, model: RiskModel) -> tuple[str, ...]:
     ]
     if manifest.validated_on_real_patients == 0:
         said.append("It has been validated on no patient.")
+    said += [f"{note[0].upper()}{note[1:]}." for note in manifest.untaught]
     return tuple(said)

@@ -25,6 +25,7 @@ from training.model_card import prior_table
 from training.reporting import report_model
 from training.run_manifest import run_manifest
 from training.saving import BOOSTER_FILE, EVALUATIONS, save_model, write_evaluation
+from training.untaught import untaught
 from training.verification import verify_trees
 
 
@@ -81,7 +82,8 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
     learnt = replace(learnt, model=_read_back(replace(learnt.model, association=association)))
     if cohort is not None:
         silent_of = without_a_number(learnt.model, cohort)
-        cohort = replace(cohort, notices=(*cohort.notices, *silent_of))
+        not_told = untaught(cohort, learnt, experiment.predictors, model_prior)
+        cohort = replace(cohort, notices=(*cohort.notices, *silent_of, *not_told))
     judgement = judge(experiment, model_prior, learnt, cohort, progress)
     progress("saving", 0.9)
     artefact = _save(store, experiment, outcome, evidence, model_prior, learnt, cohort, judgement)

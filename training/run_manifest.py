@@ -17,6 +17,7 @@ from training.cohort import LearningCohort
 from training.experiment import Experiment
 from training.learning.learner import Learnt
 from training.learning.prior import ModelPrior
+from training.untaught import untaught
 
 _PACKAGES = ("cart-risk", "numpy", "scipy", "scikit-learn", "xgboost-cpu", "pandas")
 
@@ -45,6 +46,7 @@ def run_manifest(
         evidence=_evidence_statement(model_prior),
         local_deviation=learnt.local_deviation,
         directions_released=learnt.released,
+        untaught=untaught(cohort, learnt, experiment.predictors, model_prior),
         performance=performance,
         software=software(),
         files={},
