@@ -32,7 +32,7 @@ from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.quantity_limits import limits_in_words
 from data_schemas.toxicity_grading import ASTCT_2019, GradingScale, parse_grading_scale
 from data_schemas.units import IDENTITY, LARGEST
-from data_schemas.unread_values import DECIMAL_POINT
+from data_schemas.unread_values import COMMA_IN_NUMBER, DECIMAL_POINT
 
 _ENOUGH_TO_KNOW_BY = 5
 """Two patients who were infused on one day rarely agree in so many measured quantities."""
@@ -155,9 +155,10 @@ class CohortCheck:
                     f"{column}: {int(censored.sum())} censored, half the limit used"
                 )
             bad = given.notna() & values.isna()
-            comma = text[bad].str.contains(",", regex=False).any()
-            message = f"must be numbers{f': {DECIMAL_POINT}' if comma else ''}"
-            self.violate(column, "not_a_number", message, bad)
+            comma = bad & text.str.contains(COMMA_IN_NUMBER).fillna(False).astype(bool)
+            self.violate(column, "not_a_number", f"must be numbers: {DECIMAL_POINT}", comma)
+            message = "must be numbers, not words: leave the cell empty where nothing was measured"
+            self.violate(column, "not_a_number", message, bad & ~comma)
         infinite = values.abs() >= LARGEST
         self.violate(column, "not_a_number", "must be finite", infinite)
         return values.where(~infinite)

@@ -5,17 +5,18 @@ own. It is recognised and told how to be rewritten, never guessed at: ``1,234`` 
 and a thousand times another one here.
 """
 
-import re
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from data_schemas.cohort_refusal import CohortRefused, Violation
+from data_schemas.foreign_numbers import ForeignNumbers, foreign_numbers, rewriting_line
 
 _SEPARATORS = {";": ("semicolons", ";"), "\t": ("tabs", "\\t")}
 """What else separates fields: its name, and how it is written in Python."""
-_DECIMAL_COMMA = re.compile(rb'(?:^|[;\t])"?\s*<?\s*[-+]?\d+,\d+\s*"?(?=[;\t\r\n]|$)')
+_PLAIN_NUMBERS = ForeignNumbers(decimal_comma=False, thousands=())
 _TEXT = {"patient_id": str, "site": str}
 """Names, although they may look like numbers: ``0042`` is another patient than ``42``."""
 _FIELDS = (
@@ -42,7 +43,7 @@ def read_file(path: Path) -> pd.DataFrame:
     except pd.errors.ParserError:
         message = f"its rows differ in how many fields they have: {_FIELDS}"
         raise _refused("unreadable", message) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, csv.Error) as error:
         message = f"the file cannot be read as {path.suffix[1:]} ({type(error).__name__})"
         raise _refused("unreadable", message) from None
 
@@ -66,19 +67,20 @@ class _Written:
 
     encoding: str
     separator: str
-    decimal_comma: bool
+    numbers: ForeignNumbers
 
 
 def _how_written(path: Path) -> _Written:
     with path.open("rb") as file:
         header = file.readline()
         separator = _separator(header)
-        is_utf8, comma = _is_utf8(header), False
-        for line in file:
-            is_utf8 = is_utf8 and _is_utf8(line)
-            comma = comma or bool(separator and _DECIMAL_COMMA.search(line))
-    encoding = "utf-16" if header.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp1252"
-    return _Written("" if is_utf8 else encoding, separator, comma)
+        is_utf8 = _is_utf8(header) and all(map(_is_utf8, file))
+    other = "utf-16" if header.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp1252"
+    encoding = "" if is_utf8 else other
+    numbers = _PLAIN_NUMBERS
+    if separator:
+        numbers = foreign_numbers(path, encoding or "utf-8-sig", separator)
+    return _Written(encoding, separator, numbers)
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -95,14 +97,17 @@ def _refuse_foreign(path: Path) -> None:
         name, literal = _SEPARATORS[written.separator]
         arguments.append(f'sep="{literal}"')
         found["not_commas"] = f"must be separated by commas, and is by {name}"
-    if written.decimal_comma:
-        arguments.append('decimal=","')
+    if written.numbers.decimal_comma:
         message = "must have decimal points: 1,5 is not read, since a comma may mark thousands"
         found["decimal_comma"] = message
+    if written.numbers.thousands:
+        columns = ", ".join(written.numbers.thousands)
+        found["thousands_point"] = (
+            "must not mark thousands by points, and 1.850 seems to mean 1850 in the columns "
+            f"{columns}: take out of the line that follows whose points are decimal points"
+        )
     if found:
-        names = ", ".join(f'"{name}": str' for name in _TEXT)
-        arguments.append(f"dtype={{{names}}}")
-        rewrite = f"pandas.read_csv(FILE, {', '.join(arguments)}).to_csv(NEW, index=False)"
+        rewrite = rewriting_line(arguments, written.numbers)
         found[list(found)[-1]] += f"; to rewrite the file: {rewrite}"
         raise CohortRefused(Violation("(file)", *broken) for broken in found.items())
 

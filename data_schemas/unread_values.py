@@ -12,10 +12,10 @@ BELOW_DETECTION = (
 """What a cohort's "<5" counts as; of one patient the sender decides so, and knows it."""
 
 DECIMAL_POINT = "write a decimal point and no thousands separator, a comma may mean either"
+COMMA_IN_NUMBER = re.compile(r"\d,\d")
 LEAVE_OUT = "leave the field out where it is not known"
 
 _NUMBER = "the value must be a finite number"
-_COMMA = re.compile(r"\d,\d")
 _LONGEST_LOOKED_AT = 40
 _UNKNOWN = "unknown"
 
@@ -36,7 +36,7 @@ def what_is_no_number(value: object, declared: Quantity) -> str:
     text, said = value[:_LONGEST_LOOKED_AT].strip(), [_NUMBER]
     if text.startswith("<") and not declared.whole:
         said.append(BELOW_DETECTION)
-    if _COMMA.search(text):
+    if COMMA_IN_NUMBER.search(text):
         said.append(DECIMAL_POINT)
     if text == _UNKNOWN:
         said.append(LEAVE_OUT)

@@ -31,6 +31,13 @@ def written(folder: Path, **export: str) -> Path:
     return file
 
 
+def rewritten(file: Path, violations: list[Violation]) -> Path:
+    """Do what the last violation says."""
+    line, new = violations[-1].message.split("to rewrite the file: ")[1], file.with_name("new.csv")
+    eval(line, {"pandas": pd, "FILE": file, "NEW": new})
+    return new
+
+
 @pytest.mark.parametrize(
     ("export", "rules"),
     [
@@ -49,9 +56,7 @@ def test_everything_that_is_written_differently_is_told_at_once_and_its_remedy_w
     violations = violations_of(file)
     assert [v.rule for v in violations] == rules
     assert {v.column for v in violations} == {"(file)"}
-    line = violations[-1].message.split("to rewrite the file: ")[1]
-    eval(line, {"pandas": pd, "str": str, "FILE": file, "NEW": tmp_path / "new.csv"})
-    cohort = read_cohort(tmp_path / "new.csv", Purpose.SCORING)
+    cohort = read_cohort(rewritten(file, violations), Purpose.SCORING)
     assert cohort.site.tolist() == ROWS["site"].tolist()
     assert cohort.predictors["crp"].tolist() == ROWS["crp_mg_l"].tolist()
     assert cohort.patient_id.tolist() == ROWS["patient_id"].tolist()
@@ -73,6 +78,55 @@ def test_a_blank_name_is_refused_whatever_the_others_look_like(tmp_path: Path) -
     rows.to_csv(tmp_path / "cohort.csv", index=False)
     (violation,) = violations_of(tmp_path / "cohort.csv")
     assert (violation.column, violation.rule, violation.rows) == ("patient_id", "required", (2, 3))
+
+
+def test_points_that_mark_thousands_are_named_and_taken_out_by_the_line(tmp_path: Path) -> None:
+    """Else a ferritin of 1,850 ng/mL would be read as 1.85, and pass every limit."""
+    file = tmp_path / "cohort.csv"
+    file.write_text(
+        "patient_id;product;disease;infusion_date;ferritin_ng_ml;mtv_ml;crp_mg_l\n"
+        "1.001;axi-cel;LBCL;2024-03-01;1.850;1.234.567,5;3,31\n"
+        "1.002;axi-cel;LBCL;03.11.2021;<1.000;95;n.b.\n"
+        "1.003;axi-cel;LBCL;2024-03-01;12;0,5;<0,5\n",
+        "utf-8",
+    )
+    violations = violations_of(file)
+    assert [v.rule for v in violations] == ["not_commas", "decimal_comma", "thousands_point"]
+    assert "in the columns ferritin_ng_ml, mtv_ml: " in violations[-1].message
+    table = pd.read_csv(rewritten(file, violations), dtype=str)
+    assert table["patient_id"].tolist() == ["1.001", "1.002", "1.003"]
+    assert table["infusion_date"].tolist() == ["2024-03-01", "03.11.2021", "2024-03-01"]
+    assert table["ferritin_ng_ml"].tolist() == ["1850", "<1000", "12"]
+    assert table["mtv_ml"].tolist() == ["1234567.5", "95", "0.5"]
+    assert table["crp_mg_l"].tolist() == ["3.31", "n.b.", "<0.5"]
+
+
+@pytest.mark.parametrize(
+    ("others", "told"), [(["12", "95"], True), (["8.4", "95"], False), (["0.125", "95"], False)]
+)
+def test_a_point_before_three_digits_marks_thousands_unless_points_mark_decimals(
+    tmp_path: Path, others: list[str], told: bool
+) -> None:
+    rows = ROWS.assign(crp_mg_l=["5", *others], ferritin_ng_ml=["1.850", "400", "95"])
+    rows.to_csv(tmp_path / "cohort.csv", index=False, sep=";")
+    violations = violations_of(tmp_path / "cohort.csv")
+    assert ("thousands_point" in [v.rule for v in violations]) is told
+
+
+def test_the_line_changes_no_name_and_no_word(tmp_path: Path) -> None:
+    rows = ROWS.assign(patient_id=["007", "7", "NA"], bridging=["None", "none", ""])
+    rows.to_csv(tmp_path / "cohort.csv", index=False, **GERMAN)  # type: ignore[call-overload]
+    new = rewritten(tmp_path / "cohort.csv", violations_of(tmp_path / "cohort.csv"))
+    table = pd.read_csv(new, dtype=str, keep_default_na=False)
+    assert table["patient_id"].tolist() == ["007", "7", "NA"]
+    assert table["bridging"].tolist() == ["None", "none", ""]
+
+
+def test_a_quotation_mark_that_is_never_closed_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "cohort.csv"
+    file.write_text('patient_id;site\nP1;"Mainz\n' + "P2;Mainz\n" * 20_000, "utf-8")
+    (violation,) = violations_of(file)
+    assert violation.rule == "unreadable"
 
 
 def test_utf8_with_the_mark_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
@@ -99,10 +153,15 @@ def test_a_comma_in_a_number_is_refused_by_row_since_it_may_mean_two_things(
     assert number not in violation.message
 
 
-def test_text_that_is_no_number_is_not_told_about_commas(tmp_path: Path) -> None:
-    ROWS.assign(crp_mg_l=["5", "high", "7.5"]).to_csv(tmp_path / "cohort.csv", index=False)
-    (violation,) = violations_of(tmp_path / "cohort.csv")
-    assert violation.message == "must be numbers"
+def test_words_and_decimal_commas_in_one_column_are_told_apart_by_row(tmp_path: Path) -> None:
+    ROWS.assign(crp_mg_l=["8,4", "high", "7.5"]).to_csv(tmp_path / "cohort.csv", index=False)
+    commas, words = violations_of(tmp_path / "cohort.csv")
+    assert commas.rows == (1,)
+    assert "write a decimal point" in commas.message
+    assert words.rows == (2,)
+    assert words.message == (
+        "must be numbers, not words: leave the cell empty where nothing was measured"
+    )
 
 
 @pytest.mark.parametrize("rows", ["P1,LBCL,8,4\nP2,LBCL,9,1\n", "P1,LBCL,8,4\nP2,LBCL,9\n"])
