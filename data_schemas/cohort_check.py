@@ -32,7 +32,7 @@ from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.quantity_limits import limits_in_words
 from data_schemas.toxicity_grading import ASTCT_2019, GradingScale, parse_grading_scale
 from data_schemas.units import IDENTITY, LARGEST
-from data_schemas.unread_values import COMMA_IN_NUMBER, DECIMAL_POINT
+from data_schemas.unread_values import COMMA_IN_NUMBER, DECIMAL_POINT, without_sign
 
 _ENOUGH_TO_KNOW_BY = 5
 """Two patients who were infused on one day rarely agree in so many measured quantities."""
@@ -119,7 +119,7 @@ class CohortCheck:
             return pd.Series(np.nan, index=self.table.index)
         column = present[0]
         given = self.table[column]
-        values = self._numbers(column, given, has_detection_limit=not declared.whole)
+        values = self._numbers(column, given, name)
         rule = declared.conversions[columns[column]]
         canonical = values if rule is IDENTITY else values.map(rule, na_action="ignore")
         sent = Sent(name, declared, column, values, canonical)
@@ -134,10 +134,10 @@ class CohortCheck:
             self.violate(column, "not_whole", "must be whole numbers", broken)
         return canonical
 
-    def _numbers(self, column: str, given: pd.Series, *, has_detection_limit: bool) -> pd.Series:
+    def _numbers(self, column: str, given: pd.Series, name: str = "") -> pd.Series:
         """Read numbers; a result below the detection limit, ``<x``, counts as half of x.
 
-        Grades, scores and counts have no such limit: "<4" says nothing that half of 4 would say.
+        What has no such limit is refused: an age "<18" says nothing that half of 18 would say.
         """
         if pd.api.types.is_bool_dtype(given):
             self.violate(column, "not_a_number", "must be numbers, not yes or no")
@@ -145,23 +145,32 @@ class CohortCheck:
         if pd.api.types.is_numeric_dtype(given):
             values = pd.to_numeric(given).astype(float)
         else:
-            text = given.astype("string").str.strip()
-            censored = text.str.startswith("<").fillna(False).astype(bool) & has_detection_limit
-            bare = text.str.removeprefix("<").where(censored, text)
-            values = pd.to_numeric(bare, errors="coerce").astype(float)
-            values = values.where(~censored, values / 2)
-            if censored.any():
-                self.notices.append(
-                    f"{column}: {int(censored.sum())} censored, half the limit used"
-                )
-            bad = given.notna() & values.isna()
-            comma = bad & text.str.contains(COMMA_IN_NUMBER).fillna(False).astype(bool)
-            self.violate(column, "not_a_number", f"must be numbers: {DECIMAL_POINT}", comma)
-            message = "must be numbers, not words: leave the cell empty where nothing was measured"
-            self.violate(column, "not_a_number", message, bad & ~comma)
+            values = self._written_numbers(column, given, name)
         infinite = values.abs() >= LARGEST
         self.violate(column, "not_a_number", "must be finite", infinite)
         return values.where(~infinite)
+
+    def _written_numbers(self, column: str, given: pd.Series, name: str) -> pd.Series:
+        declared = PREDICTORS.get(name)
+        can_be_less = isinstance(declared, Quantity) and declared.has_detection_limit
+        text = given.astype("string").str.strip()
+        below = text.str.startswith("<").fillna(False).astype(bool)
+        bare = text.str.removeprefix("<").where(below & can_be_less, text)
+        values = pd.to_numeric(bare, errors="coerce").astype(float)
+        if can_be_less and below.any():
+            values = values.where(~below, values / 2)
+            self.notices.append(f"{column}: {int(below.sum())} censored, half the limit used")
+        bad = given.notna() & values.isna()
+        comma = bad & text.str.contains(COMMA_IN_NUMBER).fillna(False).astype(bool)
+        sign = bad & ~comma & below & (not can_be_less)
+        words = "must be numbers, not words: leave the cell empty where nothing was measured"
+        for kind, message in (
+            (comma, f"must be numbers: {DECIMAL_POINT}"),
+            (sign, f"must be numbers: {without_sign(name)}"),
+            (bad & ~comma & ~sign, words),
+        ):
+            self.violate(column, "not_a_number", message, kind)
+        return values
 
     def _category(self, name: str, declared: Category) -> pd.Series:
         self.known |= {name, f"{name}{MEASURED_AT}"}
@@ -326,9 +335,7 @@ class CohortCheck:
     def _outcome(self, outcome: Outcome) -> pd.Series:
         grade_column = outcome.grade_column
         if grade_column is not None and grade_column in self.table:
-            grades = self._numbers(
-                grade_column, self.table[grade_column], has_detection_limit=False
-            )
+            grades = self._numbers(grade_column, self.table[grade_column])
             bad = grades.notna() & ~grades.isin(range(6))
             self.violate(grade_column, "outside_limits", "a grade is a whole number 0 to 5", bad)
             severe = (grades >= outcome.severe_from_grade).astype(float).where(grades.notna())

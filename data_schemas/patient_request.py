@@ -184,7 +184,7 @@ class _Reader:
             units = tuple(declared.conversions)
             self.refuse(name, "unknown_unit", "give one of the accepted units", units)
         if not is_finite_number(value):
-            self.refuse(name, "not_a_number", what_is_no_number(value, declared))
+            self.refuse(name, "not_a_number", what_is_no_number(name, value, declared))
             value = None
         measured_at = given.get("measured_at")
         measured_on = None if measured_at is None else self._measured_on(name, measured_at)

@@ -11,6 +11,12 @@ BELOW_DETECTION = (
 )
 """What a cohort's "<5" counts as; of one patient the sender decides so, and knows it."""
 
+_WHAT_WAS_MEASURED = (
+    "write what was measured, without < or >, or leave it out: half of a limit stands only for "
+    "what an assay cannot detect"
+)
+_WITHOUT_SIGN = {"ldh_uln": "write the limit itself, without < or >"}
+
 DECIMAL_POINT = "write a decimal point and no thousands separator, a comma may mean either"
 COMMA_IN_NUMBER = re.compile(r"\d,\d")
 LEAVE_OUT = "leave the field out where it is not known"
@@ -26,16 +32,18 @@ def what_is_no_quantity(given: object) -> str:
     return f"{message}; {LEAVE_OUT}" if given == _UNKNOWN else message
 
 
-def what_is_no_number(value: object, declared: Quantity) -> str:
-    """Return why a quantity's value cannot be read, and what can.
+def without_sign(name: str) -> str:
+    """Return what to write instead of "<4" of a quantity that has no detection limit."""
+    return _WITHOUT_SIGN.get(name, _WHAT_WAS_MEASURED)
 
-    Scores and counts have no detection limit: of "<4" half of 4 would say nothing.
-    """
+
+def what_is_no_number(name: str, value: object, declared: Quantity) -> str:
+    """Return why a quantity's value cannot be read, and what can."""
     if not isinstance(value, str):
         return _NUMBER
     text, said = value[:_LONGEST_LOOKED_AT].strip(), [_NUMBER]
-    if text.startswith("<") and not declared.whole:
-        said.append(BELOW_DETECTION)
+    if text.startswith("<"):
+        said.append(BELOW_DETECTION if declared.has_detection_limit else without_sign(name))
     if COMMA_IN_NUMBER.search(text):
         said.append(DECIMAL_POINT)
     if text == _UNKNOWN:

@@ -298,4 +298,6 @@ def _description(name: str) -> str:
 
 def _number(declared: Quantity) -> str:
     """Return how the number of a quantity is sent."""
-    return "a whole number" if declared.whole else BELOW_DETECTION
+    if declared.has_detection_limit:
+        return BELOW_DETECTION
+    return "a whole number" if declared.whole else "a number"

@@ -69,6 +69,9 @@ class Quantity(Declared):
     """Other accepted units, each with its exact factor to the canonical one."""
     transform: Transform = "identity"
     """The scale on which models read it: most laboratory values are multiplicative."""
+    has_detection_limit: bool = False
+    """Laboratories print ``<x`` where there is too little for their assay, and half of x stands for
+    it; of an age below 18 or an LDH below its limit of normal half would say nothing."""
     whole: bool = False
     column_name: str = ""
     """The cohort column in the canonical unit, where the general rule does not give it."""

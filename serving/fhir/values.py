@@ -90,6 +90,8 @@ def _quantity(
     comparator = given.get("comparator")
     if comparator is None:
         return {"value": value, "unit": unit}, ""
+    if comparator in ("<", "<=") and not declared.has_detection_limit:
+        raise Unusable("not told exactly, and it has no detection limit")
     if declared.whole:
         raise Unusable("a score or a count that is not told exactly: no assay limits it")
     if comparator == "<" and is_finite_number(value):

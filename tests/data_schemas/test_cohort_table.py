@@ -162,11 +162,36 @@ def test_half_of_a_detection_limit_is_used_and_said() -> None:
     assert cohort.notices == ("crp_mg_dl: 2 censored, half the limit used",)
 
 
-@pytest.mark.parametrize("column", ["crs_grade", "prior_lines", "ecog"])
-def test_grades_scores_and_counts_have_no_detection_limit(column: str) -> None:
-    """Half of "<4" would turn a grade that may be 3 into 2."""
-    violations = violations_of(table(**{column: first("<4", "1")}))
-    assert only(violations) == (column, "not_a_number", (1,))
+@pytest.mark.parametrize(
+    ("column", "given", "other"),
+    [
+        ("crs_grade", "<4", "1"),
+        ("prior_lines", "<4", "1"),
+        ("ecog", "<4", "1"),
+        ("age_years", "<18", "64"),
+        ("lvef_pct", "<40", "60"),
+        ("sbp_mmhg", "<100", "120"),
+        ("bmi_kg_m2", "<25", "22"),
+        ("cognitive_score", "<26", "28"),
+        ("hemoglobin_g_l", "<80", "98"),
+        ("ldh_u_l", "<250", "480"),
+        ("marrow_blast_pct", "<5", "40"),
+    ],
+)
+def test_half_of_a_limit_stands_for_nothing_that_no_assay_limits(
+    column: str, given: str, other: str
+) -> None:
+    """Half of "<4" would turn a grade that may be 3 into 2, half of "<18" a child of 17 into 9."""
+    (violation,) = violations_of(table(**{column: first(given, other)}))
+    assert (violation.column, violation.rule, violation.rows) == (column, "not_a_number", (1,))
+    assert "write what was measured, without < or >" in violation.message
+
+
+def test_of_a_limit_of_normal_the_limit_itself_is_asked_for() -> None:
+    """Half of it would double every LDH that is read as a multiple of it."""
+    (violation,) = violations_of(table(ldh_uln_u_l=first("<250", "240"), ldh_u_l=480))
+    assert violation.rows == (1,)
+    assert violation.message == "must be numbers: write the limit itself, without < or >"
 
 
 def test_severe_is_grade_three_or_more_and_missing_stays_missing() -> None:

@@ -199,7 +199,8 @@ def test_below_the_detection_limit_half_of_it_is_asked_for(name: str, value: str
     declared = QUANTITIES[name]
     (problem,) = problems_of(**{name: {"value": value, "unit": declared.unit}})
     assert (problem.field, problem.code) == (name, "not_a_number")
-    assert ("send half of the limit" in problem.message) == (not declared.whole)
+    assert ("send half of the limit" in problem.message) == declared.has_detection_limit
+    assert ("without < or >" in problem.message) == (not declared.has_detection_limit)
     assert not any(digit in problem.message for digit in "0123456789")
 
 

@@ -130,6 +130,14 @@ def test_a_quantity_has_one_column_for_each_unit(name: str, declared: Quantity) 
     assert all(column.startswith(name.removesuffix("_d0")[:9]) for column in columns)
 
 
+def test_what_is_counted_or_measured_at_the_bed_has_no_detection_limit() -> None:
+    limited = {name for name, d in QUANTITIES.items() if d.has_detection_limit}
+    assert {"crp", "ferritin", "il6", "procalcitonin", "d_dimer", "bilirubin", "anc"} <= limited
+    assert not {"ldh_uln", "ldh", "hemoglobin", "albumin", "inr"} & limited
+    assert {QUANTITIES[name].group for name in limited}.isdisjoint({"patient", "treatment"})
+    assert not any(QUANTITIES[name].whole for name in limited)
+
+
 def test_no_two_predictors_share_a_column() -> None:
     columns = [column for name, d in QUANTITIES.items() for column in d.columns(name)]
     taken = [*columns, *WORDS, *DERIVED, *NEVER_PREDICTORS]

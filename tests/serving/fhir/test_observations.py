@@ -204,6 +204,15 @@ def test_a_score_or_a_count_is_never_halved_or_taken_for_its_limit(comparator: s
     assert "not told exactly" in warned(reading)
 
 
+@pytest.mark.parametrize("comparator", ["<", "<="])
+def test_half_of_a_limit_stands_for_nothing_that_no_assay_limits(comparator: str) -> None:
+    """An LDH below 250 U/L is one below its limit of normal, and 125 for nobody."""
+    below = quantity(value=250, code="U/L", comparator=comparator)
+    reading = read(again("ldh", "14804-9", 250, "U/L", valueQuantity=below), ldh=None)
+    assert "ldh" not in reading.record
+    assert "no detection limit" in warned(reading)
+
+
 def test_the_latest_wins_then_the_last_issued_then_the_lowest_id() -> None:
     later = {"effectiveDateTime": "2026-03-10T07:00:00+01:00"}
     assert read(again("crp", "1988-5", 9, "mg/L", **later)).record["crp"]["value"] == 9
