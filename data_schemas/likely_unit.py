@@ -33,6 +33,9 @@ one."""
 _POWERS_OF_TEN = (0.001, 0.01, 0.1, 10.0, 100.0, 1000.0)
 _SPREADS_IN_TEN = 3
 _NEARLY_ALL = 0.90
+_SAME_SIZE = math.log(10.0) + 1e-9
+_CODES = (999.0, 9999.0, 99999.0, 999999.0)
+"""What tables hold for a value that is missing, beyond every hard limit or not."""
 _ONE_SIDED = re.compile(r"^$|\b(above|below)\b")
 _SHARES = {0.9: "nine tenths", 0.5: "half", 0.25: "a quarter", UNLIKELY_SHARE: "a tenth"}
 
@@ -66,18 +69,39 @@ class Sent:
     def usual_elsewhere(self, rows: pd.Series) -> dict[str, str]:
         """Return the columns, with their unit, in which nearly all values of these rows are usual.
 
+        Of the units in which they are possible those alone are looked at whose factor is smallest,
+        or up to ten times as much: CRP in mg/L is none in ug/L because some of it is high.
+
         Parameters
         ----------
         rows
-            True for each row that is meant, of which there is one at least.
+            True for each row that is meant.
         """
-        low, high = self.declared.soft
+        values = self.values[rows & ~_is_code(self.values, rows)]
+        possible = self._holding(values, self.other_columns(), self.declared.hard)
+        least = min(map(self._distance, possible.values()), default=0.0)
+        near = {c: u for c, u in possible.items() if self._distance(u) < least + _SAME_SIZE}
+        return self._holding(values, near, self.declared.soft)
+
+    def _holding(
+        self, values: pd.Series, columns: Mapping[str, str], limits: tuple[float, float]
+    ) -> dict[str, str]:
+        """Return the columns in which nearly all of the values, if any, lie within limits."""
         return {
             column: unit
-            for column, unit in self.other_columns().items()
-            if self.values[rows].map(self.declared.conversions[unit]).between(low, high).mean()
-            >= _NEARLY_ALL
+            for column, unit in columns.items()
+            if values.map(self.declared.conversions[unit]).between(*limits).mean() >= _NEARLY_ALL
         }
+
+    def _distance(self, unit: str) -> float:
+        conversions = self.declared.conversions
+        return abs(math.log(conversions[unit].factor / conversions[self.unit].factor))
+
+
+def _is_code(values: pd.Series, rows: pd.Series) -> pd.Series:
+    """Tell which values stand for something that was not measured: 999, or one again and again."""
+    again = rows.sum() > 1 and values[rows].nunique() == 1
+    return values.isin(_CODES) | (rows & again)
 
 
 def doubts(sent: Sent, patients: pd.DataFrame) -> str | None:

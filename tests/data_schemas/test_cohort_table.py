@@ -549,19 +549,24 @@ def test_limits_are_told_in_the_unit_that_was_sent_and_in_the_canonical_one() ->
         ("hemoglobin_g_dl", 98, "high", "hemoglobin_g_l"),
         ("creatinine_mg_dl", 80, "high", "creatinine_umol_l"),
         ("creatinine_umol_l", 0.9, "low", "creatinine_mg_dl"),
-        ("ldh_u_l", 4, "low", "ldh_ukat_l or ldh_u_ml"),
+        ("ldh_u_l", 4, "low", "ldh_ukat_l"),
         ("platelets_10e9_l", 150000, "high", "platelets_per_ul"),
         ("platelets_per_ul", 7e6, "high", None),
         ("fibrinogen_g_l", 350, "high", "fibrinogen_mg_dl"),
         ("temperature_c", 98.6, "high", "temperature_degf"),
         ("albumin_g_l", 200, "high", None),
         ("ldh_u_l", 0.01, "low", None),
+        ("crp_mg_dl", 150, "high", "crp_mg_l"),
+        ("crp_mg_dl", 900, "high", None),
+        ("crp_mg_dl", 999, "high", None),
+        ("creatinine_umol_l", 1.2, "low", "creatinine_mg_dl"),
     ],
 )
 def test_the_unit_that_would_explain_a_refused_value_is_told_for_its_side(
     column: str, value: float, side: str, right: str | None
 ) -> None:
-    (violation,) = violations_of(table(**{column: first(value, np.nan)}))
+    given = table().drop(columns="crp_mg_l").assign(**{column: first(value, np.nan)})
+    (violation,) = violations_of(given)
     assert violation.rule == "outside_limits"
     other_side = {"low": "high", "high": "low"}[side]
     assert f"too {other_side}" not in violation.message
@@ -571,6 +576,13 @@ def test_the_unit_that_would_explain_a_refused_value_is_told_for_its_side(
     else:
         assert f"what is too {side} would be usual in" in violation.message
         assert f"name the column {right} if" in violation.message
+
+
+def test_one_value_again_and_again_is_a_code_and_no_unit() -> None:
+    (violation,) = violations_of(table(hemoglobin_g_dl=[98, 98, 98] + [9.8] * (N - 3)))
+    assert "name the column" not in violation.message
+    (violation,) = violations_of(table(hemoglobin_g_dl=[98, 99, 98] + [9.8] * (N - 3)))
+    assert "name the column hemoglobin_g_l" in violation.message
 
 
 def test_what_a_note_says_of_neither_side_stays_in_the_refusal() -> None:

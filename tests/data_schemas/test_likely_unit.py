@@ -94,6 +94,20 @@ def test_values_beyond_the_soft_limits_are_pointed_out_with_the_unit_that_they_f
     assert "bilirubin_umol_l" in notice
 
 
+def test_the_nearest_unit_that_makes_values_possible_is_told() -> None:
+    """A third of the patients in mg/L: in ug/L all would be usual, and nobody is measured so."""
+    values = np.where(np.arange(N) % 3, spread_around(2.0), spread_around(70.0, 1.4))
+    (notice,) = notices(crp_mg_dl=values)
+    assert "if it is in mg/L, name it crp_mg_l; " in notice
+    assert "ug/L" not in notice
+
+
+def test_a_code_for_what_is_missing_points_to_no_unit() -> None:
+    (notice,) = notices(crp_mg_l=np.where(np.arange(N) % 2, 999.0, spread_around(20.0)))
+    assert "if it is in" not in notice
+    assert "look up its unit" in notice
+
+
 def test_the_soft_limits_are_told_in_the_unit_that_was_sent() -> None:
     (notice,) = notices(bilirubin_umol_l=spread_around(300.0, 1.9))
     assert "not between 1.71 and 85.5 umol/L (0.1 and 5 mg/dL), as is usual" in notice
