@@ -28,11 +28,11 @@ from data_schemas.predictors import (
     Flag,
     Quantity,
 )
-from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.quantity_limits import limits_in_words
 from data_schemas.toxicity_grading import ASTCT_2019, GradingScale, parse_grading_scale
 from data_schemas.units import IDENTITY, LARGEST
-from data_schemas.unread_values import COMMA_IN_NUMBER, DECIMAL_POINT, without_sign
+from data_schemas.unread_values import COMMA_IN_NUMBER, DECIMAL_POINT, OTHER_NAMES, without_sign
+from data_schemas.word_spellings import folded, word_of
 
 _ENOUGH_TO_KNOW_BY = 5
 """Two patients who were infused on one day rarely agree in so many measured quantities."""
@@ -99,7 +99,7 @@ class CohortCheck:
 
     def _refuse_all_missing(self, name: str, declared: Declared, column: pd.Series) -> None:
         present = [c for c in columns_of(name, declared) if c in self.table]
-        diseases = self.table.get("disease", pd.Series(dtype=object))
+        diseases = self._words("disease") if "disease" in self.table else pd.Series(dtype=object)
         meaningful = not declared.diseases or bool(diseases.isin(declared.diseases).any())
         if present and meaningful and name not in REQUIRED and self.table[present[0]].isna().all():
             message = "every value is missing: leave the column out if it was never measured"
@@ -176,16 +176,21 @@ class CohortCheck:
         self.known |= {name, f"{name}{MEASURED_AT}"}
         if name not in self.table:
             return pd.Series([None] * len(self.table), index=self.table.index, dtype=object)
-        given = self.table[name].astype(object).where(self.table[name].notna(), None)
+        given, words = self.table[name], self._words(name)
+        bad = given.notna() & words.isna()
+        said = [f"must be one of {', '.join(declared.choices)}"]
         if name == "product":
-            spelt = given.map(lambda w: PRODUCT_SPELLINGS.get(str(w).casefold(), w))
-            given = spelt.astype(object).where(given.notna(), None)
-        bad = given.notna() & ~given.isin(declared.choices)
-        is_unknown = given[bad].eq("unknown").any() and name not in REQUIRED
-        hint = "; leave the cell empty where it is not known" if is_unknown else ""
-        message = f"must be one of {', '.join(declared.choices)}{hint}"
-        self.violate(name, "not_a_choice", message, bad)
-        return given.where(~bad, None)
+            said.append(OTHER_NAMES)
+        if name not in REQUIRED and given[bad].astype(str).map(folded).eq("unknown").any():
+            said.append("leave the cell empty where it is not known")
+        self.violate(name, "not_a_choice", "; ".join(said), bad)
+        return words
+
+    def _words(self, name: str) -> pd.Series:
+        """Return a category in the contract's own words, None where there is none."""
+        codes, seen = pd.factorize(self.table[name])
+        words = np.array([*(word_of(name, text) for text in seen), None], dtype=object)
+        return pd.Series(words[codes], self.table.index, object)  # what is missing has the code -1
 
     def _flag(self, name: str) -> pd.Series:
         self.known |= {name, f"{name}{MEASURED_AT}"}

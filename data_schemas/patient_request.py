@@ -28,11 +28,11 @@ from data_schemas.predictors import (
     Predictor,
     Quantity,
 )
-from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.quantity_limits import limits_in_words
 from data_schemas.refusal import Refused
 from data_schemas.units import IDENTITY, LARGEST, normalise_unit
 from data_schemas.unread_values import what_is_no_choice, what_is_no_number, what_is_no_quantity
+from data_schemas.word_spellings import word_of
 
 UNKNOWN = "unknown"
 _QUANTITY_KEYS = frozenset({"value", "unit", "measured_at"})
@@ -211,10 +211,7 @@ class _Reader:
         return None
 
     def category(self, name: str, declared: Category, given: object) -> None:
-        word = given
-        if name == "product" and isinstance(given, str):
-            word = PRODUCT_SPELLINGS.get(given.casefold(), given)
-        if isinstance(word, str) and word in declared.choices:
+        if (word := word_of(name, given)) is not None:
             self.values[name] = word
         else:
             message = what_is_no_choice(name, given, declared)

@@ -4,6 +4,7 @@ import re
 from math import isfinite
 
 from data_schemas.predictors import REQUIRED, Category, Quantity
+from data_schemas.word_spellings import TRADE_NAMES, folded
 
 BELOW_DETECTION = (
     "of a result below the detection limit, which a laboratory writes with <, send half of the "
@@ -19,6 +20,7 @@ _WITHOUT_SIGN = {"ldh_uln": "write the limit itself, without < or >"}
 
 DECIMAL_POINT = "write a decimal point and no thousands separator, a comma may mean either"
 COMMA_IN_NUMBER = re.compile(r"\d,\d")
+OTHER_NAMES = f"a product is also known by its trade name ({TRADE_NAMES}) or short name, as axi-cel"
 LEAVE_OUT = "leave the field out where it is not known"
 
 _NUMBER = "the value must be a finite number"
@@ -55,9 +57,17 @@ def what_is_no_number(name: str, value: object, declared: Quantity) -> str:
 
 def what_is_no_choice(name: str, given: object, declared: Category) -> str:
     """Return why a category's word cannot be read, and what to do instead."""
-    message = "must be one of the accepted words"
+    said = ["must be one of the accepted words"]
+    if name == "product":
+        said.append(OTHER_NAMES)
     can_be_left_out = name not in REQUIRED and _UNKNOWN not in declared.choices
-    return f"{message}; {LEAVE_OUT}" if given == _UNKNOWN and can_be_left_out else message
+    if (
+        can_be_left_out
+        and isinstance(given, str)
+        and folded(given[:_LONGEST_LOOKED_AT]) == _UNKNOWN
+    ):
+        said.append(LEAVE_OUT)
+    return "; ".join(said)
 
 
 def _is_written_number(text: str) -> bool:

@@ -278,9 +278,8 @@ def _property(name: str, declared: Predictor) -> dict[str, Any]:
     return described | quantity
 
 
-_PRODUCTS = (
-    "names, short names and trade names of this list are taken in any case: Yescarta is yescarta"
-)
+_PRODUCTS = "names, short names and trade names of this list: Yescarta is yescarta"
+_SPELLING = "taken in any case, blanks, hyphens and underscores alike"
 
 
 def _description(name: str) -> str:
@@ -293,6 +292,8 @@ def _description(name: str) -> str:
         said.append("" if "unknown" in declared.choices else LEAVE_OUT)
     elif name == "disease":
         said += [f"{word}: {title}" for word, title in DISEASES.items()]
+    if isinstance(declared, Category):
+        said.append(_SPELLING)
     return "; ".join(filter(None, said))
 
 

@@ -248,6 +248,8 @@ def test_how_a_value_is_sent_is_said_beside_it() -> None:
     assert "leave the field out" in properties["ld_regimen"]["description"]
     assert "leave the field out" not in properties["sex"]["description"]
     assert "Yescarta" in properties["product"]["description"]
+    for name in ("product", "disease", "sex"):
+        assert "taken in any case" in properties[name]["description"]
     assert "MM: multiple myeloma" in properties["disease"]["description"]
 
 

@@ -563,7 +563,7 @@ def test_every_issue_type_is_one_of_fhir() -> None:
 def test_every_problem_is_told_at_once_where_it_is(client: TestClient) -> None:
     sent = bundle_of(
         example(
-            p1={"gender": "m", "birthDate": "x"},
+            p1={"gender": "x", "birthDate": "x"},
             crp={"valueQuantity": {"value": "8.4", "system": UCUM, "code": "mg/dL"}},
             ferritin={"valueQuantity": {"value": 1e9, "system": UCUM, "code": "ug/L"}},
             ecog={"valueQuantity": {"value": 1.5, "system": UCUM, "code": "{score}"}},
