@@ -38,6 +38,7 @@ _ENOUGH_TO_KNOW_BY = 5
 """Two patients who were infused on one day rarely agree in so many measured quantities."""
 _YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0}
 _YES_NO |= {"0.0": 0.0}
+_NOT_KNOWN = ("unknown", "none")
 
 
 class Purpose(StrEnum):
@@ -181,7 +182,7 @@ class CohortCheck:
         said = [f"must be one of {', '.join(declared.choices)}"]
         if name == "product":
             said.append(OTHER_NAMES)
-        if name not in REQUIRED and given[bad].astype(str).map(folded).eq("unknown").any():
+        if name not in REQUIRED and given[bad].astype(str).map(folded).isin(_NOT_KNOWN).any():
             said.append("leave the cell empty where it is not known")
         self.violate(name, "not_a_choice", "; ".join(said), bad)
         return words
@@ -204,7 +205,8 @@ class CohortCheck:
         values = text.map(_YES_NO).astype(float)
         unknown = text.eq("unknown").fillna(False).astype(bool)
         bad = given.notna() & values.isna() & ~unknown
-        self.violate(name, "not_a_choice", "must be yes or no", bad)
+        message = "must be yes or no; leave the cell empty where it is not known"
+        self.violate(name, "not_a_choice", message, bad)
         return values
 
     def administrative(self) -> dict[str, pd.Series]:
@@ -279,7 +281,7 @@ class CohortCheck:
         if name not in self.table:
             return pd.Series("", index=self.table.index, dtype=object, name=name)
         text = self.table[name].astype(str).astype(object)
-        missing = self.table[name].isna() | text.str.strip().eq("")
+        missing = self.table[name].isna() | text.str.strip().isin(("", "None"))
         if needed:
             self.violate(name, "required", f"{name} must be known", missing)
         return text.where(~missing, "")

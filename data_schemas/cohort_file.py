@@ -19,6 +19,8 @@ _SEPARATORS = {";": ("semicolons", ";"), "\t": ("tabs", "\\t")}
 _PLAIN_NUMBERS = ForeignNumbers(decimal_comma=False, thousands=())
 _TEXT = {"patient_id": str, "site": str}
 """Names, although they may look like numbers: ``0042`` is another patient than ``42``."""
+_MISSING = ["", "#N/A", "<NA>", "N/A", "n/a", "NA", "NaN", "nan", "NULL", "null"]
+"""Without ``None``, which pandas adds: no bridging is ``none``, and is no missing bridging."""
 _FIELDS = (
     "put text that holds a comma between double quotes, and write numbers with a decimal point"
 )
@@ -54,7 +56,7 @@ def _refused(rule: str, message: str) -> CohortRefused:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     _refuse_foreign(path)
-    table = pd.read_csv(path, dtype=_TEXT)
+    table = pd.read_csv(path, dtype=_TEXT, keep_default_na=False, na_values=_MISSING)
     if not isinstance(table.index, pd.RangeIndex):
         # pandas took the first column for row names: all others would stand one to the left.
         raise _refused("unreadable", f"its rows have more fields than its header: {_FIELDS}")

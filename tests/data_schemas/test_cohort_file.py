@@ -129,6 +129,37 @@ def test_a_quotation_mark_that_is_never_closed_is_refused(tmp_path: Path) -> Non
     assert violation.rule == "unreadable"
 
 
+def test_none_is_the_word_and_an_empty_cell_is_not_known(tmp_path: Path) -> None:
+    """A hundred patients without bridging were counted as patients of whom nobody knew."""
+    rows = pd.concat([ROWS] * 3, ignore_index=True).assign(
+        patient_id=[f"P{i}" for i in range(9)],
+        bridging=["none", "None", "NONE", "chemo", "", "NA", "N/A", "nan", "null"],
+    )
+    rows.to_csv(tmp_path / "cohort.csv", index=False)
+    cohort = read_cohort(tmp_path / "cohort.csv", Purpose.SCORING)
+    assert cohort.predictors["bridging"].tolist() == ["none"] * 3 + ["chemo"] + [None] * 5
+
+
+def test_none_where_it_is_no_word_is_refused_and_not_guessed(tmp_path: Path) -> None:
+    rows = ROWS.assign(
+        sex=["None", "F", "M"], crp_mg_l=["5", "None", "7"], diabetes=["None", "", "no"]
+    )
+    rows.to_csv(tmp_path / "cohort.csv", index=False)
+    violations = violations_of(tmp_path / "cohort.csv")
+    assert all("leave the cell empty" in v.message for v in violations)
+    assert {(v.column, v.rule, v.rows) for v in violations} == {
+        ("sex", "not_a_choice", (1,)),
+        ("crp_mg_l", "not_a_number", (2,)),
+        ("diabetes", "not_a_choice", (1,)),
+    }
+
+
+def test_none_is_no_name(tmp_path: Path) -> None:
+    ROWS.assign(patient_id=["P1", "None", "P3"]).to_csv(tmp_path / "cohort.csv", index=False)
+    (violation,) = violations_of(tmp_path / "cohort.csv")
+    assert (violation.column, violation.rule, violation.rows) == ("patient_id", "required", (2,))
+
+
 def test_utf8_with_the_mark_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
     cohort = read_cohort(written(tmp_path, encoding="utf-8-sig"), Purpose.SCORING)
     assert cohort.site.tolist() == ROWS["site"].tolist()
