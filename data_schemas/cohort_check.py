@@ -6,6 +6,7 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
+from data_schemas.censored_results import written_numbers
 from data_schemas.cohort_columns import (
     ADMINISTRATIVE,
     GRADES,
@@ -138,7 +139,8 @@ class CohortCheck:
     def _numbers(self, column: str, given: pd.Series, name: str = "") -> pd.Series:
         """Read numbers; a result below the detection limit, ``<x``, counts as half of x.
 
-        What has no such limit is refused: an age "<18" says nothing that half of 18 would say.
+        One above what the assay measures, ``>x``, counts as x. What no assay limits is refused: an
+        age "<18" says nothing that half of 18 would say.
         """
         if pd.api.types.is_bool_dtype(given):
             self.violate(column, "not_a_number", "must be numbers, not yes or no")
@@ -152,26 +154,20 @@ class CohortCheck:
         return values.where(~infinite)
 
     def _written_numbers(self, column: str, given: pd.Series, name: str) -> pd.Series:
-        declared = PREDICTORS.get(name)
-        can_be_less = isinstance(declared, Quantity) and declared.has_detection_limit
         text = given.astype("string").str.strip()
-        below = text.str.startswith("<").fillna(False).astype(bool)
-        bare = text.str.removeprefix("<").where(below & can_be_less, text)
-        values = pd.to_numeric(bare, errors="coerce").astype(float)
-        if can_be_less and below.any():
-            values = values.where(~below, values / 2)
-            self.notices.append(f"{column}: {int(below.sum())} censored, half the limit used")
-        bad = given.notna() & values.isna()
+        read = written_numbers(text, PREDICTORS.get(name))
+        self.notices += [f"{column}: {said}" for said in read.in_words()]
+        bad = given.notna() & read.values.isna()
         comma = bad & text.str.contains(COMMA_IN_NUMBER).fillna(False).astype(bool)
-        sign = bad & ~comma & below & (not can_be_less)
+        signed = bad & ~comma & read.signed
         words = "must be numbers, not words: leave the cell empty where nothing was measured"
         for kind, message in (
             (comma, f"must be numbers: {DECIMAL_POINT}"),
-            (sign, f"must be numbers: {without_sign(name)}"),
-            (bad & ~comma & ~sign, words),
+            (signed, f"must be numbers: {without_sign(name)}"),
+            (bad & ~comma & ~signed, words),
         ):
             self.violate(column, "not_a_number", message, kind)
-        return values
+        return read.values
 
     def _category(self, name: str, declared: Category) -> pd.Series:
         self.known |= {name, f"{name}{MEASURED_AT}"}

@@ -12,9 +12,14 @@ BELOW_DETECTION = (
 )
 """What a cohort's "<5" counts as; of one patient the sender decides so, and knows it."""
 
+ABOVE_MEASURED = (
+    "of a result above what the assay measures, which a laboratory writes with >, send the limit "
+    "as the number"
+)
+
 _WHAT_WAS_MEASURED = (
-    "write what was measured, without < or >, or leave it out: half of a limit stands only for "
-    "what an assay cannot detect"
+    "write what was measured, without < or >, or leave it out: a limit stands only for what an "
+    "assay cannot measure"
 )
 _WITHOUT_SIGN = {"ldh_uln": "write the limit itself, without < or >"}
 
@@ -35,7 +40,7 @@ def what_is_no_quantity(given: object) -> str:
 
 
 def without_sign(name: str) -> str:
-    """Return what to write instead of "<4" of a quantity that has no detection limit."""
+    """Return what to write instead of "<4" or ">4" of a quantity that no assay limits."""
     return _WITHOUT_SIGN.get(name, _WHAT_WAS_MEASURED)
 
 
@@ -46,6 +51,8 @@ def what_is_no_number(name: str, value: object, declared: Quantity) -> str:
     text, said = value[:_LONGEST_LOOKED_AT].strip(), [_NUMBER]
     if text.startswith("<"):
         said.append(BELOW_DETECTION if declared.has_detection_limit else without_sign(name))
+    if text.startswith(">"):
+        said.append(ABOVE_MEASURED if declared.has_largest_result else without_sign(name))
     if COMMA_IN_NUMBER.search(text):
         said.append(DECIMAL_POINT)
     if text == _UNKNOWN:

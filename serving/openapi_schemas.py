@@ -10,7 +10,7 @@ from data_schemas.products import DISEASES, PRODUCT_SPELLINGS
 from data_schemas.reported_outcome import FIELDS, HIGHEST_GRADE, LONGEST_FOLLOW_UP_DAYS
 from data_schemas.risk_assessment import Record, RiskAssessment, Status
 from data_schemas.toxicity_grading import GradingScale
-from data_schemas.unread_values import BELOW_DETECTION, LEAVE_OUT
+from data_schemas.unread_values import ABOVE_MEASURED, BELOW_DETECTION, LEAVE_OUT
 from serving.fhir.bundle import TYPES
 from serving.fhir.capability import VERSION
 from serving.fhir.closed_world import READ_FROM_CONDITIONS
@@ -299,6 +299,9 @@ def _description(name: str) -> str:
 
 def _number(declared: Quantity) -> str:
     """Return how the number of a quantity is sent."""
+    said = ["a whole number" if declared.whole else "a number"]
     if declared.has_detection_limit:
-        return BELOW_DETECTION
-    return "a whole number" if declared.whole else "a number"
+        said.append(BELOW_DETECTION)
+    if declared.has_largest_result:
+        said.append(ABOVE_MEASURED)
+    return "; ".join(said)

@@ -72,6 +72,8 @@ class Quantity(Declared):
     has_detection_limit: bool = False
     """Laboratories print ``<x`` where there is too little for their assay, and half of x stands for
     it; of an age below 18 or an LDH below its limit of normal half would say nothing."""
+    has_largest_result: bool = False
+    """Laboratories print ``>x`` where there is too much for their assay, and x stands for it."""
     whole: bool = False
     column_name: str = ""
     """The cohort column in the canonical unit, where the general rule does not give it."""

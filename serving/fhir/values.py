@@ -90,15 +90,14 @@ def _quantity(
     comparator = given.get("comparator")
     if comparator is None:
         return {"value": value, "unit": unit}, ""
-    if comparator in ("<", "<=") and not declared.has_detection_limit:
-        raise Unusable("not told exactly, and it has no detection limit")
-    if declared.whole:
-        raise Unusable("a score or a count that is not told exactly: no assay limits it")
+    if comparator not in ("<", "<=", ">", ">="):
+        raise Unusable("its comparator is not known")
+    is_below = comparator.startswith("<")
+    if not (declared.has_detection_limit if is_below else declared.has_largest_result):
+        raise Unusable("not told exactly: no assay limits it")
     if comparator == "<" and is_finite_number(value):
         return {"value": value / 2, "unit": unit}, CENSORED_BELOW
-    if comparator in ("<", "<=", ">", ">="):
-        return {"value": value, "unit": unit}, CENSORED
-    raise Unusable("its comparator is not known")
+    return {"value": value, "unit": unit}, CENSORED
 
 
 def _unit(name: str, declared: Quantity, place: Place, given: dict[str, Any]) -> str | None:

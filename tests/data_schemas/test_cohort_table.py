@@ -187,6 +187,35 @@ def test_half_of_a_limit_stands_for_nothing_that_no_assay_limits(
     assert "write what was measured, without < or >" in violation.message
 
 
+@pytest.mark.parametrize("sign", [">", "> ", ">=", "≥"])
+def test_above_what_the_assay_measures_its_limit_is_used_and_said(sign: str) -> None:
+    cohort = read(table(ferritin_ug_l=[f"{sign}15000", f" {sign}9000", *["400"] * (N - 2)]))
+    assert cohort.predictors["ferritin"][:3].tolist() == [15000, 9000, 400]
+    assert cohort.notices == ("ferritin_ug_l: 2 censored, the limit used",)
+
+
+@pytest.mark.parametrize("sign", ["<=", "≤"])
+def test_at_most_the_detection_limit_is_that_limit(sign: str) -> None:
+    """As of a FHIR Observation."""
+    cohort = read(table(ferritin_ug_l=[f"{sign}8", "<8", *["400"] * (N - 2)]))
+    assert cohort.predictors["ferritin"][:2].tolist() == [8, 4]
+    assert cohort.notices == (
+        "ferritin_ug_l: 1 censored, half the limit used",
+        "ferritin_ug_l: 1 censored, the limit used",
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "given", "other"), [("age_years", ">89", "64"), ("lvef_pct", ">55", "60")]
+)
+def test_a_limit_stands_for_nothing_that_no_assay_limits(
+    column: str, given: str, other: str
+) -> None:
+    (violation,) = violations_of(table(**{column: first(given, other)}))
+    assert (violation.column, violation.rule, violation.rows) == (column, "not_a_number", (1,))
+    assert "write what was measured, without < or >" in violation.message
+
+
 def test_of_a_limit_of_normal_the_limit_itself_is_asked_for() -> None:
     """Half of it would double every LDH that is read as a multiple of it."""
     (violation,) = violations_of(table(ldh_uln_u_l=first("<250", "240"), ldh_u_l=480))
@@ -590,7 +619,7 @@ def test_what_a_note_says_of_neither_side_stays_in_the_refusal() -> None:
     assert "Karnofsky 100-90 is 0" in violation.message
 
 
-@pytest.mark.parametrize("value", ["high", "", ">500", "<", "<<5", "1,5", "nan", True])
+@pytest.mark.parametrize("value", ["high", "", ">", "<", "<<5", "<>5", "1,5", "nan", True])
 def test_text_is_no_number(value: object) -> None:
     violations = violations_of(table(ferritin_ng_ml=first(value, "400")))
     assert only(violations) == ("ferritin_ng_ml", "not_a_number", (1,))

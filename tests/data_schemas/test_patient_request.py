@@ -204,6 +204,16 @@ def test_below_the_detection_limit_half_of_it_is_asked_for(name: str, value: str
     assert not any(digit in problem.message for digit in "0123456789")
 
 
+@pytest.mark.parametrize("name", sorted(QUANTITIES))
+def test_above_what_the_assay_measures_its_limit_is_asked_for(name: str) -> None:
+    declared = QUANTITIES[name]
+    (problem,) = problems_of(**{name: {"value": ">15000", "unit": declared.unit}})
+    assert (problem.field, problem.code) == (name, "not_a_number")
+    assert ("send the limit as the number" in problem.message) == declared.has_largest_result
+    assert ("without < or >" in problem.message) == (not declared.has_largest_result)
+    assert "15000" not in problem.message
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [

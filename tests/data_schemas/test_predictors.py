@@ -136,6 +136,15 @@ def test_what_is_counted_or_measured_at_the_bed_has_no_detection_limit() -> None
     assert not {"ldh_uln", "ldh", "hemoglobin", "albumin", "inr"} & limited
     assert {QUANTITIES[name].group for name in limited}.isdisjoint({"patient", "treatment"})
     assert not any(QUANTITIES[name].whole for name in limited)
+    assert limited < {name for name, d in QUANTITIES.items() if d.has_largest_result}
+
+
+def test_what_is_counted_or_measured_at_the_bed_has_no_largest_result() -> None:
+    """An age above 89 years is one that was hidden, and no measurement."""
+    largest = {name for name, d in QUANTITIES.items() if d.has_largest_result}
+    assert {"ferritin", "il6", "ldh", "inr", "aptt"} <= largest
+    assert not {"ldh_uln", "age", "lvef", "temperature", "hemoglobin", "mtv"} & largest
+    assert not any(QUANTITIES[name].whole for name in largest)
 
 
 def test_no_two_predictors_share_a_column() -> None:

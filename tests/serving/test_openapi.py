@@ -243,8 +243,9 @@ def test_the_limits_of_a_body_are_said() -> None:
 def test_how_a_value_is_sent_is_said_beside_it() -> None:
     properties = DOCUMENT["components"]["schemas"]["Patient"]["properties"]
     assert "half of the limit" in properties["crp"]["properties"]["value"]["description"]
+    assert "send the limit" in properties["ldh"]["properties"]["value"]["description"]
     for name in ("ecog", "ldh_uln", "lvef"):
-        assert "half" not in properties[name]["properties"]["value"]["description"]
+        assert "limit" not in properties[name]["properties"]["value"]["description"]
     assert "leave the field out" in properties["ld_regimen"]["description"]
     assert "leave the field out" not in properties["sex"]["description"]
     assert "Yescarta" in properties["product"]["description"]

@@ -204,13 +204,22 @@ def test_a_score_or_a_count_is_never_halved_or_taken_for_its_limit(comparator: s
     assert "not told exactly" in warned(reading)
 
 
+@pytest.mark.parametrize("comparator", [">", ">="])
+def test_a_limit_stands_for_nothing_that_no_assay_limits(comparator: str) -> None:
+    """Of a left ventricle that ejects more than 55 % nobody knows that it ejects 55 %."""
+    above = quantity(value=55, code="%", comparator=comparator)
+    reading = read(again("lvef", "10230-1", 55, "%", valueQuantity=above))
+    assert "lvef" not in reading.record
+    assert "not told exactly" in warned(reading)
+
+
 @pytest.mark.parametrize("comparator", ["<", "<="])
 def test_half_of_a_limit_stands_for_nothing_that_no_assay_limits(comparator: str) -> None:
     """An LDH below 250 U/L is one below its limit of normal, and 125 for nobody."""
     below = quantity(value=250, code="U/L", comparator=comparator)
     reading = read(again("ldh", "14804-9", 250, "U/L", valueQuantity=below), ldh=None)
     assert "ldh" not in reading.record
-    assert "no detection limit" in warned(reading)
+    assert "not told exactly" in warned(reading)
 
 
 def test_the_latest_wins_then_the_last_issued_then_the_lowest_id() -> None:
