@@ -133,8 +133,13 @@ def where_known(cohort: Cohort, outcome: Array, other: Array | None = None) -> L
         synthetic=cohort.synthetic,
         fingerprint=cohort.fingerprint,
         without_outcome=int((~known).sum()),
-        notices=(*cohort.notices, *_too_old(cohort, known)),
+        notices=(*cohort.notices, *_without_outcome(known), *_too_old(cohort, known)),
     )
+
+
+def _without_outcome(known: Array) -> Iterator[str]:
+    if unknown := int((~known).sum()):
+        yield f"{unknown} patients without a known outcome are left out"
 
 
 def _too_old(cohort: Cohort, known: Array) -> Iterator[str]:

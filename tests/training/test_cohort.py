@@ -35,6 +35,9 @@ def test_patients_with_a_known_outcome_are_kept(table: pd.DataFrame, tmp_path: P
     cohort = read(table, tmp_path)
     known = table["icans_grade"].notna()
     assert 0 < cohort.without_outcome == (~known).sum()
+    said = f"{(~known).sum()} patients without a known outcome are left out"
+    assert cohort.notices.count(said) == 1
+    assert not any("known outcome" in n for n in read(table[known], tmp_path).notices)
     assert len(cohort) == known.sum() == len(cohort.site)
     assert cohort.events == (table["icans_grade"] >= 3).sum()
     assert {len(column) for column in cohort.columns.values()} == {len(cohort)}

@@ -91,6 +91,7 @@ def test_train_makes_the_model_current_and_shows_on_whom_it_rests(
     for shown in (artefact.version, "real patients", "simulated patients", "auroc"):
         assert shown in said
     assert "never clinical performance" in said
+    assert "patients without a known outcome are left out" in said
     assert "registered as version 1" in said
     assert "severe_icans: May not answer: " in said
     assert "could not be measured: too few refits" in said

@@ -163,8 +163,6 @@ def _in_scope(model: RiskModel, cohort: LearningCohort) -> LearningCohort:
 def _notices(artefact: Artefact, cohort: LearningCohort, known: LearningCohort) -> list[str]:
     """Say who is not judged, what is not compared, and whom the service would give no number."""
     notices = []
-    if cohort.without_outcome:
-        notices.append(f"{cohort.without_outcome} patients without a known outcome are left out")
     if outside := len(cohort) - len(known):
         notices.append(
             f"{outside} patients were given a product in a disease that the model does not know: "
