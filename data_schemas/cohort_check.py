@@ -39,6 +39,7 @@ _ENOUGH_TO_KNOW_BY = 5
 """Two patients who were infused on one day rarely agree in so many measured quantities."""
 _YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0}
 _YES_NO |= {"0.0": 0.0}
+_NO_COLUMN = "if it holds a predictor, name it as `cart-risk columns` does, else leave it out"
 _NOT_KNOWN = ("unknown", "none")
 
 
@@ -384,7 +385,7 @@ class CohortCheck:
             name = str(column)
             if name not in self.known and not self._says_when_measured(name):
                 near = similar_columns(name)
-                remedy = f"did you mean {' or '.join(near)}?" if near else "leave it out"
+                remedy = f"did you mean {' or '.join(near)}?" if near else _NO_COLUMN
                 self.violate(name, "unknown_column", f"not a column of the contract; {remedy}")
 
     def _says_when_measured(self, column: str) -> bool:

@@ -17,6 +17,8 @@ GRADES = tuple(o.grade_column for o in OUTCOMES.values() if o.grade_column)
 ALWAYS, TO_TRAIN = "always", "to train"
 """Needed even to score; needed where outcomes are learnt from or judged by."""
 _YES_NO = ("yes", "no", "unknown")
+_NEAR = 0.88
+"""As of one letter in eight: an ``Alter`` is no ALT, ``LD`` no LDH, and IgG4 no IgG."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +147,7 @@ def similar_columns(name: str) -> list[str]:
     known, asked = _by_folded_name(), _folded(name)
     if asked in known:
         return list(known[asked])
-    near = difflib.get_close_matches(asked, known, n=3)
+    near = difflib.get_close_matches(asked, known, n=3, cutoff=_NEAR)
     return list(dict.fromkeys(known[key][0] for key in near))
 
 

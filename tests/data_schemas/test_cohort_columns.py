@@ -98,8 +98,22 @@ def test_case_and_separators_hide_no_column(asked: str, meant: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
+    "asked", ["Alter", "LD", "Thrombozyten G/l", "Hb g/dL", "IgG4", "PCR", "Leuko", "Kreatinin"]
+)
+def test_a_name_that_is_only_a_little_alike_is_guessed_at_by_nobody(asked: str) -> None:
+    """An age is no ALT, though they share three letters of five."""
+    assert similar_columns(asked) == []
+
+
+@pytest.mark.parametrize(
     ("asked", "first"),
-    [("LDH_ULN", "ldh_uln_u_l"), ("Ferritin", "ferritin_ng_ml"), ("FERITIN", "ferritin_ng_ml")],
+    [
+        ("LDH_ULN", "ldh_uln_u_l"),
+        ("Ferritin", "ferritin_ng_ml"),
+        ("FERITIN", "ferritin_ng_ml"),
+        ("albumine", "albumin_g_l"),
+        ("crp_mg", "crp_mg_l"),
+    ],
 )
 def test_the_name_of_a_predictor_finds_its_columns(asked: str, first: str) -> None:
     assert similar_columns(asked)[0] == first

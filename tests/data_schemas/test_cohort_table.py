@@ -494,7 +494,10 @@ def test_an_unknown_column_is_refused_with_a_suggestion(column: str, suggestion:
 def test_a_column_like_no_other_is_refused_without_a_suggestion() -> None:
     violations = violations_of(table(zzz=1))
     assert only(violations) == ("zzz", "unknown_column", ())
-    assert violations[0].message == "not a column of the contract; leave it out"
+    assert violations[0].message == (
+        "not a column of the contract; if it holds a predictor, name it as `cart-risk columns` "
+        "does, else leave it out"
+    )
 
 
 def test_a_column_name_that_stands_twice_is_refused() -> None:
@@ -869,7 +872,8 @@ def test_the_message_names_column_rule_and_rows() -> None:
     assert first_line == "the cohort was refused, nothing was read:"
     assert age.startswith("  - age_years: must lie between 0 and 110 a")
     assert age.endswith("[outside_limits; row 1]")
-    assert zzz == "  - zzz: not a column of the contract; leave it out [unknown_column]"
+    assert zzz.startswith("  - zzz: not a column of the contract; if it holds a predictor, ")
+    assert zzz.endswith("[unknown_column]")
 
 
 def test_at_most_twenty_rows_are_named() -> None:
