@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from data_schemas.products import PRODUCTS
+from serving.answer.words import label_of
 from serving.model.tumour_burden import BURDEN, BurdenScale, tumour_burden
 from training.cohort import LearningCohort
 from training.learning.learner import Learnt
 from training.learning.prior import ModelPrior
-from training.report.labels import in_words, label_of, said, words_of
+from training.report.labels import in_words, said, words_of
 
 Array = np.ndarray
 
