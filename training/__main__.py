@@ -255,9 +255,11 @@ def _prepare(experiments: list[Path], store: Path) -> None:
     runs = [_train(experiment, None, TRAINED) for experiment in experiments]
     registry = Registry(_registry_home())
     for run in runs:
-        registry.record(of_training(run))
+        # Whoever has trained a challenger already goes on judging and promoting that one.
+        registry.record(of_training(run), yields=True)
         beside, outcome = Beside(TRAINED / EVALUATIONS), run.experiment.outcome.name
-        promote(registry, store, outcome, reason="default model", beside=beside)
+        version = run.artefact.version
+        promote(registry, store, outcome, version=version, reason="default model", beside=beside)
     show_trained(_screen, runs)
 
 

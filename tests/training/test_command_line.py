@@ -521,24 +521,3 @@ def test_the_columns_of_a_cohort_are_written_for_a_program(invoke: Invoke, home:
     assert "axicabtagene_ciloleucel" in listed.loc["product", "words"].split(" | ")
     assert ".csv file" in refused(invoke("columns", "--out", "columns.xlsx"), "Refused")
     assert not (home / "columns.xlsx").exists()
-
-
-# ---- Prepare -------------------------------------------------------------------------------------
-
-
-def test_prepare_trains_what_is_missing_once(
-    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = tmp_path / "models" / "in_service"
-    monkeypatch.setenv("CART_RISK_MODELS", str(store))
-    monkeypatch.chdir(tmp_path)
-    first = invoke("prepare", "--experiments", EXPERIMENTS, "--port", 3210)
-    assert first.exit_code == 0, first.output
-    assert "http://127.0.0.1:3210/v1/assess" in first.output
-    versions = {name: a.version for name, a in load_current(store).items()}
-    assert sorted(versions) == ["severe_crs", "severe_icans"]
-    again = invoke("prepare", "--experiments", "/nowhere", "--port", 3210)
-    assert again.exit_code == 0
-    ended = "The key of the last start opens nothing any more."
-    assert [ended in one.output for one in (first, again)] == [False, True]
-    assert {name: a.version for name, a in load_current(store).items()} == versions

@@ -69,14 +69,22 @@ class Registry:
             _check_writable(home.resolve() / "mlflow.db")
         self._client = _client(self.uri)
 
-    def record(self, record: "RunRecord") -> Registered:
-        """Log a run and register its model as challenger."""
+    def record(self, record: "RunRecord", *, yields: bool = False) -> Registered:
+        """Log a run and register its model as challenger.
+
+        Parameters
+        ----------
+        yields
+            Whether a challenger that is there already stays the challenger.
+        """
         from training.tracking.run_log import log_run
 
         experiment_id = self._experiment(record.artefact.manifest.experiment)
         run_id, model_id = log_run(self._client, experiment_id, record)
         number = self._register(record, run_id, model_id)
         outcome = record.artefact.model.outcome
+        if not (yields and self._has_challenger(outcome)):
+            self._client.set_registered_model_alias(outcome, CHALLENGER, number)
         return self._registered(self._client.get_model_version(outcome, number))
 
     def versions(self) -> list[Registered]:
@@ -151,8 +159,10 @@ class Registry:
         )
         listed = json.dumps([{"name": outcome.name, "version": str(created.version)}])
         self._client.set_logged_model_tags(model_id, {"mlflow.modelVersions": listed})
-        self._client.set_registered_model_alias(outcome.name, CHALLENGER, created.version)
         return str(created.version)
+
+    def _has_challenger(self, outcome: str) -> bool:
+        return CHALLENGER in self._client.get_registered_model(outcome).aliases
 
     def _registered(
         self, found: "ModelVersion", aliases: tuple[str, ...] | None = None
