@@ -141,9 +141,11 @@ def test_a_challenger_is_promoted_listed_and_rolled_back(
     assert f"severe_icans: {first} answers now (before: None)" in words(result)
 
     assert "limits_not_kept because of severe_icans" in words(result)
-    again = invoke("promote", "severe_icans", "--reason", "once more")
+    again = invoke("promote", "severe_icans", "--reason", "once more", *overriding)
+    assert f"severe_icans {first} answers already" in refused(again, "AnswersAlready")
+    again = invoke("promote", "severe_icans", "--reason", "first", *overriding)
     assert again.exit_code == 0
-    assert "severe_icans: this version answers already, nothing was changed" in words(again)
+    assert "severe_icans: this version answers already, as it was promoted before" in words(again)
 
     assert invoke("train", experiment_file(seed=11)).exit_code == 0
     result = invoke("promote", "severe_icans", "--reason", "second", *overriding)

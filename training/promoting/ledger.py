@@ -106,8 +106,13 @@ class Ledger:
 
     def current(self, outcome: str) -> str | None:
         """Return the version that answers for an outcome, if any."""
-        versions = [p.version for p in self.lines() if p.outcome == outcome]
-        return versions[-1] if versions else None
+        last = self.last(outcome)
+        return last.version if last else None
+
+    def last(self, outcome: str) -> Promotion | None:
+        """Return the last line of an outcome, if any."""
+        lines = [p for p in self.lines() if p.outcome == outcome]
+        return lines[-1] if lines else None
 
     def answered(self, outcome: str) -> list[str]:
         """Return the versions that led to the present one, oldest first; a rollback drops one."""

@@ -21,6 +21,10 @@ class PromotionRefused(Refused):
     """A version that does not keep its limits, or is worse than the one in service."""
 
 
+class AnswersAlready(Refused):
+    """A version that answers already: another reason or name for it cannot be kept."""
+
+
 @dataclass(frozen=True)
 class Beside:
     """What a challenger is compared with the champion on."""
@@ -45,8 +49,8 @@ def promote(
     """Let a registered version answer: verify it, install it, record it, move the alias.
 
     A promotion that was cut off is completed by the next one of the same version. Of a version that
-    answers already nothing changes, neither the ledger nor what was overridden for it; None is
-    returned then.
+    answers already nothing changes, neither the ledger nor what was overridden for it: None is
+    returned if it was asked for once more as before, or was spoilt and is whole again.
 
     Parameters
     ----------
@@ -64,6 +68,8 @@ def promote(
     PromotionRefused
         If a limit is not kept and nobody overrides it, or somebody overrides without a name or a
         reason. Nothing has changed after any of these.
+    AnswersAlready
+        If it answers already, by another reason or name than are given now.
     """
     _signed(reason, signed_by, override)
     registered = registry.find(outcome, version)
@@ -78,6 +84,8 @@ def promote(
             overridden = ledger.was_overridden(outcome, challenger.version)
             make_current(store, challenger, overridden=overridden)
             registry.set_alias(registered, CHAMPION)
+            was_spoilt = pointed_at.folder != store / outcome / named
+            _expect_once_more(ledger, outcome, (reason, signed_by), was_spoilt=was_spoilt)
             return None
         champion = _champion(store, outcome, pointed_at, named, challenger)
         compared, against = _against(champion, challenger, beside)
@@ -133,6 +141,20 @@ def _in_service(
     into.mkdir()
     registered = registry.find(outcome, named)
     return load_artefact(registry.fetch(registered, into), registered.sha256)
+
+
+def _expect_once_more(
+    ledger: Ledger, outcome: str, given: tuple[str, str | None], *, was_spoilt: bool
+) -> None:
+    """Refuse a reason and a name that the ledger would not keep."""
+    line = ledger.last(outcome)
+    assert line is not None  # the ledger names the version that answers
+    if given != (line.reason, line.signed_by) and not was_spoilt:
+        raise AnswersAlready(
+            f"{outcome} {line.version} answers already, since {line.when} ({line.reason}): nothing "
+            "was changed, and no line written to the ledger. `cart-risk models` lists what was "
+            "trained; --version names another version"
+        )
 
 
 def _champion(

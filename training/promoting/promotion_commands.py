@@ -47,7 +47,7 @@ def promote_command(
             override=override,
         )
     if done is None:
-        _screen.print(f"{outcome}: this version answers already, nothing was changed")
+        _screen.print(f"{outcome}: this version answers already, as it was promoted before")
         return
     if done.compared:
         _screen.print(f"{outcome}: {done.compared}", soft_wrap=True)

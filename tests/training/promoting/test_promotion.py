@@ -24,7 +24,7 @@ from training.judging.ruling import ruling_of
 from training.judging.verdict import NO_LIMITS, Limit, Verdict
 from training.pipeline import Run
 from training.promoting.ledger import LOCK_FILE, Ledger
-from training.promoting.promotion import Beside, PromotionRefused, promote, rollback
+from training.promoting.promotion import AnswersAlready, Beside, PromotionRefused, promote, rollback
 from training.run_record import of_training
 from training.scoring import score_cohort
 from training.tracking import CHAMPION, Registered, Registry
@@ -326,10 +326,28 @@ def test_of_what_answers_already_nothing_changes_but_an_alias_that_was_left_behi
     let_answer(version, "the first time")
     registry.set_alias(before, CHAMPION)
     kept = {path.name: path.read_bytes() for path in store.glob("**/*") if path.is_file()}
-    assert let_answer(version, "once more") is None
+    with pytest.raises(AnswersAlready):
+        let_answer(version, "once more")
     assert {p.name: p.read_bytes() for p in store.glob("**/*") if p.is_file()} == kept
     assert [line.reason for line in Ledger(store).lines()] == ["the first time"]
     assert registry.find(ICANS, CHAMPION).version == version.version
+
+
+@pytest.mark.parametrize(
+    "how", [{"reason": "a better one"}, {"override": True, "signed_by": "Dr B"}]
+)
+def test_a_reason_or_a_signature_for_what_answers_already_is_not_taken_in_silence(
+    made: Make, let_answer: Promote, evidence_run: Run, tmp_path: Path, how: dict[str, Any]
+) -> None:
+    """Whoever gives one means another version, and would believe that it answers now."""
+    version = made(evidence_run, KEPT)
+    let_answer(version, "a test")
+    with pytest.raises(AnswersAlready) as told:
+        let_answer(version, **how)
+    assert f"{ICANS} {version.version} answers already, since " in str(told.value)
+    assert "`cart-risk models` lists what was trained; --version" in str(told.value)
+    assert len(Ledger(tmp_path / "store").lines()) == 1
+    assert let_answer(version, "a test") is None
 
 
 def test_a_second_promotion_does_not_wash_an_override_off(
@@ -338,7 +356,8 @@ def test_a_second_promotion_does_not_wash_an_override_off(
     let_answer(made(cohort_run, KEPT, real_patients=290))
     evidence = made(evidence_run, KEPT)
     let_answer(evidence, override=True, signed_by="A")
-    assert let_answer(evidence) is None
+    with pytest.raises(AnswersAlready):
+        let_answer(evidence)
     assert load_current(tmp_path / "store")[ICANS].overridden
 
 
@@ -388,7 +407,7 @@ def test_what_answers_and_was_spoilt_is_mended_by_promoting_it_again(
     version = made(evidence_run, KEPT)
     let_answer(version, override=True, signed_by="A")
     spoil(tmp_path, ICANS)
-    assert let_answer(version) is None
+    assert let_answer(version, "the disk broke") is None
     current = load_current(tmp_path / "store")[ICANS]
     assert (current.version, current.overridden) == (version.version, True)
 
