@@ -16,7 +16,7 @@ from rich.table import Table
 from data_schemas.evidence import load_evidence
 from serving.log_commands import log_app
 from serving.model.artefact import Artefact
-from serving.model.store import load_current, make_current
+from serving.model.store import current_version, load_current, make_current
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
 from training.column_commands import columns_command
@@ -60,7 +60,11 @@ ModelsOption = Annotated[
     Path | None, typer.Option("--models", help="A directory of its own, apart from the service.")
 ]
 ModelOption = Annotated[
-    str, typer.Option(help="An artefact's folder, an outcome, or a version: severe_crs@challenger.")
+    str,
+    typer.Option(
+        help="severe_crs for the version in service, severe_crs@challenger for the one trained "
+        "last, or an artefact's folder."
+    ),
 ]
 CohortOption = Annotated[Path, typer.Option(help="A cohort table with the model's outcome.")]
 
@@ -268,11 +272,16 @@ def _registry_home() -> Path:
 
 
 def _meant(model: str, models: Path | None) -> Artefact:
+    """Return the model that somebody means, and show which one that is."""
     from training.model_lookup import find_model
+    from training.terminal import show_model
 
-    store = models or Settings.from_environment().store
+    in_service = Settings.from_environment().store
+    registry = Registry(models or _registry_home())
     with tempfile.TemporaryDirectory() as fetched:
-        return find_model(model, store, Registry(models or _registry_home()), Path(fetched))
+        artefact = find_model(model, models or in_service, registry, Path(fetched))
+    show_model(_screen, artefact, current_version(in_service, artefact.model.outcome))
+    return artefact
 
 
 def _judged(artefact: Artefact, models: Path | None) -> Path:

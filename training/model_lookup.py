@@ -39,9 +39,15 @@ def find_model(wanted: str, store: Path, registry: Registry, into: Path) -> Arte
 
 
 def _outcome_of(version: str, registry: Registry) -> str:
+    known = registry.versions()
+    if any(r.outcome == version for r in known):
+        raise NotRegistered(
+            f"no version of {version} is in service: say {version}@challenger for the one that was "
+            "trained last, or another of those that `cart-risk models` lists"
+        )
     found = {
         r.outcome
-        for r in registry.versions()
+        for r in known
         if version in r.aliases or (version and r.version.startswith(version))
     }
     if not found:

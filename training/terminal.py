@@ -24,6 +24,22 @@ def show_notices(screen: Console, notices: Iterable[str]) -> None:
         screen.print(f"note: {notice}")
 
 
+def show_model(screen: Console, artefact: Artefact, answers: str | None) -> None:
+    """Show which version is meant, and whether it is the one in service.
+
+    Parameters
+    ----------
+    answers
+        The version in service for the same outcome, if any.
+    """
+    if artefact.version == answers:
+        said = "in service"
+    else:
+        said = f"not in service, where {answers or 'no version'} answers"
+    outcome = artefact.model.outcome
+    screen.print(f"model: {outcome} {artefact.version}, {said}", soft_wrap=True, markup=False)
+
+
 def show_trained(screen: Console, runs: list[Run]) -> None:
     """Show on whom each model rests and how well it does."""
     table = Table(title="What was trained")

@@ -132,6 +132,18 @@ def current_artefact(root: Path, outcome: str) -> Artefact | None:
     return replace(artefact, overridden=overridden)
 
 
+def current_version(root: Path, outcome: str) -> str | None:
+    """Return the version that is to answer for an outcome, unread; None where none is named.
+
+    Raises
+    ------
+    ArtefactRefused
+        If the pointer cannot be read.
+    """
+    pointer = root / outcome / CURRENT_FILE
+    return _pointed_at(pointer)[0] if pointer.exists() else None
+
+
 def _pointed_at(pointer: Path) -> tuple[str, str, bool]:
     try:
         content = pointer.read_bytes()

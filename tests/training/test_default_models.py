@@ -75,3 +75,18 @@ def test_a_default_model_does_not_take_the_place_of_a_challenger(home: Home) -> 
     assert registry.find(CRS, CHALLENGER).version == home.own != answering[CRS]
     assert registry.find(CRS, CHAMPION).version == answering[CRS]
     assert registry.find(ICANS, CHALLENGER).version == answering[ICANS]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "recalibrate"])
+def test_it_is_shown_which_version_is_meant_and_whether_it_answers(
+    home: Home, command: str
+) -> None:
+    """First of all, so that a refusal, too, is known to be that of this version."""
+    answers = home.answering()[CRS]
+    for model, said in (
+        (CRS, f"model: {CRS} {answers}, in service"),
+        (f"{CRS}@challenger", f"model: {CRS} {home.own}, not in service, where {answers} answers"),
+    ):
+        result = cart_risk(command, "--model", model, "--cohort", "nowhere.csv")
+        assert said in words(result)
+        assert "[no_such_file]" in words(result)

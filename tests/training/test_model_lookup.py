@@ -74,7 +74,14 @@ def test_an_alias_of_two_models_needs_the_outcome(
     assert found(f"{CRS}@challenger").sha256 == crs.sha256
 
 
-@pytest.mark.parametrize("wanted", [CRS, "0000000000", "", "nowhere/at/all", f"{CRS}@champion"])
+def test_an_outcome_that_nothing_answers_for_yet_is_told_by_what_it_is_called(
+    found: Callable[[str], Artefact],
+) -> None:
+    with pytest.raises(NotRegistered, match=f"no version of {CRS} is in service: say {CRS}@chall"):
+        found(CRS)
+
+
+@pytest.mark.parametrize("wanted", ["0000000000", "", "nowhere/at/all", f"{CRS}@champion"])
 def test_what_is_called_otherwise_is_not_found(
     found: Callable[[str], Artefact], wanted: str
 ) -> None:
