@@ -6,7 +6,7 @@ from pathlib import Path
 from data_schemas.evidence import Evidence, load_evidence
 from serving.assess import Assessor
 from serving.model.artefact import Artefact, ArtefactRefused
-from serving.model.store import load_current
+from serving.model.store import load_current, withdrawn
 
 NONE_IN_SERVICE = "no model is in service: run `make serve`, or `cart-risk promote`"
 
@@ -48,18 +48,18 @@ class Ward:
     def reload(self, store: Path) -> None:
         """Load what is current; what is refused changes nothing but the reason given."""
         try:
-            artefacts = load_current(store)
+            artefacts, taken_out = load_current(store), withdrawn(store)
             self._expect_known_sources(artefacts)
         except ArtefactRefused as refusal:
             self.refused_update = str(refusal)
             self.refusal = f"a model in service was refused: {refusal}"
             return
-        if lost := sorted(set(self.artefacts) - set(artefacts)):
+        if lost := sorted(set(self.artefacts) - set(artefacts) - taken_out):
             self.refused_update = f"the store names no model for {', '.join(lost)} any more"
             return
         assessor = Assessor(artefacts, self.evidence) if artefacts else None
         self.refused_update = None
-        self.refusal = NONE_IN_SERVICE
+        self.refusal = _why_none(taken_out)
         self.artefacts, self.assessor = artefacts, assessor
 
     def _expect_known_sources(self, artefacts: dict[str, Artefact]) -> None:
@@ -76,3 +76,11 @@ class Ward:
             if not cited <= known:
                 message = "cites cohorts that the evidence of this release does not hold"
                 raise ArtefactRefused(f"the model of {name} {message}: train it again")
+
+
+def _why_none(taken_out: set[str]) -> str:
+    """Say why no model answers where no other one does than those that were withdrawn."""
+    if not taken_out:
+        return NONE_IN_SERVICE
+    names = " and ".join(sorted(taken_out))
+    return f"no model is in service: {names} withdrawn; `cart-risk rollback` or `promote` ends that"

@@ -16,7 +16,7 @@ from rich.table import Table
 from data_schemas.evidence import load_evidence
 from serving.log_commands import log_app
 from serving.model.artefact import Artefact
-from serving.model.store import current_version, load_current, make_current
+from serving.model.store import current_version, load_current, make_current, withdrawn
 from serving.openapi import EXAMPLE_PATIENT
 from serving.settings import Settings
 from training.column_commands import columns_command
@@ -29,6 +29,7 @@ from training.promoting.promotion_commands import (
     models_command,
     promote_command,
     rollback_command,
+    withdraw_command,
 )
 from training.screen import screen
 from training.tracking import Registry
@@ -48,6 +49,7 @@ for _name, _command in (
     ("columns", columns_command),
     ("promote", promote_command),
     ("rollback", rollback_command),
+    ("withdraw", withdraw_command),
     ("history", history_command),
     ("models", models_command),
     ("log-cohort", log_cohort_command),
@@ -55,6 +57,10 @@ for _name, _command in (
     app.command(_name)(_command)
 _screen = screen(stderr=True)
 _DEFAULT_EXPERIMENTS = ("severe_crs", "severe_icans")
+_STAYS_WITHDRAWN = (
+    "{outcome} was withdrawn and stays out of service: `cart-risk history {outcome}` says by whom "
+    "and why, `cart-risk rollback {outcome} --reason TEXT` lets it answer again"
+)
 
 ModelsOption = Annotated[
     Path | None, typer.Option("--models", help="A directory of its own, apart from the service.")
@@ -232,11 +238,16 @@ def prepare_command(
     ),
     port: Annotated[int, typer.Option(help="Where the service will listen.")] = 3000,
 ) -> None:
-    """Train and promote the default models where none is in service; print a request to try."""
+    """Train and promote the default models where none is in service; print a request to try.
+
+    An outcome that was withdrawn stays withdrawn.
+    """
     with said_plainly():
         store = Settings.from_environment().store
-        in_service = load_current(store)
-        if missing := [name for name in _DEFAULT_EXPERIMENTS if name not in in_service]:
+        in_service, taken_out = load_current(store), withdrawn(store)
+        for name in sorted(taken_out):
+            _screen.print(_STAYS_WITHDRAWN.format(outcome=name), soft_wrap=True)
+        if missing := [n for n in _DEFAULT_EXPERIMENTS if n not in {*in_service, *taken_out}]:
             _prepare([experiments / f"{name}.toml" for name in missing], store)
     body, (key, ends_another) = json.dumps(EXAMPLE_PATIENT), development_key()
     print(

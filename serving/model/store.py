@@ -24,6 +24,7 @@ from serving.whole_file import flush_names, whole_file
 
 CURRENT_FILE = "current.json"
 _OVERRIDDEN = "overridden"
+_WITHDRAWN = "withdrawn"
 _HOW_TO_REPLACE = "put a registered version in its place: `cart-risk promote`"
 
 
@@ -63,6 +64,27 @@ def make_current(root: Path, artefact: Artefact, *, overridden: bool = False) ->
     named: dict[str, object] = {"version": artefact.version, "sha256": artefact.sha256}
     with whole_file(home / CURRENT_FILE) as pointer:
         pointer.write(canonical_json(named | ({_OVERRIDDEN: True} if overridden else {})))
+
+
+def withdraw_current(root: Path, outcome: str) -> None:
+    """Let no model answer for an outcome, at once.
+
+    The pointer stays and says so: one that is lost is an accident, and nobody follows it.
+    """
+    with whole_file(root / outcome / CURRENT_FILE) as pointer:
+        pointer.write(canonical_json({_WITHDRAWN: True}))
+
+
+def withdrawn(root: Path) -> set[str]:
+    """Return the outcomes that were taken out of service.
+
+    Raises
+    ------
+    ArtefactRefused
+        If a pointer cannot be read.
+    """
+    pointers = root.glob(f"*/{CURRENT_FILE}")
+    return {pointer.parent.name for pointer in pointers if _pointed_at(pointer) is None}
 
 
 def _have(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -112,7 +134,7 @@ def load_current(root: Path) -> dict[str, Artefact]:
 
 
 def current_artefact(root: Path, outcome: str) -> Artefact | None:
-    """Load the current model of an outcome; None where no pointer names one.
+    """Load the current model of an outcome; None where none is named, or it was withdrawn.
 
     Raises
     ------
@@ -123,7 +145,10 @@ def current_artefact(root: Path, outcome: str) -> Artefact | None:
     if not pointer.exists():
         return None
     try:
-        version, digest, overridden = _pointed_at(pointer)
+        named = _pointed_at(pointer)
+        if named is None:
+            return None
+        version, digest, overridden = named
         artefact = load_artefact(pointer.parent / version, digest)
     except ArtefactRefused as refused:
         raise ArtefactRefused(f"{outcome}: {refused}: {_HOW_TO_REPLACE}") from None
@@ -141,10 +166,12 @@ def current_version(root: Path, outcome: str) -> str | None:
         If the pointer cannot be read.
     """
     pointer = root / outcome / CURRENT_FILE
-    return _pointed_at(pointer)[0] if pointer.exists() else None
+    named = _pointed_at(pointer) if pointer.exists() else None
+    return named[0] if named else None
 
 
-def _pointed_at(pointer: Path) -> tuple[str, str, bool]:
+def _pointed_at(pointer: Path) -> tuple[str, str, bool] | None:
+    """Return version, sha256 and whether somebody signed; None of what was withdrawn."""
     try:
         content = pointer.read_bytes()
     except OSError as error:
@@ -152,6 +179,8 @@ def _pointed_at(pointer: Path) -> tuple[str, str, bool]:
         raise ArtefactRefused(f"{CURRENT_FILE} cannot be read ({reason})") from None
     try:
         said = json.loads(content)
+        if said == {_WITHDRAWN: True}:
+            return None
         return str(said["version"]), str(said["sha256"]), bool(said.get(_OVERRIDDEN))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         name = f"{pointer.parent.name}/{pointer.name}"

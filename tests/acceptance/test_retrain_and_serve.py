@@ -1,6 +1,7 @@
-"""A centre's whole year: train on a cohort, score, promote, serve, retrain, roll back."""
+"""A centre's whole year: train on a cohort, score, promote, serve, retrain, roll back, withdraw."""
 
 import re
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -148,6 +149,16 @@ def registered_version(said: str) -> str:
     return found[1]
 
 
+def wait_for_status(service: Any, status: int) -> bool:
+    """Wait until the service is ready, or is not; it looks at its store once a second."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        if service.client.get("/readyz").status_code == status:
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def test_retrained_model_is_promoted_serves_and_is_rolled_back(
     cart_risk: Command,
     serving: Serve,
@@ -187,5 +198,18 @@ def test_retrained_model_is_promoted_serves_and_is_rolled_back(
     assert f"{first} answers again (before: {second})" in rolled_back
     with serving(in_service) as service:
         assert_service_answers_as(scored, first_year.table, service, first, rows[:2])
+        who = ("--who", "A. Tester")
+        withdrawn = cart_risk("withdraw", "severe_crs", "--reason", "none is good enough", *who)
+        assert f"no version answers now (before: {first})" in withdrawn
+        assert wait_for_status(service, 503), "taken out without a restart"
+        told = service.client.get("/v1/model/history").json()
+        assert told["intact"]
+        assert [line["act"] for line in told["history"]] == [
+            *2 * ["promote"],
+            "rollback",
+            "withdraw",
+        ]
+        cart_risk("rollback", "severe_crs", "--reason", "it is")
+        assert wait_for_status(service, 200)
     ledger = (in_service / "promotions.jsonl").read_text("utf-8").splitlines()
-    assert len(ledger) == 3
+    assert len(ledger) == 5

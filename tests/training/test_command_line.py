@@ -438,6 +438,7 @@ def test_without_a_command_the_commands_are_listed(invoke: Invoke) -> None:
         "score",
         "promote",
         "rollback",
+        "withdraw",
         "history",
         "models",
         "evidence",

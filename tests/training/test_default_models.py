@@ -90,3 +90,33 @@ def test_it_is_shown_which_version_is_meant_and_whether_it_answers(
         result = cart_risk(command, "--model", model, "--cohort", "nowhere.csv")
         assert said in words(result)
         assert "[no_such_file]" in words(result)
+
+
+def test_an_outcome_that_was_withdrawn_is_not_brought_back_by_the_next_start(home: Home) -> None:
+    before = home.answering()
+    with_name = ("--reason", "no evidence for our products", "--who", "Dr A")
+    for outcome in (CRS, ICANS):
+        assert cart_risk("withdraw", outcome, *with_name).exit_code == 0
+    again = cart_risk("prepare", "--experiments", "/nowhere")
+    assert again.exit_code == 0, again.output
+    assert home.answering() == {}
+    for outcome in (CRS, ICANS):
+        assert f"{outcome} was withdrawn and stays out of service" in words(again)
+        back = cart_risk("rollback", outcome, "--reason", "there is")
+        assert f"{outcome}: {before[outcome]} answers again" in words(back)
+    assert home.answering() == before
+
+
+def test_a_withdrawal_says_what_answered_and_stands_in_the_history(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = home.answering()[ICANS]
+    told = cart_risk("withdraw", ICANS, "--reason", "alarm", "--who", "Dr A")
+    assert f"{ICANS}: no version answers now (before: {answers})" in words(told)
+    twice = cart_risk("withdraw", ICANS, "--reason", "alarm", "--who", "Dr A")
+    assert twice.exit_code == 1
+    assert f"WithdrawalRefused: {ICANS} {answers} was withdrawn by Dr A" in words(twice)
+    monkeypatch.setenv("COLUMNS", "400")
+    for shown in ("withdraw", "alarm", "Dr A ("):
+        assert shown in words(cart_risk("history", ICANS))
+    assert cart_risk("rollback", ICANS, "--reason", "again").exit_code == 0

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from serving.model.artefact import Artefact, ArtefactRefused, load_artefact
-from serving.model.store import load_current
+from serving.model.store import load_current, withdraw_current, withdrawn
 from serving.promotion_files import LEDGER_FILE
 from training.pipeline import Run, train
 from training.promoting.ledger import LOCK_FILE, Ledger, LedgerBroken, Promotion
 from training.promoting.promotion import Beside, promote, rollback
+from training.promoting.withdrawal import WithdrawalRefused, withdraw
 from training.run_record import of_training
 from training.tracking import (
     CHALLENGER,
@@ -382,3 +383,120 @@ def test_outcomes_share_a_ledger_but_not_a_history(ledger: Ledger) -> None:
     assert ledger.current("severe_crs") is None
     assert ledger.answered("severe_crs") == []
     assert len(ledger.answered(ICANS)) == 3
+
+
+# ---- Withdrawal ---------------------------------------------------------------------------------
+
+
+def taken_out(registry: Registry, store: Path, reason: str = "alarm") -> Promotion:
+    return withdraw(registry, store, ICANS, reason=reason, signed_by="Dr A")
+
+
+def test_what_was_promoted_first_can_be_withdrawn_and_brought_back(
+    recorded: list[Registered], registry: Registry, tmp_path: Path
+) -> None:
+    """A rollback, which needs a version before it, could not undo a first promotion."""
+    (first,) = promoted(registry, tmp_path, recorded[0])
+    with pytest.raises(NotRegistered, match=f"`cart-risk withdraw {ICANS}` takes {first} out"):
+        rollback(registry, tmp_path, ICANS, reason="alarm")
+    taken_out(registry, tmp_path, "no patient here is alike")
+    assert answers(tmp_path) is None
+    assert withdrawn(tmp_path) == {ICANS}
+    ledger = Ledger(tmp_path)
+    assert ledger.current(ICANS) is None
+    line = ledger.lines()[-1]
+    assert (line.act, line.version_before, line.version) == ("withdraw", first, first)
+    assert (line.reason, line.signed_by) == ("no patient here is alike", "Dr A")
+    with pytest.raises(NotRegistered):
+        registry.find(ICANS, CHAMPION)
+    back = rollback(registry, tmp_path, ICANS, reason="they are")
+    assert answers(tmp_path) == back.version == ledger.current(ICANS) == first
+    assert back.version_before is None
+    assert registry.find(ICANS, CHAMPION).version == first
+
+
+def test_rollbacks_after_a_withdrawal_go_on_from_the_version_that_was_withdrawn(
+    recorded: list[Registered], registry: Registry, tmp_path: Path
+) -> None:
+    first, second = promoted(registry, tmp_path, recorded[0], recorded[1])
+    taken_out(registry, tmp_path)
+    back = [rollback(registry, tmp_path, ICANS, reason="alarm").version for _ in range(2)]
+    assert back == [second, first]
+
+
+def test_a_rollback_never_brings_back_what_was_withdrawn_before_the_present_version(
+    recorded: list[Registered], registry: Registry, tmp_path: Path
+) -> None:
+    promoted(registry, tmp_path, recorded[0])
+    taken_out(registry, tmp_path)
+    (second,) = promoted(registry, tmp_path, recorded[1])
+    with pytest.raises(NotRegistered, match="before the present one"):
+        rollback(registry, tmp_path, ICANS, reason="alarm")
+    assert answers(tmp_path) == second
+
+
+@pytest.mark.parametrize(("reason", "who"), [("", "Dr A"), ("alarm", " ")])
+def test_a_withdrawal_needs_a_reason_and_a_name(
+    recorded: list[Registered], registry: Registry, tmp_path: Path, reason: str, who: str
+) -> None:
+    (first,) = promoted(registry, tmp_path, recorded[0])
+    with pytest.raises(WithdrawalRefused, match="--reason TEXT --who NAME"):
+        withdraw(registry, tmp_path, ICANS, reason=reason, signed_by=who)
+    assert answers(tmp_path) == first
+
+
+def test_what_does_not_answer_cannot_be_withdrawn(
+    recorded: list[Registered], registry: Registry, tmp_path: Path
+) -> None:
+    with pytest.raises(WithdrawalRefused, match=f"no version of {ICANS} was ever promoted"):
+        taken_out(registry, tmp_path)
+    promoted(registry, tmp_path, recorded[0])
+    taken_out(registry, tmp_path, "too many alarms")
+    with pytest.raises(WithdrawalRefused, match=r"withdrawn by Dr A at .* \(too many alarms\)"):
+        taken_out(registry, tmp_path)
+    assert len(Ledger(tmp_path).lines()) == 2
+
+
+def test_neither_a_spoilt_model_nor_an_empty_registry_keeps_an_outcome_in_service(
+    recorded: list[Registered], registry: Registry, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    (first,) = promoted(registry, store, recorded[0])
+    (store / ICANS / first / "model.json").write_bytes(b"")
+    taken_out(Registry(tmp_path / "empty"), store)
+    assert load_current(store) == {}
+    assert Ledger(store).current(ICANS) is None
+
+
+def test_a_withdrawal_that_was_cut_off_is_completed(
+    recorded: list[Registered], registry: Registry, tmp_path: Path
+) -> None:
+    (first,) = promoted(registry, tmp_path, recorded[0])
+    withdraw_current(tmp_path, ICANS)
+    assert taken_out(registry, tmp_path).version == first
+    registry.set_alias(recorded[0], CHAMPION)
+    with pytest.raises(WithdrawalRefused):
+        taken_out(registry, tmp_path)
+    with pytest.raises(NotRegistered):
+        registry.find(ICANS, CHAMPION)
+
+
+def test_a_withdrawal_that_was_cut_off_takes_no_version_from_the_comparison(
+    recorded: list[Registered], registry: Registry, tmp_path: Path
+) -> None:
+    first, second = (r.version for r in recorded[:2])
+    promoted(registry, tmp_path, recorded[0])
+    withdraw_current(tmp_path, ICANS)
+    done = let_answer(registry, tmp_path, second)
+    assert done
+    assert f"No paired comparison with {first}" in done.compared
+
+
+def test_a_broken_ledger_stops_a_withdrawal_before_anything_changes(
+    ledger: Ledger, recorded: list[Registered], registry: Registry, tmp_path: Path
+) -> None:
+    lines = ledger.path.read_bytes().splitlines()
+    rewrite(ledger, [edited(lines[0], reason="better"), *lines[1:]])
+    with pytest.raises(LedgerBroken):
+        taken_out(registry, tmp_path)
+    assert answers(tmp_path) == recorded[2].version

@@ -1,4 +1,4 @@
-"""Every promotion and rollback, for ever: an append-only file, each line chained to the one before.
+"""Every promotion, rollback and withdrawal, for ever: an append-only file, its lines chained.
 
 The hash of the last line lies in a file of its own, so that the last line, too, cannot be changed
 or taken away unseen.
@@ -24,6 +24,8 @@ from training.account import account
 from training.tracking import Registered
 
 LOCK_FILE = "promotions.lock"
+WITHDRAW = "withdraw"
+"""The act after which no version answers; its line names the one that did."""
 
 
 class LedgerBroken(Refused):
@@ -107,21 +109,26 @@ class Ledger:
     def current(self, outcome: str) -> str | None:
         """Return the version that answers for an outcome, if any."""
         last = self.last(outcome)
-        return last.version if last else None
+        return last.version if last and last.act != WITHDRAW else None
 
     def last(self, outcome: str) -> Promotion | None:
         """Return the last line of an outcome, if any."""
         lines = [p for p in self.lines() if p.outcome == outcome]
         return lines[-1] if lines else None
 
-    def answered(self, outcome: str) -> list[str]:
-        """Return the versions that led to the present one, oldest first; a rollback drops one."""
-        stack: list[str] = []
+    def answered(self, outcome: str) -> list[str | None]:
+        """Return the versions that led to the present one, oldest first; a rollback drops one.
+
+        None stands where an outcome was withdrawn.
+        """
+        stack: list[str | None] = []
         for promotion in self.lines():
             if promotion.outcome != outcome:
                 continue
             if promotion.act == "rollback":
                 del stack[-1:]
+            elif promotion.act == WITHDRAW:
+                stack.append(None)
             elif [promotion.version] != stack[-1:]:
                 stack.append(promotion.version)
         return stack
@@ -138,24 +145,24 @@ class Ledger:
     def append(
         self,
         act: str,
-        registered: Registered,
+        meant: "Registered | Promotion",
         reason: str,
         *,
         signed_by: str | None = None,
         overridden: tuple[str, ...] = (),
         compared: str = "",
     ) -> Promotion:
-        """Write one line and have it on disk before returning."""
+        """Write one line, of a version or of that of another line, and have it on disk."""
         with self.alone():
             written = self._written()
             promotion = Promotion(
                 when=datetime.now(UTC).isoformat(timespec="seconds"),
                 who=account(),
                 act=act,
-                outcome=registered.outcome,
-                version_before=self.current(registered.outcome),
-                version=registered.version,
-                sha256=registered.sha256,
+                outcome=meant.outcome,
+                version_before=self.current(meant.outcome),
+                version=meant.version,
+                sha256=meant.sha256,
                 reason=reason,
                 previous=_last_hash(written),
                 signed_by=signed_by,

@@ -105,19 +105,18 @@ def promote(
 
 
 def rollback(registry: Registry, store: Path, outcome: str, *, reason: str) -> Promotion:
-    """Let the version before the present one answer again; no limit stands in the way.
+    """Let the version before the present one answer again, or the one that was withdrawn.
+
+    No limit stands in the way.
 
     Raises
     ------
     NotRegistered
-        If no version answered before the present one.
+        If no version answered just before the present one.
     """
     ledger = Ledger(store)
     with ledger.alone(), tempfile.TemporaryDirectory() as fetched:
-        answered = ledger.answered(outcome)
-        if len(answered) < 2:
-            raise NotRegistered(f"no version of {outcome} answered before the present one")
-        registered = registry.find(outcome, answered[-2])
+        registered = registry.find(outcome, _version_before(ledger, outcome))
         folder = registry.fetch(registered, Path(fetched))
         former = load_artefact(folder, registered.sha256)
         make_current(store, former, overridden=ledger.was_overridden(outcome, registered.version))
@@ -126,18 +125,31 @@ def rollback(registry: Registry, store: Path, outcome: str, *, reason: str) -> P
     return promotion
 
 
+def _version_before(ledger: Ledger, outcome: str) -> str:
+    *before, answers = ledger.answered(outcome) or [None]
+    if before and before[-1] is not None:
+        return before[-1]
+    said = f"no version of {outcome} answered before the present one"
+    how = f": `cart-risk withdraw {outcome}` takes {answers} out of service" if answers else ""
+    raise NotRegistered(said + how)
+
+
 def _in_service(
     registry: Registry, store: Path, outcome: str, named: str | None, into: Path
 ) -> Artefact | None:
-    """Return the model that answers; if its copy in the store is spoilt, as it was registered.
+    """Return the model that answers; if the store has spoilt or lost it, as it was registered.
 
-    Of other outcomes nothing is read: what is spoilt there stands in nobody's way here.
+    A withdrawal that was cut off before it stood in the ledger is none yet. Of other outcomes
+    nothing is read: what is spoilt there stands in nobody's way here.
     """
     try:
-        return current_artefact(store, outcome)
+        found = current_artefact(store, outcome)
     except ArtefactRefused:
         if named is None:
             raise
+        found = None
+    if found is not None or named is None:
+        return found
     into.mkdir()
     registered = registry.find(outcome, named)
     return load_artefact(registry.fetch(registered, into), registered.sha256)

@@ -1,4 +1,4 @@
-"""What decides which model answers: promote, roll back, list versions, show the history."""
+"""What decides which model answers: promote, roll back, withdraw, list, show the history."""
 
 from pathlib import Path
 from typing import Annotated
@@ -65,6 +65,20 @@ def rollback_command(outcome: OutcomeArgument, reason: ReasonOption) -> None:
     with said_plainly():
         done = rollback(Registry(_home()), _store(), outcome, reason=reason)
     _screen.print(f"{done.outcome}: {done.version} answers again (before: {done.version_before})")
+
+
+def withdraw_command(
+    outcome: OutcomeArgument,
+    reason: ReasonOption,
+    who: Annotated[str, typer.Option(help="The name of who answers for it.")],
+) -> None:
+    """Take an outcome out of service, whatever answered before; `rollback` lets it answer again."""
+    from training.promoting.withdrawal import withdraw
+
+    with said_plainly():
+        done = withdraw(Registry(_home()), _store(), outcome, reason=reason, signed_by=who)
+    said = f"{outcome}: no version answers now (before: {done.version_before})"
+    _screen.print(said, soft_wrap=True, markup=False)
 
 
 def history_command(outcome: OutcomeArgument) -> None:

@@ -129,6 +129,11 @@ class Registry:
         """Let an alias point to a version."""
         self._client.set_registered_model_alias(registered.outcome, alias, registered.number)
 
+    def remove_alias(self, outcome: str, alias: str) -> None:
+        """Let an alias point to no version any more; there need be neither alias nor model."""
+        if any(model.name == outcome for model in self._client.search_registered_models()):
+            self._client.delete_registered_model_alias(outcome, alias)
+
     def _experiment(self, name: str) -> str:
         existing = self._client.get_experiment_by_name(name)
         if existing is not None:

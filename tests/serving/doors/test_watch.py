@@ -25,7 +25,7 @@ from serving.doors.rate_limit import RateLimit
 from serving.doors.tokens import IssuerRefused
 from serving.doors.watch import Watch
 from serving.model.artefact import MODEL_FILE, SELF_TEST_FILE, Artefact, canonical_json, sha256
-from serving.model.store import CURRENT_FILE, make_current, save_artefact
+from serving.model.store import CURRENT_FILE, make_current, save_artefact, withdraw_current
 from serving.promotion_files import HEAD_FILE, LEDGER_FILE
 from serving.rest import RestApplication
 from serving.ward import Ward
@@ -288,6 +288,57 @@ def test_a_store_that_loses_a_model_is_not_followed(
     asyncio.run(watch.look())
     assert set(ward.artefacts) == {"severe_crs", "severe_icans"}
     assert "severe_icans" in str(ward.refused_update)
+
+
+def test_an_outcome_that_is_withdrawn_is_answered_no_more(
+    store: Path, guard: Guard, log: AssessmentLog, patient: Body, evidence_store: Store
+) -> None:
+    """What is left answers; without any there is no answer, and the way back is told."""
+    ward = Ward.open(store)
+    watch = Watch(ward, store, guard, log)
+    with client_of(ward) as client:
+        withdraw_current(store, "severe_crs")
+        asyncio.run(watch.look())
+        assert ward.refused_update is None
+        (left,) = client.post("/v1/assess", json=patient).json()["outcomes"]
+        assert left["outcome"] == "severe_icans"
+        assert list(client.get("/readyz").json()["models"]) == ["severe_icans"]
+        withdraw_current(store, "severe_icans")
+        asyncio.run(watch.look())
+        for response in (client.post("/v1/assess", json=patient), client.get("/readyz")):
+            assert response.status_code == 503
+            assert "severe_crs and severe_icans withdrawn" in response.json()["detail"]
+        make_current(store, evidence_store.artefacts["severe_crs"])
+        asyncio.run(watch.look())
+        (back,) = client.post("/v1/assess", json=patient).json()["outcomes"]
+        assert back["outcome"] == "severe_crs"
+    shown = {
+        line.partition('outcome="')[2].partition('"')[0]
+        for line in exposition().decode().splitlines()
+        if line.startswith("cart_risk_model_in_service{") and line.endswith(" 1.0")
+    }
+    assert shown == {"severe_crs"}
+
+
+def test_a_service_that_starts_leaves_out_what_was_withdrawn(store: Path) -> None:
+    withdraw_current(store, "severe_crs")
+    assert set(Ward.open(store).artefacts) == {"severe_icans"}
+    withdraw_current(store, "severe_icans")
+    closed = Ward.open(store)
+    assert not closed.ready
+    assert "`cart-risk rollback` or `promote`" in closed.refusal
+
+
+def test_a_withdrawal_covers_no_model_that_is_lost_beside_it(
+    store: Path, guard: Guard, log: AssessmentLog
+) -> None:
+    ward = Ward.open(store)
+    watch = Watch(ward, store, guard, log)
+    withdraw_current(store, "severe_crs")
+    (store / "severe_icans" / CURRENT_FILE).unlink()
+    asyncio.run(watch.look())
+    assert set(ward.artefacts) == {"severe_crs", "severe_icans"}
+    assert ward.refused_update == "the store names no model for severe_icans any more"
 
 
 def test_a_closed_ward_opens_once_there_is_a_model(

@@ -11,7 +11,15 @@ from data_schemas.model_manifest import MANIFEST_FILE
 from data_schemas.outcomes import OUTCOMES
 from serving.model import store as under_test
 from serving.model.artefact import MODEL_FILE, Artefact, ArtefactRefused, load_artefact
-from serving.model.store import CURRENT_FILE, load_current, make_current, save_artefact
+from serving.model.store import (
+    CURRENT_FILE,
+    current_version,
+    load_current,
+    make_current,
+    save_artefact,
+    withdraw_current,
+    withdrawn,
+)
 from tests.conftest import Store
 from tests.serving.model.conftest import FILES, OUTCOME, flip
 
@@ -37,6 +45,20 @@ def test_the_pointer_moves_forth_and_back(
     for version in (artefact, other, artefact, artefact):
         make_current(tmp_path, version)
         assert load_current(tmp_path)[OUTCOME].version == version.version
+
+
+def test_what_is_withdrawn_is_no_more_current_and_told_from_what_was_never_there(
+    artefact: Artefact, tmp_path: Path
+) -> None:
+    make_current(tmp_path, artefact)
+    assert current_version(tmp_path, OUTCOME) == artefact.version
+    withdraw_current(tmp_path, OUTCOME)
+    assert load_current(tmp_path) == {}
+    assert withdrawn(tmp_path) == {OUTCOME}
+    assert current_version(tmp_path, OUTCOME) is None
+    make_current(tmp_path, artefact)
+    assert list(load_current(tmp_path)) == [OUTCOME]
+    assert withdrawn(tmp_path) == set()
 
 
 @pytest.mark.parametrize("failing", ["load_artefact", "_have", "canonical_json"])
