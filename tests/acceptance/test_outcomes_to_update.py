@@ -96,7 +96,7 @@ def test_the_file_holds_each_patient_once_by_the_last_report(
 
 def test_it_judges_the_model_in_service(cart_risk: Command, exported: Path) -> None:
     said = cart_risk("evaluate", "--model", OUTCOME, "--cohort", exported)
-    assert f"{OUTCOME}: May not answer: " in said
+    assert f"{OUTCOME}: Does not keep " in said
     assert "an update would be: Bayesian intercept" in said
 
 

@@ -200,6 +200,8 @@ def test_a_model_is_evaluated_at_another_centre(
     assert f"{evaluation.patients} patients, {evaluation.events} events" in said
     report = Report.model_validate_json((home / "judged/report.json").read_bytes())
     assert f"severe_icans: {report.verdict.in_words}" in said
+    assert "external limits on simulated patients, never clinical performance: " in said
+    assert "is for a promotion, which judges its development, too." in said
     broken = [limit.in_words for limit in report.verdict.limits if not limit.met]
     assert broken
     for sentence in broken:

@@ -20,7 +20,7 @@ from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
 from training.judging.comparators import PRODUCT_RATE, product_rate, with_recalibrated
-from training.judging.gates import verdict
+from training.judging.gates import external_verdict
 from training.judging.judgement import scored_by
 from training.judging.leakage import strongest_separation
 from training.judging.recognised import cohorts_of, fitted_versions, known_by, scored_with
@@ -75,7 +75,7 @@ def evaluate_on(artefact: Artefact, cohort: LearningCohort) -> ExternalValidatio
         cohort,
         scored,
         evaluation,
-        verdict=verdict(evaluation, limits, strongest),
+        verdict=external_verdict(evaluation, limits, strongest),
         update=by_policy(scored.model, cohort.outcome),
         advisory=bayesian(scored.model, cohort.outcome, slope=False),
     )

@@ -48,6 +48,28 @@ def verdict(
     )
 
 
+def external_verdict(
+    evaluation: Evaluation, acceptance: Acceptance, strongest: Separation | None
+) -> Verdict:
+    """Judge a finished model on the patients of another centre, as `verdict` does.
+
+    Whether it answers is not decided here, and not said: a promotion obeys the verdict on the
+    model's development, whose limits are more.
+    """
+    judged = verdict(evaluation, acceptance, strongest)
+    on, limits = evaluation.on, judged.limits
+    if judged.accepted:
+        said = f"Keeps all {len(limits)} external limits on {on}."
+    else:
+        broken = _broken(limits)
+        which = f"{len(broken)} of {len(limits)} external limits on {on}: {_names(broken)}"
+        said = f"Does not keep {which}."
+    in_words = (
+        f"{said} Whether it may answer is for a promotion, which judges its development, too."
+    )
+    return judged.model_copy(update={"in_words": in_words})
+
+
 def rehearsal_verdict(
     evaluation: Evaluation, measures: Iterable[Measure], acceptance: RehearsalAcceptance
 ) -> Verdict:
@@ -90,12 +112,20 @@ def rehearsal_verdict(
 
 
 def _concluded(limits: Sequence[Limit], on: str) -> Verdict:
-    broken = [limit.name for limit in limits if not limit.met]
+    broken = _broken(limits)
     if broken:
-        names = ", ".join(name.replace("_", " ") for name in broken)
         said = (
-            f"May not answer: {len(broken)} of {len(limits)} limits are not kept on {on}: {names}."
+            f"May not answer: {len(broken)} of {len(limits)} limits are not kept on {on}: "
+            f"{_names(broken)}."
         )
     else:
         said = f"May answer: all {len(limits)} limits are kept on {on}."
     return Verdict(accepted=not broken, in_words=said, limits=tuple(limits))
+
+
+def _broken(limits: Iterable[Limit]) -> list[Limit]:
+    return [limit for limit in limits if not limit.met]
+
+
+def _names(limits: Iterable[Limit]) -> str:
+    return ", ".join(limit.name.replace("_", " ") for limit in limits)

@@ -17,7 +17,7 @@ from training.evaluation.estimate import Estimate
 from training.evaluation.evaluate import evaluate
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
-from training.judging.gates import rehearsal_verdict, verdict
+from training.judging.gates import external_verdict, rehearsal_verdict, verdict
 from training.judging.leakage import Separation
 from training.judging.ruling import ruling_of
 from training.judging.verdict import Limit, Verdict
@@ -245,6 +245,27 @@ def at(evaluation: Evaluation, path: str) -> Any:
     for step in path.split("."):
         found = found[int(step)] if isinstance(found, list) else found[step]
     return found
+
+
+# ---- Another centre ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_a_verdict_on_another_centre_leaves_the_answer_to_a_promotion(factor: float) -> None:
+    """Which obeys the verdict on the development: stability is not judged elsewhere."""
+    elsewhere = scored(fitted_here=False, on="another centre")
+    evaluation = evaluate(replace(elsewhere, model=factor * (elsewhere.model + 2.5) - 2.5), ASKED)
+    found, development = (judge(evaluation, LIMITS, None) for judge in (external_verdict, verdict))
+    assert (found.limits, found.accepted) == (development.limits, development.accepted)
+    assert found.accepted == (factor == 1.0)
+    many = len(found.limits)
+    if found.accepted:
+        assert found.in_words.startswith(f"Keeps all {many} external limits on another centre. ")
+    else:
+        said = f"Does not keep {len(broken(found))} of {many} external limits on another centre: "
+        assert found.in_words.startswith(f"{said}observed over expected, calibration slope")
+    assert found.in_words.endswith("is for a promotion, which judges its development, too.")
+    assert "mean_absolute_change" not in {limit.name for limit in found.limits}
 
 
 # ---- A model of no patient -----------------------------------------------------------------------
