@@ -77,6 +77,16 @@ def test_a_default_model_does_not_take_the_place_of_a_challenger(home: Home) -> 
     assert registry.find(ICANS, CHALLENGER).version == answering[ICANS]
 
 
+@pytest.mark.parametrize("width", ["80", "60"])
+def test_a_listed_version_can_be_copied_whole(
+    home: Home, monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    listed = cart_risk("models")
+    assert max(map(len, listed.output.splitlines())) <= int(width)
+    assert {home.own, *home.answering().values()} <= set(listed.output.split())
+
+
 @pytest.mark.parametrize("command", ["evaluate", "recalibrate"])
 def test_it_is_shown_which_version_is_meant_and_whether_it_answers(
     home: Home, command: str

@@ -120,6 +120,7 @@ def models_command() -> None:
             )
     for column in table.columns:
         column.overflow = "fold"  # a name that is cut cannot be told from another
+        column.no_wrap = column.header == "version"  # nor a broken one copied
     screen().print(table)
 
 
