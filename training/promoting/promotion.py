@@ -76,16 +76,14 @@ def promote(
     ledger = Ledger(store)
     with ledger.alone(), tempfile.TemporaryDirectory() as fetched:
         ledger.lines()  # a broken ledger stops here, before anything changes
-        challenger = load_artefact(registry.fetch(registered, Path(fetched)), registered.sha256)
+        challenger = _fetched(registry, registered, Path(fetched))
         named = ledger.current(outcome)
         pointed_at = _in_service(registry, store, outcome, named, Path(fetched) / "in_service")
         if pointed_at and pointed_at.version == named == challenger.version:
-            # Nothing changes but what is spoilt, or was left undone by a promotion cut off.
-            overridden = ledger.was_overridden(outcome, challenger.version)
-            make_current(store, challenger, overridden=overridden)
-            registry.set_alias(registered, CHAMPION)
-            was_spoilt = pointed_at.folder != store / outcome / named
-            _expect_once_more(ledger, outcome, (reason, signed_by), was_spoilt=was_spoilt)
+            overridden = ledger.was_overridden(outcome, named)
+            _complete(registry, store, registered, challenger, overridden=overridden)
+            if pointed_at.folder == store / outcome / named:  # else it was spoilt, and is no more
+                _expect_once_more(ledger.last(outcome), reason, signed_by)
             return None
         champion = _champion(store, outcome, pointed_at, named, challenger)
         compared, against = _against(champion, challenger, beside)
@@ -117,12 +115,16 @@ def rollback(registry: Registry, store: Path, outcome: str, *, reason: str) -> P
     ledger = Ledger(store)
     with ledger.alone(), tempfile.TemporaryDirectory() as fetched:
         registered = registry.find(outcome, _version_before(ledger, outcome))
-        folder = registry.fetch(registered, Path(fetched))
-        former = load_artefact(folder, registered.sha256)
+        former = _fetched(registry, registered, Path(fetched))
         make_current(store, former, overridden=ledger.was_overridden(outcome, registered.version))
         promotion = ledger.append("rollback", registered, reason)
         registry.set_alias(registered, CHAMPION)
     return promotion
+
+
+def _fetched(registry: Registry, registered: Registered, into: Path) -> Artefact:
+    """Return a registered version, verified."""
+    return load_artefact(registry.fetch(registered, into), registered.sha256)
 
 
 def _version_before(ledger: Ledger, outcome: str) -> str:
@@ -151,21 +153,25 @@ def _in_service(
     if found is not None or named is None:
         return found
     into.mkdir()
-    registered = registry.find(outcome, named)
-    return load_artefact(registry.fetch(registered, into), registered.sha256)
+    return _fetched(registry, registry.find(outcome, named), into)
 
 
-def _expect_once_more(
-    ledger: Ledger, outcome: str, given: tuple[str, str | None], *, was_spoilt: bool
+def _complete(
+    registry: Registry, store: Path, registered: Registered, artefact: Artefact, *, overridden: bool
 ) -> None:
-    """Refuse a reason and a name that the ledger would not keep."""
-    line = ledger.last(outcome)
+    """Put right what was spoilt, or left undone by a promotion cut off, of what answers already."""
+    make_current(store, artefact, overridden=overridden)
+    registry.set_alias(registered, CHAMPION)
+
+
+def _expect_once_more(line: Promotion | None, reason: str, signed_by: str | None) -> None:
+    """Refuse a reason and a name that the ledger would not keep: they are not of its last line."""
     assert line is not None  # the ledger names the version that answers
-    if given != (line.reason, line.signed_by) and not was_spoilt:
+    if (reason, signed_by) != (line.reason, line.signed_by):
         raise AnswersAlready(
-            f"{outcome} {line.version} answers already, since {line.when} ({line.reason}): nothing "
-            "was changed, and no line written to the ledger. `cart-risk models` lists what was "
-            "trained; --version names another version"
+            f"{line.outcome} {line.version} answers already, since {line.when} ({line.reason}): "
+            "nothing was changed, and no line written to the ledger. `cart-risk models` lists what "
+            "was trained; --version names another version"
         )
 
 
