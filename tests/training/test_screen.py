@@ -64,9 +64,7 @@ def test_a_refusal_names_a_column_as_the_cohort_does(home: Path, text: str) -> N
     (home / "cohort.csv").write_text(f"patient_id,{text}\nP1,1\n", "utf-8")
     result = CliRunner().invoke(app, ["score", "--cohort", "cohort.csv", "--out", "risks.csv"])
     assert result.exit_code == 1
-    assert f"  - {text}: not a column of the contract; leave it out [unknown_column]" in (
-        result.output
-    )
+    assert f"  - {text}: not a column of the contract; " in result.output
 
 
 @pytest.mark.usefixtures("home")

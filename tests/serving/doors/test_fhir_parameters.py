@@ -141,7 +141,7 @@ def test_a_no_by_assertion_is_told_where_there_is_no_number(client: TestClient) 
 
 def test_every_problem_is_told_at_once_where_it_is(client: TestClient) -> None:
     resources = example(
-        p1={"gender": "m"},
+        p1={"gender": "x"},
         ferritin={"valueQuantity": {"value": 1e9, "system": "http://unitsofmeasure.org",
                                     "code": "ug/L"}},
     )  # fmt: skip
