@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 
 import orjson
 
+from serving.doors.standard_output import StandardOutput
+
 OURS = "cart_risk"
 _FIELDS = (
     "route",
@@ -74,7 +76,8 @@ class RequestLines:
 
 
 def log_as_json() -> None:
-    """Let every logger of this process write JSON lines to standard output."""
+    """Let every logger of this process write JSON lines to standard output, and wait for none."""
+    sys.stdout = StandardOutput(sys.stdout.fileno())
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
