@@ -15,6 +15,8 @@ from typing import Any
 from bentoml._internal.utils import circus
 
 LOOK_EVERY_SECONDS = 0.5
+_SUPERVISOR = "_CART_RISK_SUPERVISOR"
+"""The variable by which a worker knows its supervisor's process, whenever it begins to look."""
 _make = circus.create_standalone_arbiter
 _log = logging.getLogger("cart_risk.supervision")
 
@@ -25,9 +27,14 @@ def look_after_workers_often() -> None:
 
 
 def supervisor(watchers: list[Any], **given: Any) -> Any:
-    """Return BentoML's supervisor of these workers, which replaces whoever dies."""
+    """Return BentoML's supervisor of these workers, which replaces whoever dies.
+
+    Each is told whose it is: a worker that asked only after its supervisor was killed would take
+    whoever adopts it for its supervisor.
+    """
     for watcher in watchers:
         watcher.respawn = True
+        watcher.env = {**(watcher.env or os.environ), _SUPERVISOR: str(os.getpid())}
     return _make(watchers, check_delay=LOOK_EVERY_SECONDS, **given)
 
 
@@ -37,8 +44,7 @@ async def end_with_supervisor() -> None:
     A supervisor that is killed takes nobody with it: its workers would go on answering unseen, and
     hold the port against the service that is started in its place.
     """
-    supervisor_process = os.getppid()
-    while os.getppid() == supervisor_process:
+    while os.getppid() == int(os.environ[_SUPERVISOR]):
         await asyncio.sleep(LOOK_EVERY_SECONDS)
     _log.error("not supervised any more: ending")
     signal.raise_signal(signal.SIGTERM)

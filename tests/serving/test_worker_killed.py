@@ -1,9 +1,12 @@
 """kill -9 of a worker under load: no acknowledged answer is lost, and another worker comes."""
 
+import os
 import random
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -137,6 +140,19 @@ def test_no_worker_outlives_a_supervisor_that_was_killed(
     assert there == (1,)
 
 
+def test_a_worker_whose_supervisor_is_gone_before_it_looks_ends_too() -> None:
+    """Killed while its workers still load, a supervisor left one that nobody ever ended."""
+    code = (
+        "import asyncio; from serving.doors.supervision import end_with_supervisor; "
+        "asyncio.run(end_with_supervisor())"
+    )
+    gone = {supervision._SUPERVISOR: str(2**22 + 1)}  # above all numbers of processes (proc(5))
+    worker = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | gone, timeout=60, check=False
+    )
+    assert worker.returncode == -signal.SIGTERM
+
+
 @pytest.mark.deep
 def test_a_hundred_kills_lose_nothing_and_each_worker_is_soon_replaced(
     evidence_store: Store, tmp_path: Path
@@ -150,7 +166,7 @@ def test_a_hundred_kills_lose_nothing_and_each_worker_is_soon_replaced(
 def test_bentoml_still_looks_after_its_workers_every_ten_seconds() -> None:
     """With a release that looks more often, or takes a setting, ``supervision`` can go."""
     assert supervision._make([]).check_delay == 10
-    watcher = SimpleNamespace(respawn=False)
+    watcher = SimpleNamespace(respawn=False, env=None)
     with suppress(AttributeError):  # no watcher of theirs
         supervision.supervisor([watcher])
     assert watcher.respawn
