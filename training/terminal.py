@@ -37,7 +37,7 @@ def show_model(screen: Console, artefact: Artefact, answers: str | None) -> None
     else:
         said = f"not in service, where {answers or 'no version'} answers"
     outcome = artefact.model.outcome
-    screen.print(f"model: {outcome} {artefact.version}, {said}", soft_wrap=True, markup=False)
+    screen.print(f"model: {outcome} {artefact.version}, {said}", soft_wrap=True)
 
 
 def show_trained(screen: Console, runs: list[Run]) -> None:

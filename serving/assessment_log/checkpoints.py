@@ -1,7 +1,7 @@
 """A thread of its own moves the write-ahead file into the database.
 
 SQLite would do it within whichever COMMIT made the file long, and the event loop would stand still
-for the two to forty milliseconds that the disk takes, about once a thousand answers.
+for as long as the disk takes: see docs/decisions/0019-the-assessment-log.md.
 """
 
 import logging

@@ -78,7 +78,7 @@ def withdraw_command(
     with said_plainly():
         done = withdraw(Registry(_home()), _store(), outcome, reason=reason, signed_by=who)
     said = f"{outcome}: no version answers now (before: {done.version_before})"
-    _screen.print(said, soft_wrap=True, markup=False)
+    _screen.print(said, soft_wrap=True)
 
 
 def history_command(outcome: OutcomeArgument) -> None:
