@@ -80,13 +80,15 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
     learnt = learn(model_prior, cohort, experiment.seed, RECIPES[experiment.learner.name])
     association = _associated(evidence, experiment, learnt, cohort)
     learnt = replace(learnt, model=_read_back(replace(learnt.model, association=association)))
+    not_told = untaught(cohort, learnt, experiment.predictors, model_prior)
     if cohort is not None:
         silent_of = without_a_number(learnt.model, cohort)
-        not_told = untaught(cohort, learnt, experiment.predictors, model_prior)
         cohort = replace(cohort, notices=(*cohort.notices, *silent_of, *not_told))
     judgement = judge(experiment, model_prior, learnt, cohort, progress)
     progress("saving", 0.9)
-    artefact = _save(store, experiment, outcome, evidence, model_prior, learnt, cohort, judgement)
+    artefact = _save(
+        store, experiment, outcome, evidence, model_prior, learnt, cohort, judgement, not_told
+    )
     folder = store / EVALUATIONS / artefact.version
     write_evaluation(folder, judgement.scored, judgement.evaluation)
     if cohort is not None and learnt.booster is not None:
@@ -134,14 +136,14 @@ def _save(
     learnt: Learnt,
     cohort: LearningCohort | None,
     judgement: Judgement,
+    not_told: tuple[str, ...],
 ) -> Artefact:
     believed = RECIPES[experiment.learner.name].effects_believed(model_prior.effects)
     model_prior = replace(model_prior, effects=believed)
     model = replace(learnt.model, outcome=outcome.name)
-    manifest = run_manifest(experiment, outcome, model_prior, learnt, cohort, judgement.measures)
+    measures = judgement.measures
+    manifest = run_manifest(experiment, outcome, model_prior, learnt, cohort, measures, not_told)
     booster = None if learnt.booster is None else bytes(learnt.booster.save_raw("ubj"))
     acceptance = experiment.acceptance.of(outcome.name)
-    ruling = rule(
-        acceptance, experiment.validation, judgement.evaluation, judgement.measures, cohort
-    )
+    ruling = rule(acceptance, experiment.validation, judgement.evaluation, measures, cohort)
     return save_model(store, model, manifest, prior_table(model_prior, evidence), booster, ruling)

@@ -17,7 +17,6 @@ from training.cohort import LearningCohort
 from training.experiment import Experiment
 from training.learning.learner import Learnt
 from training.learning.prior import ModelPrior
-from training.untaught import untaught
 
 _PACKAGES = ("cart-risk", "numpy", "scipy", "scikit-learn", "xgboost-cpu", "pandas")
 
@@ -29,6 +28,7 @@ def run_manifest(
     learnt: Learnt,
     cohort: LearningCohort | None,
     performance: tuple[Measure, ...],
+    untaught: tuple[str, ...],
 ) -> ModelManifest:
     """Return the manifest without the hashes of files, which saving adds."""
     return ModelManifest(
@@ -46,7 +46,7 @@ def run_manifest(
         evidence=_evidence_statement(model_prior),
         local_deviation=learnt.local_deviation,
         directions_released=learnt.released,
-        untaught=untaught(cohort, learnt, experiment.predictors, model_prior),
+        untaught=untaught,
         performance=performance,
         software=software(),
         files={},

@@ -93,14 +93,13 @@ class OpenRanges:
         """Put the settings into words."""
         self._said: dict[str, tuple[str, str]] = {}
         counted = counted_terms(model, disease)
-        for name in dict.fromkeys(term.predictor for term in model.terms):
-            own = [t for t in model.terms if t.predictor == name and t.applies_in(disease)]
+        for name, first in {term.predictor: term for term in reversed(counted)}.items():
             declared = PREDICTORS.get(name)
-            if own and (declared is None or declared.applies_to(disease)):
+            if declared is None or declared.applies_to(disease):
                 if isinstance(declared, Category):
                     between = _with_words(name, declared, counted)
                 else:
-                    between = _between(own[0], disease)
+                    between = _between(first, disease)
                 self._said[name] = label_of(name), f"{absence_of(name)}: {between}"
 
     def of(self, ends: Iterable[tuple[str, float, float]]) -> list[dict[str, object]]:
@@ -137,7 +136,7 @@ def _with_words(name: str, declared: Category, counted: list[Term]) -> str:
     words = [w for w in declared.choices if w == declared.choices[0] or w in own]
     known = [str(value_in_words(name, word)) for word in words]
     others = len(known) < len([w for w in declared.choices if w != UNKNOWN])
-    said = f"with {', '.join(known[:-1])} or {known[-1]}" if len(known) > 1 else "whichever it is"
+    said = f"with {', '.join(known[:-1])} or {known[-1]}"
     return f"{said}{' (of others no effect is known)' if others else ','}"
 
 
