@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_schemas.evidence import load_evidence
 from serving.answer.published_scores import (
     PUBLISHED_SCORES,
     PublishedScore,
@@ -188,6 +189,31 @@ def test_hematotox_says_what_it_was_built_for_and_what_was_not_read() -> None:
     assert "not been checked" in note
     unread = [score.name for score in PUBLISHED_SCORES if score.point_table_mark == "unread"]
     assert unread == ["car_hematotox"]
+
+
+def test_an_auc_that_nobody_read_is_marked_where_it_is_told() -> None:
+    """The mark of the evidence goes into the words of the answer."""
+    row = load_evidence().row("model-m-easix-pennisi")
+    note = by_name(PATIENT_B)["m_easix"].note
+    assert row.mark("auc_internal") == "unread"
+    told = f"AUC {row.auc_internal:.2f} for severe CRS at lymphodepletion in its own cohort. "
+    assert told + "This figure has not been checked against the paper." in note
+
+
+def test_simplified_easix_tells_what_was_read_of_it_and_no_more() -> None:
+    """Of its own cohort the evidence holds no figure; of another it holds one."""
+    evidence = load_evidence()
+    cited = {row.id for row in evidence.performance if "s-EASIX" in row.model}
+    assert cited == {"model-easix-deboer", "model-easix-family-null-deboer"}
+    row = evidence.row("model-easix-deboer")
+    note = by_name(PATIENT_B)["s_easix"].note
+    assert "No figure of its own cohort was read" in note
+    assert f"AUC of {row.auc_external_low:.2f} to {row.auc_external_high:.2f}" in note
+
+
+def test_hematotox_says_that_leukaemia_itself_lowers_the_counts() -> None:
+    """Whoever sees "high" in leukaemia must know that nearly everybody is."""
+    assert "In leukaemia about nine patients in ten" in by_name(PATIENT_B)["car_hematotox"].note
 
 
 @given(ldh, crp, platelets, st.floats(0, 10))
