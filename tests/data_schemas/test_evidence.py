@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib.resources import files
+from math import log
 from pathlib import Path
 from typing import get_args
 
@@ -359,6 +360,22 @@ def test_a_key_of_the_wrong_type_is_a_problem_not_a_crash(
     found = problems_of(copy)
     assert any(field == "year" for _, field in found)
     assert any(field.split(".")[0] == key for _, field in found) or junk == "[]"
+
+
+def test_what_the_protocol_says_of_penn_is_what_the_tables_hold(evidence: Evidence) -> None:
+    pooled = [row for row in evidence.incidence if row.role == "base_rate" and row.crs_severe_pct]
+    times = [
+        penn.crs_severe_pct / registry.crs_severe_pct
+        for penn in pooled
+        if penn.crs_scale == "Penn2014"
+        for registry in pooled
+        if registry.setting == "real_world"
+        and (registry.product, registry.disease) == (penn.product, penn.disease)
+    ]
+    regraded = log(0.225 / 0.775) - log(0.17 / 0.83)
+    protocol = (EVIDENCE / "PROTOCOL.md").read_text(encoding="utf-8")
+    assert f"{min(times):.1f} to {max(times):.1f} times those of registries" in protocol
+    assert f"by {regraded:.2f} in log-odds" in protocol
 
 
 def test_every_product_and_disease_that_is_asked_about_may_stand_in_the_evidence() -> None:

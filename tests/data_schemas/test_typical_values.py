@@ -55,6 +55,18 @@ def test_a_basis_is_a_row_of_the_evidence(row: TypicalValue | BurdenMeasure) -> 
     assert row.how
 
 
+def test_the_typical_ecog_follows_from_the_shares_that_are_told() -> None:
+    """A mean of 0.8 is not that of as many zeros as ones, which would be 0.7."""
+    row = next(row for row in typical_values() if row.predictor == "ecog")
+    assert "0 in a third of all and 1 in the others" in row.how
+    two_or_more = 0.12
+    shares = {0: 1 / 3, 1: 1 - 1 / 3 - two_or_more, 2: two_or_more}
+    mean = sum(score * share for score, share in shares.items())
+    variance = sum((score - mean) ** 2 * share for score, share in shares.items())
+    assert row.centre == pytest.approx(mean, abs=0.02)
+    assert row.spread == pytest.approx(math.sqrt(variance), abs=0.05)
+
+
 @EVERY_MEASURE
 def test_burden_rises_with_its_measure(row: BurdenMeasure) -> None:
     declared = PREDICTORS[row.measure]

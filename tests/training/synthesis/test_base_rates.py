@@ -11,6 +11,7 @@ from data_schemas.evidence import Evidence, Incidence
 from data_schemas.products import PRODUCTS
 from training.synthesis.base_rates import (
     OVERALL,
+    SCALE_SHIFTS,
     SPREADS,
     BaseRates,
     base_rates,
@@ -52,6 +53,18 @@ def test_every_product_in_every_disease_it_treats_has_a_rate(
     assert np.isfinite(rates.mean).all()
     assert (np.linalg.eigvalsh(rates.covariance) > 0).all()
     assert rates.between_centres > 0
+
+
+def test_what_penn_is_believed_to_add_hardly_moves_a_rate(
+    evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The studies tell it: our mean, above what regrading JULIET did, costs next to nothing."""
+    before = expit(base_rates(evidence, "severe_crs").expected)
+    regraded = logit(0.225) - logit(0.17), SCALE_SHIFTS["Penn2014"][1]
+    assert regraded[0] == pytest.approx(0.35, abs=0.005)
+    monkeypatch.setitem(SCALE_SHIFTS, "Penn2014", regraded)
+    after = expit(base_rates(evidence, "severe_crs").expected)
+    assert 0 < np.abs(after - before).max() < 0.001
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
