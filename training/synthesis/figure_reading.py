@@ -7,12 +7,10 @@ from data_schemas.typical_values import TypicalValue, typical_values
 from serving.model.terms import transformed_typical
 from training.synthesis import effect_conversions as convert
 from training.synthesis.effect_conversions import Effect
-from training.synthesis.figures import EVERYWHERE, Step, TermKey
+from training.synthesis.figures import COMPARED_WITH, EVERYWHERE, Step, TermKey
 
 INDIRECT_OUTCOME = 0.3
 """Extra error of a figure for grade >= 2, any grade, or the other toxicity."""
-
-_BASE_COHORT = "axi-cel-zuma1-label2017"
 
 
 def typical(predictor: str, disease: str = EVERYWHERE, product: str = EVERYWHERE) -> TypicalValue:
@@ -37,7 +35,7 @@ def read_effect(evidence: Evidence, outcome: str, key: TermKey, step: Step) -> E
     kind, row_id, number = step
     row = evidence.row(row_id)
     if isinstance(row, Incidence):
-        return _against_base_cohort(evidence, outcome, row)
+        return _against_no_prophylaxis(evidence, outcome, row)
     effect = _CONVERSIONS[kind](row, key, number)
     direct = row.outcome in (outcome, "severe_crs_or_icans")
     return (
@@ -45,12 +43,12 @@ def read_effect(evidence: Evidence, outcome: str, key: TermKey, step: Step) -> E
     )
 
 
-def _against_base_cohort(evidence: Evidence, outcome: str, exposed: Incidence) -> Effect:
+def _against_no_prophylaxis(evidence: Evidence, outcome: str, exposed: Incidence) -> Effect:
     """Compare a prophylaxis cohort with the unprophylaxed one of the same trial programme.
 
     Not randomised, and burden differed: the error is doubled.
     """
-    base = evidence.row(_BASE_COHORT)
+    base = evidence.row(COMPARED_WITH)
     field = "crs_severe_pct" if outcome == "severe_crs" else "icans_severe_pct"
     assert exposed.n_treated is not None
     ratio, error = convert.odds_ratio_of_percentages(

@@ -13,6 +13,13 @@ Kind = Literal["doubling", "threshold", "unit", "z", "pair", "auc", "cohorts"]
 Step = tuple[Kind, str, float]
 """Conversion, row id, and the one number that the conversion needs beside the row."""
 
+COMPARED_WITH = "axi-cel-zuma1-phase2"
+"""The cohort without prophylaxis that those with it are compared with.
+
+The table in which their figures were read compares them with it, by one scale (Blood
+2023;141:2430-2442, table 1); the label of 2017 counts every neurologic event.
+"""
+
 _ANY_ICANS_RISK = 0.43
 _SNMMI_SEVERE_CRS, _SNMMI_SEVERE_ICANS = 0.08, 0.20
 _MSK_SEVERE_CRS = 0.15

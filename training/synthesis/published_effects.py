@@ -15,7 +15,7 @@ from serving.model.tumour_burden import BURDEN
 from training.synthesis import effect_conversions as convert
 from training.synthesis.effect_conversions import Effect
 from training.synthesis.figure_reading import read_effect
-from training.synthesis.figures import EVERYWHERE, NOT_USED, STEPS, TermKey
+from training.synthesis.figures import COMPARED_WITH, EVERYWHERE, NOT_USED, STEPS, TermKey
 from training.synthesis.transport import transport
 
 BETWEEN_STUDIES = 0.2
@@ -95,6 +95,8 @@ def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
     mean = _kept_in_direction(share * plausible.estimate, key, outcome)
     spread = sqrt((share * plausible.error) ** 2 + (BETWEEN_CENTRES * mean) ** 2 + LEAST_SPREAD**2)
     rows = [evidence.row(row_id) for _, row_id, _ in steps]
+    if any(isinstance(row, Incidence) for row in rows):
+        rows.append(evidence.row(COMPARED_WITH))
     return EffectPrior(
         key=key,
         mean=mean,

@@ -122,7 +122,7 @@ def by_auc(row: Association, key: TermKey, rate: float) -> tuple[float, float]:
 
 
 def by_cohorts(evidence: Evidence, row: Incidence, outcome: str) -> tuple[float, float]:
-    base = evidence.row("axi-cel-zuma1-label2017")
+    base = evidence.row("axi-cel-zuma1-phase2")
     field = "crs_severe_pct" if outcome == "severe_crs" else "icans_severe_pct"
     first, of_first = table(getattr(row, field), row.n_treated)
     second, of_second = table(getattr(base, field), base.n_treated)

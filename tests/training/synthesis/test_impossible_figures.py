@@ -23,7 +23,8 @@ from training.synthesis.published_effects import effect_prior
 READ = sorted(
     {row_id for steps in STEPS.values() for key in steps for _, row_id, _ in steps[key]}
     | {
-        "axi-cel-zuma1-label2017",  # a base rate, and what prophylaxis is compared with
+        "axi-cel-zuma1-label2017",  # a base rate
+        "axi-cel-zuma1-phase2",  # what prophylaxis is compared with
         "crs-itself-neurologic-severe-wudhikarn",  # how both outcomes go together
         "easix-over-4-67-severe-korell",  # transport
         "model-car-hematotox-deboer",

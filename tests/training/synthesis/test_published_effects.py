@@ -13,7 +13,7 @@ from tests.training.synthesis.conftest import EVERY_EFFECT, EVERY_STEP, changed
 from training.learning.association import published_association
 from training.synthesis import effect_conversions as convert
 from training.synthesis.figure_reading import transformed_centre, typical
-from training.synthesis.figures import EVERYWHERE, NOT_USED, STEPS, Step, TermKey
+from training.synthesis.figures import COMPARED_WITH, EVERYWHERE, NOT_USED, STEPS, Step, TermKey
 from training.synthesis.published_effects import (
     CONTESTED_SPREAD,
     DISEASE_SPECIFIC,
@@ -36,7 +36,9 @@ def test_every_step_cites_a_row_that_holds_its_figure(
     row = evidence.row(row_id)
     if kind == "cohorts":
         assert row.role == "prophylaxis"
-        assert (row.crs_severe_pct, row.icans_severe_pct, row.n_treated).count(None) == 0
+        for cohort in (row, evidence.row(COMPARED_WITH)):
+            figures = (cohort.crs_severe_pct, cohort.icans_severe_pct, cohort.n_treated)
+            assert None not in figures
         return
     assert isinstance(row, Association)
     assert row.usable
@@ -78,7 +80,8 @@ def test_every_step_reads_its_row_as_the_contrast_that_it_is(
 @pytest.mark.parametrize(("outcome", "key"), EVERY_EFFECT)
 def test_every_effect_names_its_sources(evidence: Evidence, outcome: str, key: TermKey) -> None:
     prior = effect_prior(evidence, outcome, key)
-    assert prior.sources == tuple(row_id for _, row_id, _ in STEPS[outcome][key])
+    compared = (COMPARED_WITH,) if key[0] == "crs_prophylaxis" else ()
+    assert prior.sources == (*(row_id for _, row_id, _ in STEPS[outcome][key]), *compared)
     assert prior.as_published is not None
     assert abs(prior.mean) <= abs(prior.as_published)
     assert 0 < prior.sd < 1
@@ -116,16 +119,15 @@ def test_an_unread_row_marks_its_effect(evidence: Evidence, row_id: str, verifie
         ("n_treated", ["severe_crs", "severe_icans"]),
     ],
 )
+@pytest.mark.parametrize("marked_row", ["axi-cel-zuma1-cohort3-tocilizumab", COMPARED_WITH])
 def test_an_unread_percentage_marks_the_effects_that_read_it_alone(
-    evidence: Evidence, field: str, marked: list[str]
+    evidence: Evidence, marked_row: str, field: str, marked: list[str]
 ) -> None:
     row_id, key = "axi-cel-zuma1-cohort3-tocilizumab", ("crs_prophylaxis", "*", "tocilizumab")
-    rows = tuple(
-        row.model_copy(update={"verified": "partly_read", "unread_fields": (field,)})
-        if row.id == row_id
-        else row
-        for row in evidence.incidence
-    )
+    marks: dict[str, dict[str, object]] = {COMPARED_WITH: {"verified": "read", "unread_fields": ()}}
+    marks[row_id] = {"verified": "read", "unread_fields": ()}
+    marks[marked_row] = {"verified": "partly_read", "unread_fields": (field,)}
+    rows = tuple(row.model_copy(update=marks.get(row.id, {})) for row in evidence.incidence)
     given = replace(evidence, incidence=rows)
     assert [o for o in STEPS if effect_prior(given, o, key).unread] == marked
 
@@ -159,7 +161,7 @@ def test_a_wider_interval_gives_a_smaller_effect_and_a_wider_prior(evidence: Evi
 
 @pytest.mark.parametrize("outcome", STEPS)
 def test_the_figure_as_published_is_the_one_in_the_source(evidence: Evidence, outcome: str) -> None:
-    base = evidence.row("axi-cel-zuma1-label2017")
+    base = evidence.row("axi-cel-zuma1-phase2")
     row = evidence.row("axi-cel-zuma1-cohort3-tocilizumab")
     field = "crs_severe_pct" if outcome == "severe_crs" else "icans_severe_pct"
     odds = []
@@ -169,6 +171,25 @@ def test_the_figure_as_published_is_the_one_in_the_source(evidence: Evidence, ou
     prior = effect_prior(evidence, outcome, ("crs_prophylaxis", EVERYWHERE, "tocilizumab"))
     assert prior.as_published == pytest.approx(log(odds[0] / odds[1]), rel=1e-12)
     assert abs(prior.mean) < abs(prior.before_transport) < abs(prior.as_published)
+
+
+@pytest.mark.parametrize("word", ["tocilizumab", "steroid"])
+@pytest.mark.parametrize("outcome", STEPS)
+def test_prophylaxis_is_compared_as_the_table_compares_it(
+    evidence: Evidence, outcome: str, word: str
+) -> None:
+    """The same counting on both sides, and the percentage that stands beside it in the source."""
+    drug = {"tocilizumab": "tocilizumab", "steroid": "dexamethasone"}[word]
+    toxicity = outcome.removeprefix("severe_")
+    percent = f"{toxicity}_severe_pct"
+    printed = evidence.row(f"prophylactic-{drug}-{toxicity}-severe-zuma1")
+    prior = effect_prior(evidence, outcome, ("crs_prophylaxis", EVERYWHERE, word))
+    exposed, base = (evidence.row(row_id) for row_id in prior.sources)
+    assert (exposed.role, base.id) == ("prophylaxis", COMPARED_WITH)
+    assert getattr(exposed, percent) == printed.percent_exposed
+    assert getattr(base, percent) == printed.percent_unexposed
+    assert exposed.crs_scale == base.crs_scale
+    assert exposed.neurotoxicity_scale == base.neurotoxicity_scale
 
 
 def test_every_usable_row_is_read_or_its_reason_stands_there(evidence: Evidence) -> None:
