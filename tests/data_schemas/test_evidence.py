@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib.resources import files
+from itertools import combinations
 from math import log
 from pathlib import Path
 from typing import get_args
@@ -360,6 +361,27 @@ def test_a_key_of_the_wrong_type_is_a_problem_not_a_crash(
     found = problems_of(copy)
     assert any(field == "year" for _, field in found)
     assert any(field.split(".")[0] == key for _, field in found) or junk == "[]"
+
+
+def test_a_trial_that_is_told_twice_was_counted_in_two_ways_only_on_two_scales(
+    evidence: Evidence,
+) -> None:
+    """A larger set may add at most all of its further patients; more is another way of counting."""
+    told = [row for row in evidence.incidence if row.icans_any_pct and row.n_treated]
+    counted_otherwise = set()
+    for one, other in combinations(told, 2):
+        if {*one.overlaps_with, *other.overlaps_with} not in ({one.id}, {other.id}):
+            continue
+        fewer, more = sorted((one, other), key=lambda row: row.n_treated)
+        of_fewer, of_more = (row.icans_any_pct * row.n_treated / 100 for row in (fewer, more))
+        rounding = (fewer.n_treated + more.n_treated) / 200
+        most = of_fewer + more.n_treated - fewer.n_treated + rounding
+        if not of_fewer - rounding <= of_more <= most:
+            assert one.neurotoxicity_scale != other.neurotoxicity_scale, (one.id, other.id)
+            counted_otherwise |= {one.id, other.id}
+    labels = {row_id for row_id in counted_otherwise if evidence.row(row_id).setting == "label"}
+    assert {evidence.row(row_id).neurotoxicity_scale for row_id in labels} == {"CTCAE_all_events"}
+    assert len(labels) == 5
 
 
 def test_what_the_protocol_says_of_penn_is_what_the_tables_hold(evidence: Evidence) -> None:
