@@ -17,6 +17,7 @@ from data_schemas.patient_request import (
     is_finite_number,
 )
 from data_schemas.predictors import PREDICTORS, Quantity
+from data_schemas.word_spellings import word_of
 from serving.doors.assessor import problems_of
 from serving.doors.problem import unreadable
 from serving.model.inputs import Inputs
@@ -105,7 +106,7 @@ _TITLES_OF_NOTHING = {
 
 
 def without_effect(
-    changes: Mapping[str, Any], inputs: Inputs, disease: str, burden: str | None
+    changes: Mapping[str, Any], inputs: Inputs, disease: object, burden: str | None
 ) -> list[str]:
     """Return a sentence for each change that cannot move a risk, and why it cannot.
 
@@ -113,12 +114,16 @@ def without_effect(
     ----------
     inputs
         What the models read.
+    disease
+        As it was sent, in any spelling that the contract takes.
     burden
         The one measure of tumour burden that they read of this patient, if any.
     """
     said = []
+    word = word_of("disease", disease)
+    assert word is not None, "a what-if whose disease cannot be read was refused"
     for name, value in changes.items():
-        if name in inputs.always and name in inputs.counted[disease]:
+        if name in inputs.always and name in inputs.counted[word]:
             continue
         label = PREDICTORS[name].label
         if name in inputs.always:

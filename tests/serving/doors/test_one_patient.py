@@ -153,6 +153,18 @@ def test_a_change_that_moves_no_risk_is_told_and_no_other(
     assert said in notes[-1]
 
 
+@pytest.mark.parametrize("spelled", ["lbcl", "DLBCL"])
+def test_a_what_if_takes_the_words_of_a_disease_as_an_assessment_does(
+    client: TestClient, patient: Body, spelled: str
+) -> None:
+    told = []
+    for disease in ("LBCL", spelled):
+        sent = {"patient": patient | {"disease": disease}, "changes": CRP}
+        answer = client.post("/v1/what-if", json=sent).json()
+        told.append((answer["outcomes"], answer["what_if"]))
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("name", ["age", "sex", "disease", "ldh_uln", "neuro_comorbidity", "ecog"])
 def test_what_cannot_be_measured_again_is_not_edited(
     client: TestClient, patient: Body, name: str
