@@ -52,8 +52,9 @@ class Course(NamedTuple):
 
 
 def stands(entry: Entry) -> bool:
-    """Tell whether the status of a resource lets it be read."""
-    return entry.resource.get("status") in STATUSES[entry.kind]
+    """Tell whether a resource is to be read by its status, and is no order not to do something."""
+    forbidden = entry.resource.get("doNotPerform") not in (None, False)
+    return entry.resource.get("status") in STATUSES[entry.kind] and not forbidden
 
 
 def moments(entry: Entry) -> Iterator[tuple[str, str]]:

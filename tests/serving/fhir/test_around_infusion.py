@@ -113,6 +113,7 @@ def test_what_is_planned_for_the_infusion_is_prophylaxis(
         {"authoredOn": "2026-03-15"},
         {"authoredOn": None},
         {"status": "cancelled"},
+        {"doNotPerform": True},
         {"dosageInstruction": None},
     ],
 )  # fmt: skip

@@ -111,6 +111,13 @@ def test_an_order_that_does_not_stand_is_not_read(status: Any) -> None:
     assert found == [("Bundle", "required"), ("Bundle", "required")]
 
 
+@pytest.mark.parametrize("forbidden", [True, "true", 1])
+def test_an_order_not_to_give_is_no_order(forbidden: Any) -> None:
+    found = refused(read(m1={"doNotPerform": forbidden}))
+    assert found == [("Bundle", "required"), ("Bundle", "required")]
+    assert read(m1={"doNotPerform": False}).problems == []
+
+
 @pytest.mark.parametrize("status", ["active", "draft", "on-hold", "completed"])
 def test_an_order_that_stands_is_read(status: str) -> None:
     assert read(m1={"status": status}).problems == []
