@@ -41,7 +41,7 @@ def read_around_infusion(reading: Reading, resources: Resources, course: Course)
     drugs = list(_drugs(reading, resources, course))
     begins = _read_lymphodepletion(reading, drugs)
     _read_bridging(reading, drugs)
-    _read_steroid(reading, drugs)
+    _read_steroid(reading, drugs, course)
     _read_prophylaxis(reading, drugs, course)
     _read_comorbidities(reading, resources, course)
     return begins
@@ -87,13 +87,15 @@ def _read_bridging(reading: Reading, drugs: list[Drug]) -> None:
         _take(reading, "bridging", "chemo" if chemo else "steroid", chemo or steroid)
 
 
-def _read_steroid(reading: Reading, drugs: list[Drug]) -> None:
+def _read_steroid(reading: Reading, drugs: list[Drug], course: Course) -> None:
     found = [
         drug
         for drug in drugs
         if drug.name == "dexamethasone"
         and drug.entry.kind == "MedicationAdministration"
-        and 0 <= drug.days_before <= STEROID_DAYS
+        and drug.days_before <= STEROID_DAYS
+        # What is given later that day may treat what the infusion did.
+        and not is_after(drug.when, course.start)
         and _milligrams(drug.entry) >= STEROID_MG
     ]
     if found:

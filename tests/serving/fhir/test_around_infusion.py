@@ -73,6 +73,8 @@ def dose(value: Any, code: str = "mg") -> dict[str, Any]:
         ("2026-03-10", dose(10), "yes"),
         ("2026-03-07", dose(40), "yes"),
         ("2026-03-06", dose(40), None),
+        ("2026-03-14T10:30:00+01:00", dose(40), "yes"),
+        ("2026-03-14T20:00:00+01:00", dose(40), None),  # nine hours after infusion
         ("2026-03-10", dose(4), None),
         ("2026-03-10", dose("40"), None),
         ("2026-03-10", dose(40, "g"), None),
