@@ -37,6 +37,7 @@ BY_PROBLEM = {
     "duplicate": "duplicate",
     "measured_after_infusion": "business-rule",
     "measured_in_the_future": "value",
+    "modifier_extension": "not-supported",
     "no_reference": "required",
     "not_a_bundle": "structure",
     "not_a_choice": "code-invalid",

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from data_schemas.patient_request import Problem
-from serving.fhir.elements import alike, an_object, objects
+from serving.fhir.elements import alike, an_object, is_modified, objects
 
 TYPES = ("collection", "searchset", "transaction-response")
 READ = ("Observation", "Condition", "MedicationRequest", "MedicationAdministration", "Procedure")
 """Each of these says whose it is, or is refused."""
+_TRUSTED = (*READ, "Appointment", "Medication")
+"""What one of these says counts for something: it must be known what it says."""
 MOST_ENTRIES = 5_000
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _FULL_URL = re.compile(r"(?:https?|urn):[!-~]{1,500}")
@@ -36,6 +38,8 @@ class Resources:
         self._count = 0
         self.incomplete = False
         """Whether the Bundle says that more belongs to it, or that something failed."""
+        self.left_out: list[Entry] = []
+        """What has a ``modifierExtension``, and may mean the opposite of what it seems to say."""
         self.entries = list(self._entries(given, root))
         self._by_url = {entry.full_url: entry for entry in self.entries if entry.full_url}
         self._by_reference = {e.reference: e for e in reversed(self.entries) if e.reference}
@@ -119,7 +123,11 @@ class Resources:
             self.incomplete |= not severities.isdisjoint({"error", "fatal"})
         else:
             named = self._named(resource, kind, path, entry.get("fullUrl"))
-            yield Entry(resource, kind, path, *named)
+            made = Entry(resource, kind, path, *named)
+            if kind in _TRUSTED and is_modified(resource):
+                self.left_out.append(made)
+            else:
+                yield made
 
     def _named(
         self, resource: dict[str, Any], kind: str, path: str, full_url: Any
@@ -139,6 +147,9 @@ class Resources:
             self._refuse(self._root, "required", "needs the Patient who is to be assessed")
         for another in patients[1:]:
             self._refuse(another.path, "several_patients", "a Bundle is about one Patient")
+        if patients and is_modified(patients[0].resource):
+            message = "may change what the Patient says, and no such extension is known here"
+            self._refuse(f"{patients[0].path}.modifierExtension", "modifier_extension", message)
         return patients[0] if patients else None
 
     def _check_subjects(self) -> None:

@@ -20,8 +20,9 @@ _ABOUT = "closedWorld"
 
 def read_absence(reading: Reading, resources: Resources, place: str) -> None:
     """Take as no what has no Condition; ``place`` is where the caller asserted it."""
+    left_out = any(entry.kind == "Condition" for entry in resources.left_out)
     # Of Bundles within Bundles the third is not looked into.
-    if resources.incomplete or any(resources.of("Bundle")):
+    if resources.incomplete or left_out or any(resources.of("Bundle")):
         reading.warn(_ABOUT, "more belongs to the Bundle than was read: nothing taken as no")
         return
     if any(not _can_be_read(entry) for entry in resources.of("Condition")):

@@ -89,6 +89,23 @@ def alike(one: Any, other: Any) -> bool:
     return True
 
 
+def is_modified(resource: Any) -> bool:
+    """Tell whether a resource, or a part of it, has an extension that may change what it says.
+
+    Whoever does not know such an extension must not read what has it: FHIR R4, Extensibility.
+    """
+    left = [resource]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            if one.get("modifierExtension"):
+                return True
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+    return False
+
+
 def has_code(concept: Any, *codes: str) -> bool:
     """Tell whether a CodeableConcept is one of the codes, which no two systems use differently."""
     return any(coding.get("code") in codes for coding in codings(concept))

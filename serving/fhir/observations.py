@@ -14,7 +14,15 @@ from data_schemas.predictors.inflammation import Inflammation
 from data_schemas.terminology import LOINC, NOT_READ, SPECIMENS
 from serving.fhir.bundle import Entry, Resources
 from serving.fhir.course import Course
-from serving.fhir.elements import an_object, codings, has_time, meanings, moment, on_one_clock
+from serving.fhir.elements import (
+    an_object,
+    codings,
+    has_time,
+    meanings,
+    moment,
+    objects,
+    on_one_clock,
+)
 from serving.fhir.names import PREDICTOR
 from serving.fhir.reading import Reading
 from serving.fhir.values import Place, Unusable, is_same_amount, upper_limit, value_of
@@ -159,6 +167,9 @@ def _candidate(
         if missed is not THE_OTHER:
             reading.warn(name, f"{missed}: not read")
         return None
+    if not _is_of_patient(resources, entry):
+        reading.warn(name, "about something else than the Patient (focus): not read")
+        return None
     if place.element.get("dataAbsentReason") is not None:
         return None
     if name in _IN_BLOOD and not _from_blood(resources, entry):
@@ -176,6 +187,13 @@ def _candidate(
         reading.warn(name, "a preliminary result")
     issued = moment(entry.resource.get("issued"))
     return Candidate(when, issued, value, written, place, entry)
+
+
+def _is_of_patient(resources: Resources, entry: Entry) -> bool:
+    """Tell whether what was observed is the subject, and no donor's or unborn child's."""
+    patient = resources.patient
+    meant = [resources.find(one) for one in objects(entry.resource.get("focus"))]
+    return all(found and patient and found.reference == patient.reference for found in meant)
 
 
 def _effective(resource: dict[str, Any]) -> tuple[str, datetime | None]:

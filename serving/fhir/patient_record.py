@@ -52,6 +52,8 @@ def read_bundle(given: Any, root: str = "Bundle", complete: str | None = None) -
     begins = read_around_infusion(reading, resources, course) if course else None
     read_observations(reading, resources, Window(course, begins))
     read_involvement(reading, resources)
+    for entry in resources.left_out:
+        reading.warn(entry.kind, "its modifierExtension may change what it says: not read")
     if resources.incomplete:
         reading.warn("Bundle", "it says itself that it is not complete: more may be on record")
     if complete and course:

@@ -172,6 +172,36 @@ def test_a_hint_of_a_search_is_no_warning() -> None:
     assert not any(text.startswith("Bundle") for text in read(hint).warned())
 
 
+MODIFIED = {"modifierExtension": [{"url": "https://example.org/not", "valueBoolean": True}]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        MODIFIED,
+        {"referenceRange": [MODIFIED]},
+        {"component": [{"code": {}, **MODIFIED}]},
+        {"contained": [{"resourceType": "Specimen", "id": "s", **MODIFIED}]},
+    ],
+)
+def test_what_may_mean_the_opposite_is_left_out_with_a_warning(change: Json) -> None:
+    reading = read(crp=change)
+    assert "crp" not in reading.record
+    assert any(text.startswith("Observation: its modifierExtension") for text in reading.warned())
+    assert read(crp={"modifierExtension": []}).record == RECORD
+
+
+@pytest.mark.parametrize("name", ["m1", "c1"])
+def test_an_order_or_a_disease_that_may_mean_the_opposite_is_none(name: str) -> None:
+    assert ("Bundle", "required") in refused(read(**{name: MODIFIED}))
+
+
+def test_a_patient_who_may_mean_another_is_refused() -> None:
+    assert refused(read(p1=MODIFIED)) == [
+        ("Bundle.entry[0].resource.modifierExtension", "modifier_extension")
+    ]
+
+
 def test_what_is_not_read_changes_nothing() -> None:
     more = [
         {"resourceType": "Practitioner", "id": "d1", "name": [{"family": "x"}]},

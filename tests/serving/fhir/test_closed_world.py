@@ -141,8 +141,9 @@ def test_a_disease_by_another_code_can_be_read() -> None:
         [{"resource": {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}}],
         [{"response": {"status": "404 Not Found"}}],
         [{"resource": bundle_of([bundle_of([condition("x", "G40.9", **SINCE)])])}],
+        [{"resource": condition("x", "G40.9", **SINCE, modifierExtension=[{"url": "x"}])}],
     ],
-    ids=["an error", "a search that failed", "too deep"],
+    ids=["an error", "a search that failed", "too deep", "modified"],
 )
 def test_of_a_bundle_that_is_not_whole_nothing_is_no(entries: list[Json]) -> None:
     kind = {"type": "transaction-response"}

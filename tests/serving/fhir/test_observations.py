@@ -222,6 +222,15 @@ def test_half_of_a_limit_stands_for_nothing_that_no_assay_limits(comparator: str
     assert "not told exactly" in warned(reading)
 
 
+@pytest.mark.parametrize("focus", ["Patient/donor", "RelatedPerson/r1", ""])
+def test_what_was_observed_of_somebody_else_is_not_read(focus: str) -> None:
+    """Of a donor or an unborn child the subject is the Patient all the same."""
+    reading = read(crp={"focus": [{"reference": focus}]})
+    assert "crp" not in reading.record
+    assert "about something else than the Patient" in warned(reading)
+    assert crp(focus=[SUBJECT])["value"] == 8.4
+
+
 def test_the_latest_wins_then_the_last_issued_then_the_lowest_id() -> None:
     later = {"effectiveDateTime": "2026-03-10T07:00:00+01:00"}
     assert read(again("crp", "1988-5", 9, "mg/L", **later)).record["crp"]["value"] == 9
