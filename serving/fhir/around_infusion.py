@@ -10,8 +10,9 @@ from typing import NamedTuple
 from data_schemas.patient_request import is_after, is_finite_number
 from data_schemas.terminology import COMORBIDITIES, DRUGS, UCUM
 from serving.fhir.bundle import Entry, Resources
-from serving.fhir.course import NOT_TRUE, Course, concept, moments, stands
-from serving.fhir.elements import an_object, has_code, meanings, moment, objects, once_each
+from serving.fhir.conditions import NOT_CERTAIN, is_not_true, is_uncertain
+from serving.fhir.course import Course, concept, moments, stands
+from serving.fhir.elements import an_object, meanings, moment, objects, once_each
 from serving.fhir.reading import Reading
 
 LYMPHODEPLETION_DAYS = 14
@@ -24,7 +25,6 @@ PROPHYLAXIS_DAYS = 2
 STEROID_DAYS = 7
 STEROID_MG = 10
 _PROPHYLAXIS = {"tocilizumab": "tocilizumab", "anakinra": "anakinra", "dexamethasone": "steroid"}
-_UNCERTAIN = ("unconfirmed", "provisional", "differential")
 
 
 class Drug(NamedTuple):
@@ -139,12 +139,11 @@ def _ordered_before(entry: Entry, course: Course) -> bool:
 
 def _read_comorbidities(reading: Reading, resources: Resources, course: Course) -> None:
     for entry in resources.of("Condition"):
-        verified = entry.resource.get("verificationStatus")
-        if has_code(verified, *NOT_TRUE):
+        if is_not_true(entry):
             continue
         for code in meanings(entry.resource.get("code"), COMORBIDITIES):
-            if has_code(verified, *_UNCERTAIN):
-                reading.warn(code.means, "a Condition that is not certain: not read")
+            if is_uncertain(entry):
+                reading.warn(code.means, f"{NOT_CERTAIN}: not read")
                 continue
             since = moment(entry.resource.get("onsetDateTime"))
             since = since or moment(entry.resource.get("recordedDate"))

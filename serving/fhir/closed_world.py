@@ -8,8 +8,8 @@ import re
 
 from data_schemas.terminology import COMORBIDITIES, DISEASES_BY_CODE
 from serving.fhir.bundle import Entry, Resources
-from serving.fhir.course import NOT_TRUE
-from serving.fhir.elements import codings, has_code, meanings
+from serving.fhir.conditions import is_not_true
+from serving.fhir.elements import codings, meanings
 from serving.fhir.reading import Reading
 
 READ_FROM_CONDITIONS = tuple(dict.fromkeys(row.means for row in COMORBIDITIES.rows))
@@ -41,7 +41,7 @@ def _can_be_read(entry: Entry) -> bool:
     """Tell whether it is known what a Condition says about each comorbidity."""
     about = entry.resource.get("code")
     return (
-        has_code(entry.resource.get("verificationStatus"), *NOT_TRUE)
+        is_not_true(entry)
         or any(meanings(about, DISEASES_BY_CODE))
         or any(
             _is_classified(coding.get("system"), coding.get("code")) for coding in codings(about)

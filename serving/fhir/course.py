@@ -9,7 +9,8 @@ from data_schemas.possible_dates import ONE_INFUSION_DAYS
 from data_schemas.products import PRODUCT_SPELLINGS
 from data_schemas.terminology import DISEASES_BY_CODE, PRODUCTS_BY_CODE
 from serving.fhir.bundle import Entry, Resources
-from serving.fhir.elements import an_object, codings, has_code, meanings, moment, objects, once_each
+from serving.fhir.conditions import ACTIVE, NOT_CERTAIN, is_active, is_not_true, is_uncertain
+from serving.fhir.elements import an_object, codings, meanings, moment, objects, once_each
 from serving.fhir.reading import Reading
 
 STATUSES = {
@@ -19,9 +20,6 @@ STATUSES = {
     "Appointment": ("proposed", "pending", "booked", "arrived", "checked-in", "fulfilled"),
 }
 """A resource with another status tells of nothing that is planned or was done."""
-_ACTIVE = ("active", "recurrence", "relapse")
-NOT_TRUE = ("refuted", "entered-in-error")
-"""A Condition with such a verificationStatus says nothing about the patient."""
 MOST_EVENTS = 1_000
 """Of one instruction; an infusion has one or two, a drug one a day."""
 _SPELLINGS = {
@@ -232,7 +230,7 @@ def _read_disease(reading: Reading, resources: Resources, planned: list[Infusion
     if not named:
         message = (
             "disease is required: a Condition with a known code whose clinicalStatus is one of: "
-            f"{', '.join(_ACTIVE)}"
+            f"{', '.join(ACTIVE)}"
         )
         reading.refuse(reading.root, "required", message)
     elif len({disease for _, disease in named}) > 1:
@@ -243,22 +241,18 @@ def _read_disease(reading: Reading, resources: Resources, planned: list[Infusion
             reading.refuse(entry.path, "several_diseases", message)
     else:
         entry, disease = named[0]
+        if is_uncertain(entry):
+            reading.warn("disease", f"read from {NOT_CERTAIN}")
         reading.take("disease", disease, f"{entry.path}.code", entry)
         reading.condition = entry.reference
-
-
-def is_active_disease(entry: Entry) -> bool:
-    """Tell whether a Condition says of the patient that it is there now."""
-    refuted = has_code(entry.resource.get("verificationStatus"), *NOT_TRUE)
-    return not refuted and has_code(entry.resource.get("clinicalStatus"), *_ACTIVE)
 
 
 def _diseases(reading: Reading, resources: Resources) -> Iterator[tuple[Entry, str]]:
     for entry in resources.of("Condition"):
         means = {code.means for code in meanings(entry.resource.get("code"), DISEASES_BY_CODE)}
-        if not means or has_code(entry.resource.get("verificationStatus"), *NOT_TRUE):
+        if not means or is_not_true(entry):
             continue
-        if not is_active_disease(entry):
+        if not is_active(entry):
             reading.warn("disease", "a Condition with a known code is not active, and was not read")
             continue
         if len(means) > 1:

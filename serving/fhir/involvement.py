@@ -2,7 +2,7 @@
 
 from data_schemas.terminology import INVOLVEMENT
 from serving.fhir.bundle import Resources
-from serving.fhir.course import is_active_disease
+from serving.fhir.conditions import is_active
 from serving.fhir.elements import meanings
 from serving.fhir.reading import Reading
 
@@ -13,7 +13,7 @@ def read_involvement(reading: Reading, resources: Resources) -> None:
     An Observation that says otherwise gives way: the caution that is due is not lost by it.
     """
     for entry in resources.of("Condition"):
-        if not is_active_disease(entry):
+        if not is_active(entry):
             continue
         for code in meanings(entry.resource.get("code"), INVOLVEMENT):
             name, _, word = code.means.partition("=")

@@ -15,6 +15,8 @@ LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
 ATC = "http://www.whocc.no/atc"
 ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD10_GM = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
+CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
 SNOMED = "http://snomed.info/sct"
 
 
@@ -73,6 +75,12 @@ def condition(name: str, code: str, system: str = ICD10, **more: Any) -> Json:
         "subject": SUBJECT,
         **more,
     }
+
+
+def said_in_germany(code: str, certainty: str, system: str = ICD10_GM) -> Json:
+    """A code of ICD-10-GM with what Germany says of its certainty: A, G, V or Z."""
+    said = {"url": CERTAINTY, "valueCoding": {"system": "https://fhir.kbv.de/x", "code": certainty}}
+    return {"coding": [{"system": system, "code": code, "extension": [said]}]}
 
 
 def procedure(name: str, code: str, day: str, **more: Any) -> Json:

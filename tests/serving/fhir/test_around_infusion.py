@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving.fhir.resources import UCUM, concept, condition, drug, read
+from tests.serving.fhir.resources import UCUM, concept, condition, drug, read, said_in_germany
 
 CY, FLU, BENDA, DEX = "L01AA01", "L01BB05", "L01AA09", "H02AB02"
 TOCI, ANAKINRA = "L04AC07", "L04AC03"
@@ -177,3 +177,16 @@ def test_a_condition_is_placed_before_infusion_and_certain(
 ) -> None:
     reading = read(condition("c2", "G92.05", **change))
     assert ("neuro_comorbidity" in reading.record) is is_read
+
+
+@pytest.mark.parametrize(
+    ("certainty", "expected"), [("G", "yes"), ("Z", "yes"), ("V", None), ("A", None)]
+)
+def test_what_germany_says_of_the_certainty_of_a_code_is_heard(
+    certainty: str, expected: str | None
+) -> None:
+    code = said_in_germany("E11.9", certainty)
+    reading = read(condition("c2", "", onsetDateTime="2019-01-01") | {"code": code})
+    assert reading.record.get("diabetes") == expected
+    told = any("a Condition that is not certain" in text for text in reading.warned())
+    assert told is (certainty == "V")

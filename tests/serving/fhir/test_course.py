@@ -18,6 +18,7 @@ from tests.serving.fhir.resources import (
     procedure,
     read,
     refused,
+    said_in_germany,
 )
 
 ORDER = "Bundle.entry[2].resource"
@@ -290,6 +291,24 @@ def test_another_condition_is_not(status: str | None) -> None:
 @pytest.mark.parametrize("status", ["refuted", "entered-in-error"])
 def test_what_was_refuted_is_not_read(status: str) -> None:
     assert "disease" not in read(c1={"verificationStatus": concept("x", status)}).record
+
+
+@pytest.mark.parametrize(
+    ("certainty", "disease"), [("G", "LBCL"), ("V", "LBCL"), ("Z", None), ("A", None)]
+)
+def test_a_disease_that_was_ruled_out_or_is_over_in_germany_is_none(
+    certainty: str, disease: str | None
+) -> None:
+    reading = read(c1={"code": said_in_germany("C83.3", certainty)})
+    assert reading.record.get("disease") == disease
+    assert any("not certain" in text for text in reading.warned()) is (certainty == "V")
+
+
+@pytest.mark.parametrize("status", ["unconfirmed", "provisional", "differential"])
+def test_a_disease_that_is_not_certain_is_read_with_a_warning(status: str) -> None:
+    reading = read(c1={"verificationStatus": concept("x", status)})
+    assert reading.record["disease"] == "LBCL"
+    assert "Disease group: read from a Condition that is not certain" in reading.warned()
 
 
 def test_several_diseases_need_the_orders_reason() -> None:
