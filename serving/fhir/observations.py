@@ -28,6 +28,7 @@ from serving.fhir.reading import Reading
 from serving.fhir.values import Place, Unusable, is_same_amount, upper_limit, value_of
 
 _FINAL = ("final", "amended", "corrected")
+_PRELIMINARY = "preliminary"
 _AT_INFUSION = "platelets_d0"
 AT_INFUSION = timedelta(hours=36)
 """Platelets of these last hours are those at infusion, driven by lymphodepletion, and no others."""
@@ -60,11 +61,12 @@ class Candidate(NamedTuple):
     place: Place
     entry: Entry
 
-    def rank(self) -> tuple[float, float, str]:
-        """Latest first; then issued last; then the lowest id."""
+    def rank(self) -> tuple[float, bool, float, str]:
+        """Latest first; then what is not preliminary; then issued last; then the lowest id."""
         when = on_one_clock(self.when) if self.when else 0.0
         issued = on_one_clock(self.issued) if self.issued else 0.0
-        return -when, -issued, self.entry.reference
+        is_preliminary = self.entry.resource.get("status") == _PRELIMINARY
+        return -when, is_preliminary, -issued, self.entry.reference
 
 
 class Window(NamedTuple):
@@ -156,7 +158,7 @@ def _candidate(
     reading: Reading, resources: Resources, window: Window, name: str, entry: Entry, place: Place
 ) -> Candidate | None:
     status = entry.resource.get("status")
-    if status not in (*_FINAL, "preliminary"):
+    if status not in (*_FINAL, _PRELIMINARY):
         reading.warn(name, "an Observation whose status is not final was not read")
         return None
     written, when = _effective(entry.resource)
@@ -183,7 +185,7 @@ def _candidate(
         return None
     if care:
         reading.warn(name, care)
-    if status == "preliminary":
+    if status == _PRELIMINARY:
         reading.warn(name, "a preliminary result")
     issued = moment(entry.resource.get("issued"))
     return Candidate(when, issued, value, written, place, entry)

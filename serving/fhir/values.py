@@ -137,6 +137,11 @@ def upper_limit(reading: Reading, place: Place) -> tuple[dict[str, Any], str] | 
         high = an_object(an_object(one).get("high"))
         if not high or not _is_normal(one):
             continue
+        if not _holds_age(an_object(one.get("age")), reading.record.get("age")):
+            reading.warn(
+                "ldh_uln", "a range of another age, or of one that cannot be read: not read"
+            )
+            continue
         unit = _unit("ldh_uln", declared, place, high)
         if unit is None or high.get("value") is None:
             reading.warn("ldh_uln", "its unit is missing, is no UCUM code or is not accepted")
@@ -157,6 +162,25 @@ def is_same_amount(name: str, one: dict[str, Any], other: dict[str, Any]) -> boo
         return False
     first, second = (declared.conversions[each["unit"]](each["value"]) for each in (one, other))
     return isclose(first, second)
+
+
+def _holds_age(ages: dict[str, Any], age: Any) -> bool:
+    """Tell whether a Range of ages holds the patient's; up to 18 is until the next birthday."""
+    declared = PREDICTORS["age"]
+    years: Any = an_object(age).get("value")
+    assert isinstance(declared, Quantity)
+    for side in ("low", "high"):
+        if (bound := ages.get(side)) is None:
+            continue
+        value: Any = an_object(bound).get("value")
+        unit = an_object(bound).get("code")
+        known = accepted_unit(unit, declared) if an_object(bound).get("system") == UCUM else None
+        if known is None or not is_finite_number(value) or not is_finite_number(years):
+            return False
+        in_years = declared.conversions[known]
+        if years < in_years(value) if side == "low" else years >= in_years(value + 1):
+            return False
+    return True
 
 
 def _is_normal(reference_range: dict[str, Any]) -> bool:

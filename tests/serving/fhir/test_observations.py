@@ -242,6 +242,12 @@ def test_the_latest_wins_then_the_last_issued_then_the_lowest_id() -> None:
     assert read(lowest).record["crp"]["value"] == 9
 
 
+def test_of_one_moment_a_final_result_outweighs_a_preliminary_one() -> None:
+    same = {"effectiveDateTime": "2026-03-09T06:40:00Z", "issued": "2026-03-09T09:00:00Z"}
+    early = again("crp", "1988-5", 9, "mg/L", status="preliminary", **same) | {"id": "a"}
+    assert read(early).record["crp"]["value"] == 8.4
+
+
 def test_a_later_one_that_cannot_be_read_leaves_the_earlier_one_and_a_warning() -> None:
     reading = read(again("crp", "1988-5", 9, "nmol/L", effectiveDateTime="2026-03-12"))
     assert reading.record["crp"]["value"] == 8.4
@@ -322,6 +328,45 @@ def test_a_normal_range_is_told_from_another() -> None:
     normal = {"high": HIGH, "type": concept("x", "normal")}
     other = {"high": HIGH | {"value": 9}, "type": concept("x", "treatment")}
     assert ldh(other, normal).record["ldh_uln"]["value"] == 4
+
+
+def years(**bounds: float) -> dict[str, Any]:
+    return {side: {"value": n, "system": UCUM, "code": "a"} for side, n in bounds.items()}
+
+
+@pytest.mark.parametrize(
+    ("age", "is_read"),
+    [
+        ({"high": 18}, False),
+        ({"low": 18}, True),
+        ({"low": 18, "high": 64}, True),
+        ({"low": 65}, False),
+        ({}, True),
+    ],
+)
+def test_a_range_of_another_age_is_not_the_patients(age: Any, is_read: bool) -> None:
+    """The patient of the example is 64 on the day of infusion."""
+    reading = ldh({"high": HIGH, "age": years(**age)})
+    assert ("ldh_uln" in reading.record) is is_read
+    assert ("another age" in warned(reading)) is not is_read
+
+
+def test_of_ranges_by_age_that_of_the_patient_holds() -> None:
+    child = {"high": HIGH | {"value": 9}, "age": years(high=18)}
+    adult = {"high": HIGH, "age": years(low=18)}
+    assert ldh(child, adult).record["ldh_uln"]["value"] == 4
+
+
+@pytest.mark.parametrize(
+    "bound", [{"value": 18}, {"value": "18", "system": UCUM, "code": "a"}, {"code": "a"}]
+)
+def test_a_range_whose_age_cannot_be_read_is_not_read(bound: Any) -> None:
+    assert "ldh_uln" not in ldh({"high": HIGH, "age": {"low": bound}}).record
+
+
+def test_a_range_in_months_is_compared_in_years() -> None:
+    months = {"high": {"value": 216, "system": UCUM, "code": "mo"}}
+    assert "ldh_uln" not in ldh({"high": HIGH, "age": months}).record
 
 
 def limit(value: Any, unit: str = "U/L", **more: Any) -> dict[str, Any]:
