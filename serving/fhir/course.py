@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from data_schemas.possible_dates import ONE_INFUSION_DAYS
 from data_schemas.products import PRODUCT_SPELLINGS
-from data_schemas.terminology import DISEASES_BY_CODE, PRODUCTS_BY_CODE
+from data_schemas.terminology import DISEASES_BY_CODE, DRUGS, PRODUCTS_BY_CODE
 from serving.fhir.bundle import Entry, Resources
 from serving.fhir.conditions import ACTIVE, NOT_CERTAIN, is_active, is_not_true, is_uncertain
 from serving.fhir.elements import an_object, codings, meanings, moment, objects, once_each
@@ -29,6 +29,12 @@ _SPELLINGS = {
 }
 _SPELLED = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, _SPELLINGS))})(?!\w)")
 _LONGEST_TEXT = 500
+_NOT_THE_INFUSION = re.compile(
+    r"\b(?:(?:leuk|leuc)?aph[eé]r|collect|harvest|manufactur|lymphod[eé]pl|"
+    r"conditioning|konditionier|bridging|consult|counsel|educat|aufklär|evaluat|eligib|screen|"
+    r"follow-?up|nachsorge|(?:before|prior|vor|avant)\b)"
+)
+"""How words begin that stand in a Procedure for the sake of an infusion, on another day."""
 
 
 class Infusion(NamedTuple):
@@ -103,6 +109,10 @@ def _infusions(reading: Reading, resources: Resources) -> Iterator[Infusion]:
         if not stands(entry):
             continue
         named, by_text = products(concept(resources, entry))
+        if named and by_text and _is_for_its_sake(entry):
+            text = "named by a Procedure that speaks of something else than its infusion: not read"
+            reading.warn("product", text)
+            continue
         if len(named) > 1:
             message = "names several CAR-T products"
             reading.refuse(entry.path, "several_products", message)
@@ -117,15 +127,27 @@ def _products(about: Any) -> tuple[dict[str, bool], bool]:
     Of each, whether its code was read in its source.
     """
     coded = {code.means: code.verified == "read" for code in meanings(about, PRODUCTS_BY_CODE)}
+    if not coded and any(meanings(about, DRUGS)):
+        return {}, False
     return coded or dict.fromkeys(_named(about), True), not coded
 
 
 def _named(about: Any) -> set[str]:
     """Return the products whose name or brand stands in the words of a CodeableConcept."""
+    return {_SPELLINGS[spelling] for spelling in _SPELLED.findall(_words(about))}
+
+
+def _is_for_its_sake(entry: Entry) -> bool:
+    """Tell whether a Procedure is by its words none that gives the product: an apheresis for it."""
+    about = entry.resource.get("code")
+    return entry.kind == "Procedure" and bool(_NOT_THE_INFUSION.search(_words(about)))
+
+
+def _words(about: Any) -> str:
+    """Return the words of a CodeableConcept, as they are compared."""
     texts = [an_object(about).get("text"), *(coding.get("display") for coding in codings(about))]
     words = " ".join(text[:_LONGEST_TEXT] for text in texts if isinstance(text, str))
-    words = words[:_LONGEST_TEXT].replace("_", " ").casefold()
-    return {_SPELLINGS[spelling] for spelling in _SPELLED.findall(words)}
+    return words[:_LONGEST_TEXT].replace("_", " ").casefold()
 
 
 def _planned(reading: Reading, resources: Resources, infusions: list[Infusion]) -> list[Infusion]:

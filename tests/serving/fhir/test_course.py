@@ -61,6 +61,40 @@ def test_a_name_is_a_whole_word(text: Any) -> None:
     assert ("Bundle", "required") in refused(read(m1={"medicationCodeableConcept": {"text": text}}))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Leukapheresis for Yescarta manufacturing",
+        "Lymphodepletion prior to YESCARTA",
+        "Consultation: axi-cel",
+    ],
+)
+@pytest.mark.parametrize("day", ["2026-01-20", "2026-03-09"])
+def test_a_procedure_for_the_sake_of_an_infusion_is_none(text: str, day: str) -> None:
+    reading = read(procedure("x", "", day) | {"code": {"text": text}})
+    assert reading.problems == []
+    assert reading.record["infusion_date"].startswith("2026-03-14")
+    assert "prior_cart_or_bispecific" not in reading.record
+    assert any("something else than its infusion" in one for one in reading.warned())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Infusion of Yescarta", "CAR-T cell infusion (axi-cel)", "YESCARTA® IV", "Gabe von Yescarta"],
+)
+def test_a_procedure_that_is_the_infusion_is_read_from_words(text: str) -> None:
+    reading = read(procedure("x", "", "2026-03-14") | {"code": {"text": text}}, m1=None)
+    assert reading.problems == []
+    assert reading.record["product"] == "axicabtagene_ciloleucel"
+
+
+def test_another_drug_is_no_product_whatever_stands_beside_it() -> None:
+    about = concept(ATC, "L01AA09", text="bendamustine, bridging before Yescarta")
+    reading = read(drug("b", "", "2026-02-20", medicationCodeableConcept=about))
+    assert reading.problems == []
+    assert reading.record["bridging"] == "chemo"
+
+
 def test_a_code_outweighs_words() -> None:
     about = concept(ATC, "L01XL04", text="not axi-cel")
     reading = read(m1={"medicationCodeableConcept": about})
