@@ -31,7 +31,7 @@ from serving.openapi_refusals import (
 )
 from serving.openapi_schemas import reference, schemas
 
-API_VERSION = "1.8.0"
+API_VERSION = "1.9.0"
 
 EXAMPLE_PATIENT: dict[str, Any] = {
     "product": "axicabtagene_ciloleucel",
@@ -92,36 +92,55 @@ def openapi_document() -> dict[str, Any]:
             "like any other.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {
-            "/v1/assess": {"post": _assess()},
-            "/v1/assess/batch": {"post": _batch()},
-            "/v1/assess/brief": {"post": _assess_briefly()},
-            "/v1/assess/batch/brief": {"post": _batch_in_brief()},
-            "/v1/validate": {"post": _validate()},
-            "/v1/what-if": {"post": _what_if()},
-            "/v1/outcomes": {"post": _outcomes()},
-            "/v1/assessments/{id}": {"get": _look_up()},
-            "/v1/predictors": {"get": _get("listPredictors", "The data contract", "Predictors")},
-            "/v1/model": {
-                "get": _get("describeModels", "The models in service", "Models", _MODELS)
-            },
-            "/v1/model/history": {"get": _history()},
-            "/fhir/$assess": {"post": _fhir_assess()},
-            "/fhir/metadata": {"get": _fhir_metadata()},
-            "/docs.json": {"get": _get("openapi", "This document", None)},
-            "/livez": {"get": _get("livez", "The process answers", "Alive")},
-            "/readyz": {
-                "get": _get(
-                    "readyz",
-                    "Every model was verified, and the log can be written",
-                    "Ready",
-                    _MODELS,
-                )
-            },
-            "/metrics": {"get": _metrics()},
-        },
+        "paths": _with_request_ids(
+            {
+                "/v1/assess": {"post": _assess()},
+                "/v1/assess/batch": {"post": _batch()},
+                "/v1/assess/brief": {"post": _assess_briefly()},
+                "/v1/assess/batch/brief": {"post": _batch_in_brief()},
+                "/v1/validate": {"post": _validate()},
+                "/v1/what-if": {"post": _what_if()},
+                "/v1/outcomes": {"post": _outcomes()},
+                "/v1/assessments/{id}": {"get": _look_up()},
+                "/v1/predictors": {
+                    "get": _get("listPredictors", "The data contract", "Predictors")
+                },
+                "/v1/model": {
+                    "get": _get("describeModels", "The models in service", "Models", _MODELS)
+                },
+                "/v1/model/history": {"get": _history()},
+                "/fhir/$assess": {"post": _fhir_assess()},
+                "/fhir/metadata": {"get": _fhir_metadata()},
+                "/docs.json": {"get": _get("openapi", "This document", None)},
+                "/livez": {"get": _get("livez", "The process answers", "Alive")},
+                "/readyz": {
+                    "get": _get(
+                        "readyz",
+                        "Every model was verified, and the log can be written",
+                        "Ready",
+                        _MODELS,
+                    )
+                },
+                "/metrics": {"get": _metrics()},
+            }
+        ),
         "components": {"schemas": schemas(), "securitySchemes": _SECURITY},
     }
+
+
+_REQUEST_ID: dict[str, Any] = {
+    "description": "Of this request, made by the service; it stands in the service's log",
+    "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+}
+
+
+def _with_request_ids(paths: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the operations, each of whose responses has the header that every response has."""
+    for operations in paths.values():
+        for operation in operations.values():
+            for response in operation["responses"].values():
+                response["headers"] = response.get("headers", {}) | {"x-request-id": _REQUEST_ID}
+    return paths
 
 
 _SECURITY: dict[str, Any] = {

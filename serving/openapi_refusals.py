@@ -70,11 +70,18 @@ class Asked:
 
     def _response(self, status: HTTPStatus) -> dict[str, Any]:
         refusal = self._refusal(status)
+        headers = {
+            name: {"schema": {"type": "string"}, "example": value}
+            for name, value in refusal.headers.items()
+            if name != "connection"
+        }
         if self.in_fhir:
             content = {"schema": reference("OperationOutcome"), "example": outcome_of(refusal)}
-            return {"description": status.phrase, "content": {FHIR_JSON: content}}
-        content = {"schema": reference("Problem"), "example": problem_document(refusal)}
-        return {"description": status.phrase, "content": {MEDIA_TYPE: content}}
+            content = {FHIR_JSON: content}
+        else:
+            content = {"schema": reference("Problem"), "example": problem_document(refusal)}
+            content = {MEDIA_TYPE: content}
+        return {"description": status.phrase, "headers": headers, "content": content}
 
     def _refusal(self, status: HTTPStatus) -> RequestRefused:
         by_status: Mapping[int, RequestRefused | None] = {

@@ -215,7 +215,8 @@ _ANSWERED: dict[str, Schema] = {
     "StoredAssessment": _stored("RiskAssessment"),
     "StoredBriefAssessment": _stored("BriefAssessment"),
     "OperationOutcome": _OUTCOME_RESOURCE,
-    "FhirAnswer": {"anyOf": [_RISK_BUNDLE, _OUTCOME_RESOURCE]},
+    "RiskBundle": _RISK_BUNDLE,
+    "FhirAnswer": {"anyOf": [reference("RiskBundle"), reference("OperationOutcome")]},
     "CapabilityStatement": _object(
         {
             "resourceType": {"const": "CapabilityStatement"},
@@ -262,7 +263,9 @@ def _property(name: str, declared: Predictor) -> dict[str, Any]:
         words = sorted(PRODUCT_SPELLINGS) if name == "product" else declared.choices
         return described | {"type": "string", "enum": sorted({*words, *declared.choices})}
     if not isinstance(declared, Quantity):
-        return described | {"enum": [True, False, "yes", "no", "unknown"]}
+        # Generators of clients have no type for a list that mixes words and truth values.
+        answers = {"type": "string", "enum": ["yes", "no", "unknown"]}
+        return described | {"anyOf": [{"type": "boolean"}, answers]}
     quantity = {
         "type": "object",
         "additionalProperties": False,

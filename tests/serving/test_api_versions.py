@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from data_schemas.risk_assessment import Status
 from serving.openapi import API_VERSION, openapi_document
@@ -71,7 +72,10 @@ class Comparison:
             self.seen.add(was["$ref"])
         was, now = self._resolved(was, self.old), self._resolved(now, self.new)
         if self.sent and "anyOf" in now and "anyOf" not in was:
-            yield from self._any(where, was, now["anyOf"])
+            if "enum" in was and "type" not in was:
+                yield from self._any_word(where, was["enum"], now)
+            else:
+                yield from self._any(where, was, now["anyOf"])
             return
         for kind in ("type", "const", "format"):
             if was.get(kind) != now.get(kind):
@@ -105,6 +109,11 @@ class Comparison:
             list(Comparison(self.old, self.new, self.sent).schemas(where, was, one)) for one in now
         ]
         yield from min(found, key=len)
+
+    def _any_word(self, where: str, words: list[Any], now: Document) -> Iterator[str]:
+        """Of words of several types each may be accepted by another alternative."""
+        if not all(Draft202012Validator(now).is_valid(word) for word in words):
+            yield f"{where}: words are gone"
 
     def _names(self, where: str, was: Document, now: Document) -> Iterator[str]:
         required_was, required_now = set(was.get("required", [])), set(now.get("required", []))
@@ -164,6 +173,9 @@ def planted(change: str) -> Document:
         body = document["paths"]["/v1/validate"]["post"]["requestBody"]["content"]
         others = [{"$ref": f"#/components/schemas/{name}"} for name in ("Outcome", "Batch")]
         body["application/json"]["schema"] = {"anyOf": others}
+    elif change == "word of a flag":
+        words = {"type": "string", "enum": ["yes", "no"]}
+        schemas["Patient"]["properties"]["diabetes"] = {"anyOf": [{"type": "boolean"}, words]}
     elif change == "closed":
         schemas["Problem"]["additionalProperties"] = False
     elif change == "opened":
@@ -187,6 +199,7 @@ CHANGES = (
     "type",
     "required",
     "word",
+    "word of a flag",
     "closed",
     "opened",
     "not one word left",
