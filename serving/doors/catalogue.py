@@ -9,7 +9,7 @@ from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Declared, Qu
 from data_schemas.products import WORD_LABELS
 from serving.assess import model_statement
 from serving.assessment_log.log import AssessmentLog
-from serving.doors.gate import busy
+from serving.doors.gate import DEADLINE_SECONDS, busy
 from serving.doors.guard import Guard
 from serving.doors.json_answer import json_answer
 from serving.doors.metrics import MEDIA_TYPE, count_up, exposition
@@ -54,12 +54,15 @@ class Catalogue:
     async def readyz(self, _visit: Visit) -> Response:
         """Say which verified models answer, and whether an update of them or of keys was refused.
 
-        Without its log the service gives no answer, so it is not ready either.
+        Without its log the service gives no answer, so it is not ready either; nor while what
+        waits for the log is refused for being late.
         """
         if not self._ward.ready:
             raise busy(self._ward.refusal)
         if self._log.refusal is not None:
             raise busy(self._log.refusal)
+        if self._log.lag > DEADLINE_SECONDS:
+            raise busy("the assessment log hangs: its database or disk does not answer")
         return json_answer(
             {
                 "ready": True,

@@ -12,6 +12,7 @@ from data_schemas.predictors import PREDICTORS
 from serving.api_keys import Scope
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import ErasedAssessment, LogRefused, LogUnavailable
+from serving.doors.gate import DEADLINE_SECONDS
 from serving.doors.metrics import exposition
 from serving.doors.what_if import (
     EDITABLE,
@@ -382,3 +383,16 @@ def test_without_its_log_the_service_is_alive_and_not_ready(
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert refused.json()["detail"] == "the disk is full"
         assert client.get("/livez").status_code == 200
+
+
+def test_a_service_whose_log_hangs_is_not_ready(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with client_of(ward) as client:
+        # Slow, but callers are answered in time.
+        monkeypatch.setattr(AssessmentLog, "lag", DEADLINE_SECONDS - 1)
+        assert client.get("/readyz").status_code == 200
+        monkeypatch.setattr(AssessmentLog, "lag", DEADLINE_SECONDS + 1)
+        refused = client.get("/readyz")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert "hangs" in refused.json()["detail"]
