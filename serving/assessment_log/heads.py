@@ -12,6 +12,10 @@ from serving.assessment_log.log_writer import ends
 from serving.assessment_log.refusals import LogRefused
 
 
+NO_MARKS = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What reading as JSON, and as marks, may raise of something else."""
+
+
 class Mark(NamedTuple):
     """A row that must be there: who says so, its place and its hash."""
 
@@ -38,7 +42,7 @@ def read_heads(exported: bytes) -> list[Mark]:
     """
     try:
         return marks("the exported heads", json.loads(exported)["ends"])
-    except (ValueError, KeyError, TypeError):
+    except NO_MARKS:
         raise LogRefused("the file with exported heads is not one") from None
 
 

@@ -64,6 +64,7 @@ class SqliteConnection:
         self._uncommitted = 0
         """Rows of the transaction that was begun."""
         self._raw = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        self._raw.text_factory = _text
         for pragma in _PRAGMAS:
             self._execute(f"PRAGMA {pragma}")
         self._file = self._identity()
@@ -181,6 +182,11 @@ class SqliteConnection:
             os.close(self._ahead)
             self._ahead = None
         self._raw.close()
+
+
+def _text(stored: bytes) -> str:
+    """Return a text whatever its bytes are: somebody may have put others there than UTF-8."""
+    return stored.decode("utf-8", "surrogateescape")
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 from serving.assessment_log.chain_check import ChainCheck, Finding, gone
 from serving.assessment_log.database import Connection, Database, connected
-from serving.assessment_log.heads import Mark, marks
+from serving.assessment_log.heads import NO_MARKS, Mark, marks
 from serving.assessment_log.key_check import KeyCheck
 from serving.assessment_log.log_secret import stored_secret
 from serving.assessment_log.refusals import LogRefused
@@ -179,6 +179,6 @@ def _is_sound(writer: WriterRow) -> bool:
         return False
     try:
         marks("", json.loads(writer.follows))
-    except (ValueError, TypeError):
+    except NO_MARKS:
         return False
     return writer.sequence >= 0

@@ -124,6 +124,18 @@ ATTACKS: dict[str, tuple[str, Attack]] = {
         lambda c: c.execute("UPDATE data_key SET reference = NULL"),
     ),
     "a key given to another row": ("altered", lambda c: exchange_keys(c)),
+    "a text that is not UTF-8": (
+        "altered",
+        lambda c: c.execute("UPDATE entry SET status = CAST(x'ff' AS TEXT) WHERE position = 2"),
+    ),
+    "a record of lists without end": (
+        "unknown_writer",
+        lambda c: c.execute("UPDATE writer SET follows = ?", ("[" * 100_000,)),
+    ),
+    "a record of an endless number": (
+        "unknown_writer",
+        lambda c: c.execute("""UPDATE writer SET follows = '[["00", 1e999, "00"]]'"""),
+    ),
     "the secret deleted": ("missing", lambda c: c.execute("DELETE FROM log_secret")),
     "the example altered": (
         "altered",
@@ -410,8 +422,23 @@ def test_with_another_site_key_nothing_is_taken_for_sealed(written: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "nonsense", [b"", b"{}", b"[]", b'{"ends": [1]}', b'{"ends": [["x", 1, 2]]}']
+    "nonsense",
+    [
+        *(b"", b"{}", b"[]", b'{"ends": [1]}', b'{"ends": [["x", 1, 2]]}'),
+        *(b'{"ends": [["00", 1e999, "00"]]}', b"[" * 100_000),
+    ],
 )
 def test_a_file_that_holds_no_heads_is_refused(nonsense: bytes) -> None:
     with pytest.raises(LogRefused):
         read_heads(nonsense)
+
+
+def test_behind_a_text_that_is_not_utf_8_nothing_is_hidden(folder: Path) -> None:
+    with attacked(folder) as connection:
+        connection.execute("UPDATE entry SET request_id = CAST(x'ff' AS TEXT) WHERE position = 1")
+        connection.execute("UPDATE entry SET status = 'another' WHERE position = 9")
+    found = verified(folder)
+    assert [(f.kind, f.where.rpartition(", ")[2]) for f in found.findings] == [
+        ("altered", "row 1"),
+        ("altered", "row 3"),
+    ]
