@@ -1,15 +1,18 @@
 """How soon a worker that died is replaced, and that no worker outlives its supervisor.
 
 BentoML's supervisor looks after its workers every 10 seconds and takes no setting for it: with one
-worker that is how long nobody answers. In what it takes for a container it replaces none at all. It
-makes the supervisor by one function, which takes the delay and the workers; here it gets them as
-they shall be. ``tests/serving/test_worker_killed.py`` notices a BentoML that no longer needs this.
+worker that is how long nobody answers. In what it takes for a container it replaces none at all.
+And it waits by the clock of the day: once that was set back by an hour, nobody would be replaced
+for an hour. It makes the supervisor by one function, which takes the delay and the workers; here it
+gets them, and a clock, as they shall be. ``tests/serving/test_worker_killed.py`` notices a BentoML
+that no longer needs this.
 """
 
 import asyncio
 import logging
 import os
 import signal
+import time
 from typing import Any
 
 from bentoml._internal.utils import circus
@@ -35,7 +38,9 @@ def supervisor(watchers: list[Any], **given: Any) -> Any:
     for watcher in watchers:
         watcher.respawn = True
         watcher.env = {**(watcher.env or os.environ), _SUPERVISOR: str(os.getpid())}
-    return _make(watchers, check_delay=LOOK_EVERY_SECONDS, **given)
+    made = _make(watchers, check_delay=LOOK_EVERY_SECONDS, **given)
+    made.loop.time = time.monotonic
+    return made
 
 
 async def end_with_supervisor() -> None:
