@@ -7,6 +7,7 @@ answer. ``docs/decisions/0018-bentoml-settings.md`` says why each setting is as 
 """
 
 import asyncio
+import atexit
 import gc
 import logging
 import sys
@@ -24,6 +25,7 @@ from serving.doors.connection import limit_connections
 from serving.doors.gate import DEADLINE_SECONDS
 from serving.doors.guard import Guard
 from serving.doors.logs import log_as_json
+from serving.doors.metrics import leave_nothing_uncounted
 from serving.doors.metrics_folder import count_apart
 from serving.doors.settings import DoorSettings
 from serving.doors.supervision import end_with_supervisor, look_after_workers_often
@@ -37,6 +39,7 @@ log_as_json()
 limit_connections()
 look_after_workers_often()
 count_apart()
+atexit.register(leave_nothing_uncounted)
 _settings = Settings.from_environment()
 try:
     _doors = DoorSettings.from_environment()

@@ -15,6 +15,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from serving.assessment_log.counters import Counters
@@ -134,6 +135,21 @@ def forget_dead_workers() -> None:
             os.kill(process, 0)
         except (ProcessLookupError, PermissionError):  # or its number is somebody else's now
             left.unlink(missing_ok=True)
+
+
+def leave_nothing_uncounted() -> None:
+    """Remove, at the end of a worker, those of its files in which nothing was counted.
+
+    A worker that cannot start is started again and again, at night and at weekends: thousands of
+    its files would fill a memory of 64 MB, as containers have, in which no worker could count.
+    """
+    place = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not place:
+        return
+    for left in Path(place).glob(f"*_{os.getpid()}.db"):
+        counted = MmapedDict.read_all_values_from_file(left)  # type: ignore[no-untyped-call]
+        if not any(value for _, value, _, _ in counted):
+            left.unlink()
 
 
 def exposition() -> bytes:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,40 @@ def test_what_a_killed_worker_said_last_is_forgotten(
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     forget_dead_workers()
     assert sorted(tmp_path.iterdir()) == sorted([ours, counted])
+
+
+def test_a_worker_that_could_not_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    nobody_could_ask = {
+        "PROMETHEUS_MULTIPROC_DIR": str(folder),
+        "CART_RISK_KEYS": str(tmp_path / "keys.json"),
+    }
+    worker = subprocess.run(
+        [sys.executable, "-c", "import serving.service"],
+        env=os.environ | nobody_could_ask,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert "no valid key" in worker.stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_what_a_worker_counted_outlives_it(tmp_path: Path) -> None:
+    code = (
+        "from serving.doors.metrics import count_answer, leave_nothing_uncounted; "
+        "count_answer('/livez', 'GET', 200, 0.001); leave_nothing_uncounted()"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        cwd=ROOT,
+        check=True,
+    )
+    kinds = sorted(left.name.partition("_")[0] for left in tmp_path.iterdir())
+    assert kinds == ["counter", "histogram"]
 
 
 def test_a_killed_worker_whose_number_another_user_has_by_now_is_forgotten(
