@@ -29,7 +29,6 @@ from serving.doors.metrics import leave_nothing_uncounted
 from serving.doors.metrics_folder import count_apart
 from serving.doors.settings import DoorSettings
 from serving.doors.supervision import end_with_supervisor, look_after_workers_often
-from serving.doors.web_socket import as_plain_request
 from serving.openapi import EXAMPLE_PATIENT
 from serving.rest import RestApplication
 from serving.settings import LogSettings, Settings
@@ -79,8 +78,6 @@ class InFront:
         """Answer, or pass on."""
         if scope["type"] == "http":
             await application()(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await application()(*as_plain_request(scope, send))
         else:
             await self._app(scope, receive, send)
 

@@ -24,6 +24,7 @@ UNTAKEN_SECONDS = 30.0
 def limit_connections(protocol: Any = HttpToolsProtocol) -> None:
     """Put every limit, and the one dialect of refusals, into a protocol's class."""
     _speak_one_dialect(protocol)
+    _take_up_no_upgrade(protocol)
     _limit_heads(protocol)
     _forget_trailers(protocol)
     _leave_who_takes_nothing(protocol)
@@ -38,6 +39,17 @@ def _speak_one_dialect(protocol: Any) -> None:
     protocol.send_400_response = send_400_response
     # Of a connection on which nothing began that the parser knows.
     protocol.in_body, protocol.url = False, b""
+
+
+def _take_up_no_upgrade(protocol: Any) -> None:
+    """Let what asks for another protocol be a request as any (RFC 9110, 7.8).
+
+    uvicorn hands a handshake to its library for WebSockets, which refuses some of them by itself:
+    without a header of ours, uncounted and in no log.
+    """
+    protocol._should_upgrade_to_ws = lambda _: False
+    # What the gate writes of the request is enough; this would advise to install the library.
+    protocol._unsupported_upgrade_warning = lambda _: None
 
 
 def _limit_heads(protocol: Any) -> None:

@@ -313,6 +313,26 @@ def test_a_web_socket_is_not_opened_but_answered(running: Running, path: str, st
     assert "secret-of-a-handshake" not in output
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_a_handshake_that_is_none_is_refused_and_told_as_any_request(
+    running: Running, method: str
+) -> None:
+    head = (
+        f"{method} /v1/nowhere HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\n"
+        "upgrade: websocket\r\n\r\n"
+    )
+    answer = b""
+    with connected(running) as connection:
+        connection.sendall(head.encode())
+        while received := connection.recv(100_000):
+            answer += received
+    told = answer.partition(b"\r\n\r\n")[0].decode()
+    assert told.startswith("HTTP/1.1 404 ")
+    assert "content-type: application/problem+json" in told
+    assert "content-security-policy: " in told
+    assert told.partition("x-request-id: ")[2][:32] in running.output.read_text("utf-8")
+
+
 def test_a_caller_who_leaves_is_forgotten(running: Running) -> None:
     for _ in range(50):
         with connected(running) as connection:
