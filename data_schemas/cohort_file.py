@@ -12,11 +12,15 @@ from pathlib import Path
 import pandas as pd
 
 from data_schemas.cohort_refusal import CohortRefused, Violation
-from data_schemas.foreign_numbers import ForeignNumbers, foreign_numbers, rewriting_line
+from data_schemas.foreign_numbers import (
+    ForeignNumbers,
+    foreign_between_commas,
+    foreign_numbers,
+    rewriting_line,
+)
 
 _SEPARATORS = {";": ("semicolons", ";"), "\t": ("tabs", "\\t")}
 """What else separates fields: its name, and how it is written in Python."""
-_PLAIN_NUMBERS = ForeignNumbers(decimal_comma=False, thousands=())
 _TEXT = {"patient_id": str, "site": str}
 """Names, although they may look like numbers: ``0042`` is another patient than ``42``."""
 _MISSING = ["", "#N/A", "<NA>", "N/A", "n/a", "NA", "NaN", "nan", "NULL", "null"]
@@ -79,9 +83,11 @@ def _how_written(path: Path) -> _Written:
         is_utf8 = _is_utf8(header) and all(map(_is_utf8, file))
     other = "utf-16" if header.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp1252"
     encoding = "" if is_utf8 else other
-    numbers = _PLAIN_NUMBERS
+    readable = encoding or "utf-8-sig"
     if separator:
-        numbers = foreign_numbers(path, encoding or "utf-8-sig", separator)
+        numbers = foreign_numbers(path, readable, separator)
+    else:
+        numbers = foreign_between_commas(path, readable)
     return _Written(encoding, separator, numbers)
 
 
@@ -106,7 +112,8 @@ def _refuse_foreign(path: Path) -> None:
         columns = ", ".join(written.numbers.thousands)
         found["thousands_point"] = (
             "must not mark thousands by points, and 1.850 seems to mean 1850 in the columns "
-            f"{columns}: take out of the line that follows whose points are decimal points"
+            f"{columns}: take out of the line that follows whose points are decimal points, and "
+            "write those with other decimals than three, 1.85"
         )
     if found:
         rewrite = rewriting_line(arguments, written.numbers)

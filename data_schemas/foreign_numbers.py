@@ -17,6 +17,12 @@ _DECIMAL_COMMA = re.compile(r"\s*[<>]?\s*[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+\s*")
 _DECIMAL_POINT = re.compile(r"\s*[<>]?\s*[-+]?(0\.\d+|\d+\.\d{1,2})\s*")
 _THOUSANDS = re.compile(r"\s*[<>]?\s*[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?\s*")
 """No date is written so (``03.11.2021``), and no number below one (``0.125``)."""
+_SURE_COMMA = re.compile(r"\s*[<>]?\s*[-+]?(\d{1,3}(\.\d{3})+,\d+|\d+,(\d{1,2}|\d{4,}))\s*")
+"""No comma that marks thousands, as that of ``1,850`` may."""
+_HUNDREDS = re.compile(r"\s*[<>]?\s*[1-9]\d\d\s*")
+_NO_THOUSANDS = re.compile(r"\s*[<>]?\s*[-+]?(0\.\d+|\d+\.(\d{1,2}|\d{4,})|[1-9]\d{3,})\s*")
+"""A column that writes 1850 or 8.4 marks no thousands by points."""
+_MAY_MARK_THOUSANDS = re.compile(rb"[1-9]\d{0,2}\.\d{3}(?!\d)")
 
 _WITHOUT_POINTS = r"""{r"\.(?=\d{3}(\D|$))": ""}"""
 _WITH_POINT = r"""replace(r"^([<>\s]*[-+]?\d+),(\d+\s*)$", r"\1.\2", regex=True)"""
@@ -49,6 +55,35 @@ def foreign_numbers(path: Path, encoding: str, separator: str) -> ForeignNumbers
                 if _THOUSANDS.fullmatch(cell) and column not in ADMINISTRATIVE:
                     thousands[column] = None
     return ForeignNumbers(comma, tuple(thousands) if comma or not point else ())
+
+
+def foreign_between_commas(path: Path, encoding: str) -> ForeignNumbers:
+    """Look for points that mark thousands in a file whose fields are separated by commas.
+
+    Its other numbers may well have decimal points. Points are taken for marks of thousands in a
+    column without any other decimals and without a number of four digits, where the file has
+    decimal commas, or where the column has whole numbers of hundreds beside them.
+    Without such a column nothing is foreign: a comma in a number is refused in its row.
+    """
+    with path.open("rb") as lines:
+        if not any(map(_MAY_MARK_THOUSANDS.search, lines)):
+            return ForeignNumbers(decimal_comma=False, thousands=())
+    comma = False
+    kinds = {kind: set[str]() for kind in (_THOUSANDS, _HUNDREDS, _NO_THOUSANDS)}
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows, [])
+        for row in rows:
+            for column, cell in zip(header, row, strict=False):
+                comma = comma or bool(_SURE_COMMA.fullmatch(cell))
+                for kind, columns in kinds.items():
+                    if column not in columns and kind.fullmatch(cell):
+                        columns.add(column)
+    marked = kinds[_THOUSANDS] - kinds[_NO_THOUSANDS] - set(ADMINISTRATIVE)
+    if not comma:
+        marked &= kinds[_HUNDREDS]
+    thousands = tuple(column for column in header if column in marked)
+    return ForeignNumbers(comma and bool(thousands), thousands)
 
 
 def rewriting_line(arguments: Iterable[str], numbers: ForeignNumbers) -> str:

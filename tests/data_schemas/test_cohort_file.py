@@ -113,6 +113,53 @@ def test_a_point_before_three_digits_marks_thousands_unless_points_mark_decimals
     assert ("thousands_point" in [v.rule for v in violations]) is told
 
 
+def test_decimal_commas_and_thousands_points_between_commas_are_told_together(
+    tmp_path: Path,
+) -> None:
+    """Else the commas alone were mended, and a ferritin of 1,850 ng/mL became 1.85."""
+    rows = ROWS.assign(
+        patient_id=["1.001", "1.002", "1.003"],
+        crp_mg_l=["8,4", "", "<0,5"],
+        ferritin_ng_ml=["1.850", "95", "12.400"],
+        anc_10e9_l=["1.850", "0.400", "2.100"],
+    )
+    rows.to_csv(tmp_path / "cohort.csv", index=False)
+    violations = violations_of(tmp_path / "cohort.csv")
+    assert [v.rule for v in violations] == ["decimal_comma", "thousands_point"]
+    assert "in the columns ferritin_ng_ml: " in violations[-1].message
+    cohort = read_cohort(rewritten(tmp_path / "cohort.csv", violations), Purpose.SCORING)
+    assert cohort.patient_id.tolist() == ["1.001", "1.002", "1.003"]
+    assert cohort.predictors["ferritin"].tolist() == [1850, 95, 12400]
+    assert cohort.predictors["crp"].tolist()[::2] == [8.4, 0.25]
+    assert cohort.predictors["anc"].tolist() == [1.85, 0.4, 2.1]
+
+
+@pytest.mark.parametrize(
+    ("ferritin", "told"),
+    [
+        (["1.850", "400", "95"], True),
+        (["1.850", "400", "95.5"], False),
+        (["1.850", "400", "2100"], False),
+        (["1.850", "2.100", "12.400"], False),
+        (["1.85", "400", "95"], False),
+    ],
+)
+def test_thousands_points_between_commas_are_known_by_the_rest_of_their_column(
+    tmp_path: Path, ferritin: list[str], told: bool
+) -> None:
+    """Whoever replaced the commas of an export by points left those that mark thousands."""
+    ROWS.assign(ferritin_ng_ml=ferritin).to_csv(tmp_path / "cohort.csv", index=False)
+    if not told:
+        cohort = read_cohort(tmp_path / "cohort.csv", Purpose.SCORING)
+        assert cohort.predictors["ferritin"].tolist() == [float(f) for f in ferritin]
+        return
+    violations = violations_of(tmp_path / "cohort.csv")
+    assert [v.rule for v in violations] == ["thousands_point"]
+    cohort = read_cohort(rewritten(tmp_path / "cohort.csv", violations), Purpose.SCORING)
+    assert cohort.predictors["ferritin"].tolist() == [1850, 400, 95]
+    assert cohort.predictors["crp"].tolist() == ROWS["crp_mg_l"].tolist()
+
+
 def test_the_line_changes_no_name_and_no_word(tmp_path: Path) -> None:
     rows = ROWS.assign(patient_id=["007", "7", "NA"], bridging=["None", "none", ""])
     rows.to_csv(tmp_path / "cohort.csv", index=False, **GERMAN)  # type: ignore[call-overload]
