@@ -41,6 +41,10 @@ _YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0,
 _YES_NO |= {"0.0": 0.0}
 _NO_COLUMN = "if it holds a predictor, name it as `cart-risk columns` does, else leave it out"
 _NOT_KNOWN = ("unknown", "none")
+_NO_GRADE = (
+    "a grade is one whole number 0 to 5: write 3 for Grade 3 or III; where no more is known than "
+    "severe or not, leave the cell empty and say yes or no in {flag}"
+)
 
 
 class Purpose(StrEnum):
@@ -339,7 +343,7 @@ class CohortCheck:
     def _outcome(self, outcome: Outcome) -> pd.Series:
         grade_column = outcome.grade_column
         if grade_column is not None and grade_column in self.table:
-            grades = self._numbers(grade_column, self.table[grade_column])
+            grades = self._grades(grade_column, outcome)
             bad = grades.notna() & ~grades.isin(range(6))
             self.violate(grade_column, "outside_limits", "a grade is a whole number 0 to 5", bad)
             severe = (grades >= outcome.severe_from_grade).astype(float).where(grades.notna())
@@ -349,6 +353,19 @@ class CohortCheck:
         name = grade_column or outcome.flag_column
         self.violate(name, "required", f"the outcome {outcome.name} is read from this column")
         return pd.Series(np.nan, index=self.table.index)
+
+    def _grades(self, column: str, outcome: Outcome) -> pd.Series:
+        """Read grades; of a word none is guessed, and the remedy is not to drop what it says."""
+        given = self.table[column]
+        words = pd.Series(False, index=given.index)
+        if not pd.api.types.is_numeric_dtype(given):
+            words = (
+                given.notna()
+                & written_numbers(given.astype("string").str.strip(), None).values.isna()
+            )
+        message = _NO_GRADE.format(flag=outcome.flag_column)
+        self.violate(column, "not_a_number", message, words)
+        return self._numbers(column, given.where(~words))
 
     def _agreeing(self, severe: pd.Series, outcome: Outcome) -> pd.Series:
         """Complete what the grades say with the yes-or-no column, which must not say otherwise."""

@@ -165,7 +165,6 @@ def test_half_of_a_detection_limit_is_used_and_said() -> None:
 @pytest.mark.parametrize(
     ("column", "given", "other"),
     [
-        ("crs_grade", "<4", "1"),
         ("prior_lines", "<4", "1"),
         ("ecog", "<4", "1"),
         ("age_years", "<18", "64"),
@@ -736,6 +735,21 @@ def test_the_day_on_which_a_cohort_is_read_changes_nothing_of_it() -> None:
     assert now.fingerprint == later.fingerprint
     assert now.notices == later.notices
     pd.testing.assert_series_equal(now.infusion_date, later.infusion_date)
+
+
+@pytest.mark.parametrize("grade", ["Grade 3", "III", "3/4", "3,5", ">=3", "<4", "G3"])
+def test_a_grade_in_words_is_told_how_to_write_it_and_not_to_leave_it_empty(grade: str) -> None:
+    """An empty cell would be a patient less who had the outcome."""
+    (violation,) = violations_of(table(crs_grade=first(grade, "1")))
+    assert (violation.column, violation.rule, violation.rows) == ("crs_grade", "not_a_number", (1,))
+    assert "write 3 for Grade 3 or III" in violation.message
+    assert "say yes or no in outcome_severe_crs" in violation.message
+    assert grade not in violation.message.replace("write 3 for Grade 3 or III", "")
+
+
+def test_severe_or_not_stands_in_for_a_grade_that_is_not_known() -> None:
+    given = table(crs_grade=first("", "1"), outcome_severe_crs=first("yes"))
+    assert read(given.replace("", None)).outcomes["severe_crs"].tolist() == [1.0] + [0.0] * (N - 1)
 
 
 def test_yes_or_no_may_not_contradict_the_grade() -> None:
