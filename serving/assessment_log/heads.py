@@ -11,7 +11,6 @@ from serving.assessment_log.database import Connection
 from serving.assessment_log.log_writer import ends
 from serving.assessment_log.refusals import LogRefused
 
-
 NO_MARKS = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 """What reading as JSON, and as marks, may raise of something else."""
 

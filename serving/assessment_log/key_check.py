@@ -36,9 +36,7 @@ class KeyCheck:
         if row.kind != Kind.ERASURE:
             return
         # An erasure that cannot be read was forged: it explains nothing, so its rows are found.
-        with contextlib.suppress(
-            ValueError, KeyError, TypeError, AttributeError, RecursionError
-        ):
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self._erased |= {UUID(id).bytes for id in json.loads(row.answer)["erased"]}
 
     def end(self, connection: Connection, sealing: Sealing | None) -> Iterator[Finding]:
