@@ -5,11 +5,12 @@ from typing import Any
 
 from data_schemas.evidence import Evidence
 from data_schemas.model_manifest import Measure, ModelManifest
-from data_schemas.typical_values import burden_measures, typical_values
+from data_schemas.typical_values import TypicalValue, burden_measures, typical_values
 from serving.model.risk_model import RiskModel
 from training.judging.verdict import Verdict
 from training.learning.prior import ModelPrior
-from training.synthesis.figures import ASSUMED, OTHER_OUTCOMES
+from training.synthesis.figures import ASSUMED, EVERYWHERE, OTHER_OUTCOMES
+from training.synthesis.transport import TRANSPORT_ROWS, transport
 
 
 def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:
@@ -43,6 +44,8 @@ def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:
             for cell in model_prior.cells
         ],
         "of_other_outcomes": _of_other_outcomes(model_prior, evidence),
+        "transport": _transport(model_prior, evidence),
+        "typical_values_not_read": _not_read(evidence),
         "between_centres_sd": model_prior.between_centres,
         "assumed": [
             f"{row.predictor} in {row.disease}: {row.how}"
@@ -55,6 +58,30 @@ def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:
             for row_id in sorted(_cited_by(model_prior) & set(ASSUMED))
         ],
     }
+
+
+def _transport(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any] | None:
+    """Say what published effects keep elsewhere, and by which rows; None where there are none."""
+    if all(effect.as_published is None for effect in model_prior.effects):
+        return None
+    sources = [_source(row_id, evidence) for row_id in TRANSPORT_ROWS]
+    return {"share": transport(evidence), "sources": sources}
+
+
+def _not_read(evidence: Evidence) -> list[str]:
+    """Name the figures behind typical values that nobody read in their source, a line for each."""
+    rest = [(_whose(row), row.basis) for row in typical_values()]
+    rest += [(row.measure, row.basis) for row in burden_measures()]
+    unread = [
+        (whose, [row_id for row_id in basis if evidence.row(row_id).verified != "read"])
+        for whose, basis in rest
+    ]
+    return [f"{whose}: {', '.join(ids)}" for whose, ids in unread if ids]
+
+
+def _whose(row: TypicalValue) -> str:
+    of_product = "" if row.product == EVERYWHERE else f" given {row.product}"
+    return f"{row.predictor} in {row.disease}{of_product}"
 
 
 def _of_other_outcomes(model_prior: ModelPrior, evidence: Evidence) -> list[str]:
@@ -107,7 +134,7 @@ def model_card(
         "## Verdict\n\n" + _verdict(verdict),
         "## What was believed before any patient\n\n" + _effects(table),
         "## Base rates\n\n" + _base_rates(table),
-        "## What was assumed\n\n" + "\n".join(f"- {line}" for line in table["assumed"]),
+        "## What was assumed\n\n" + _assumed(table),
         "## What it does not know\n\n" + "\n".join(f"- {said}" for said in manifest.limitations),
     ]
     return "\n\n".join(sections) + "\n"
@@ -189,10 +216,21 @@ def _effects(table: dict[str, Any]) -> str:
             f"| {effect['term']} | {effect['mean']:.2f} | {effect['sd']:.2f} | {published} "
             f"| {sources} |"
         )
-    # An artefact that was saved before this was told may be recalibrated still.
+    # An artefact that was saved before these were told may be recalibrated still.
+    if kept := table.get("transport"):
+        share, cited = f"{100 * kept['share']:.0f} %", _cited(kept["sources"])
+        lines += ["", f"For transport a published effect keeps {share}, by {cited}."]
     if others := table.get("of_other_outcomes"):
         lines += ["", "Resting on a figure of another outcome than that of this model:", ""]
         lines += [f"- {line}" for line in others]
+    return "\n".join(lines)
+
+
+def _assumed(table: dict[str, Any]) -> str:
+    lines = [f"- {line}" for line in table["assumed"]]
+    if unread := table.get("typical_values_not_read"):
+        lines += ["", "Typical values that rest on figures which nobody read in their source:", ""]
+        lines += [f"- {line}" for line in unread]
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ from training.cohort import LearningCohort
 from training.experiment import Experiment
 from training.learning.learner import Learnt
 from training.learning.prior import ModelPrior
+from training.synthesis.transport import TRANSPORT_ROWS
 
 _PACKAGES = ("cart-risk", "numpy", "scipy", "scikit-learn", "xgboost-cpu", "pandas")
 
@@ -77,6 +78,8 @@ def _evidence_statement(model_prior: ModelPrior) -> EvidenceStatement:
     evidence = load_evidence()
     ids = {i for effect in model_prior.effects for i in effect.sources}
     ids |= {i for cell in model_prior.cells for i in cell.sources}
+    if any(effect.as_published is not None for effect in model_prior.effects):
+        ids.update(TRANSPORT_ROWS)
     rows = [evidence.row(row_id) for row_id in sorted(ids)]
     content = canonical_json([row.model_dump(mode="json") for row in rows])
     unread = tuple(row.id for row in rows if row.verified != "read")

@@ -9,6 +9,7 @@ import pytest
 
 from data_schemas.evidence import Evidence
 from data_schemas.model_manifest import Measure, ModelManifest
+from data_schemas.typical_values import burden_measures, typical_values
 from serving.assess import model_statement
 from serving.model.artefact import PRIOR_FILE
 from training.experiment import read_experiment
@@ -17,6 +18,7 @@ from training.learning.prior import ModelPrior, evidence_prior
 from training.model_card import limitations, model_card, prior_table
 from training.pipeline import Run
 from training.synthesis.figures import ASSUMED, STEPS
+from training.synthesis.transport import transport
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +175,38 @@ def test_rows_that_nobody_read_are_listed(evidence_run: Run, evidence: Evidence)
     for row_id in stated.unread_rows:
         assert evidence.row(row_id).verified != "read"
         assert row_id in saved_card(evidence_run)
+
+
+def test_what_published_effects_keep_elsewhere_is_told_with_its_rows(
+    evidence_run: Run, evidence: Evidence
+) -> None:
+    """Every effect is multiplied by it, so that it needs a source as any of them does."""
+    section = saved_card(evidence_run).split("## What was believed")[1].split("## ")[0]
+    line = next(x for x in section.splitlines() if x.startswith("For transport"))
+    assert f"keeps {100 * transport(evidence):.0f} %" in line
+    for row_id in ("model-car-hematotox-rejeski", "model-easix-deboer"):
+        assert f"{row_id} ({evidence.row(row_id).verified})" in line
+    prior = json.loads(evidence_run.artefact.files[PRIOR_FILE])
+    rests_on = (prior["transport"], *prior["effects"], *prior["base_rates"])
+    rows = {source["id"] for one in rests_on for source in one["sources"]}
+    assert len(prior["transport"]["sources"]) == 5
+    assert evidence_run.artefact.manifest.evidence.rows == len(rows)
+
+
+def test_typical_values_of_figures_that_nobody_read_are_named(
+    evidence_run: Run, evidence: Evidence
+) -> None:
+    """ZUMA-1's sum of diameters, the age of children with leukaemia: known, not re-read."""
+    assumed = saved_card(evidence_run).split("## What was assumed")[1].split("## ")[0]
+    _, told = assumed.split(
+        "Typical values that rest on figures which nobody read in their source:"
+    )
+    lines = [line.removeprefix("- ") for line in told.strip().splitlines()]
+    assert "spd: zuma1-tumour-burden-spd" in lines
+    assert "age in B_ALL given tisagenlecleucel: eliana-age" in lines
+    named = {row_id for line in lines for row_id in line.split(": ")[1].split(", ")}
+    behind = {row_id for row in (*typical_values(), *burden_measures()) for row_id in row.basis}
+    assert named == {i for i in behind if evidence.row(i).verified != "read"}
 
 
 def test_what_was_assumed_is_listed(evidence_run: Run) -> None:

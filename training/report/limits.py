@@ -93,7 +93,7 @@ def _evidence(model: ModelFacts, manifest: ModelManifest) -> Iterator[str]:
             "not read in their source."
         )
     if model.assumed:
-        yield f"{len(model.assumed)} typical values are assumed, because none is published."
+        yield f"{len(model.assumed)} numbers are assumed, because none is published."
     if manifest.directions_released:
         yield (
             "The patients contradicted what was promised of the direction of "

@@ -17,6 +17,9 @@ _FIRST, _AGAIN = "model-car-hematotox-rejeski", "model-car-hematotox-deboer"
 _EASIX, _EASIX_AGAIN = "easix-doubling-severe-korell", "model-easix-deboer"
 _EASIX_CUT = "easix-over-4-67-severe-korell"
 
+TRANSPORT_ROWS = (_FIRST, _AGAIN, _EASIX, _EASIX_CUT, _EASIX_AGAIN)
+"""The rows of evidence that the share rests on."""
+
 
 def transport(evidence: Evidence) -> float:
     """Return the share of a published separation that survives in another population.
@@ -47,7 +50,7 @@ def transport(evidence: Evidence) -> float:
     hematotox = convert.separation(again) / convert.separation(first)
     share = (hematotox + easix) / 2
     if not 0 < share <= LARGEST_SHARE:
-        rows = ", ".join((_FIRST, _AGAIN, _EASIX, _EASIX_CUT, _EASIX_AGAIN))
+        rows = ", ".join(TRANSPORT_ROWS)
         limit = f"{share:.3g} of a separation found elsewhere must be above 0 to {LARGEST_SHARE}"
         raise _refused("performance.toml, associations.toml", rows, "effect, auc_external", limit)
     return share

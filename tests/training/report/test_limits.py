@@ -54,6 +54,11 @@ def test_unread_evidence_is_counted(rehearsed: Told) -> None:
     assert said(rehearsed, f"{unread} of the {rehearsed.report.manifest.evidence.rows} published")
 
 
+def test_what_is_assumed_is_counted_as_what_it_is(rehearsed: Told) -> None:
+    """What a conversion takes for granted is no typical value, and counts as well."""
+    assert said(rehearsed, f"{len(rehearsed.report.model.assumed)} numbers are assumed")
+
+
 def test_the_policy_of_treatment_is_always_said(each: Told) -> None:
     assert said(each, "treatment policy")
     assert said(each, "not randomised")
