@@ -25,8 +25,11 @@ DISEASES: dict[str, str] = {
 
 LYMPHOMAS = ("LBCL", "PMBCL", "FL", "MCL", "MZL", "CLL_SLL")
 
-WITHOUT_PUBLISHED_EFFECTS = frozenset({"MM"})
-"""Diseases in which no usable figure says how a predictor goes with severe toxicity."""
+WITHOUT_PUBLISHED_EFFECTS = {
+    "severe_crs": frozenset({"MM"}),
+    "severe_icans": frozenset({"MM", "B_ALL"}),
+}
+"""By outcome the diseases in which no usable figure says how a predictor goes with it."""
 
 ADULT_YEARS = 6574 / 365.25
 """The 18th birthday in years, as an age in days gives it: 18 years have 6,574 or 6,575 days."""
@@ -38,6 +41,7 @@ class Product:
 
     ``has_delayed_neurotoxicity``: disorders of movement and thought that begin weeks later and are
     no ICANS are known of it (Cohen AD, Blood Cancer J 2022;12:32; unread).
+    ``has_dose_split_by_burden``: who has many blasts is given a smaller first dose (FELIX).
     ``treats_children_in`` names the diseases in which its evidence includes patients under 18;
     ``up_to_years`` those in which it includes none that are older, with their last full year.
     """
@@ -48,6 +52,7 @@ class Product:
     diseases: tuple[str, ...]
     also_called: tuple[str, ...]
     has_delayed_neurotoxicity: bool = False
+    has_dose_split_by_burden: bool = False
     treats_children_in: tuple[str, ...] = ()
     up_to_years: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -104,6 +109,7 @@ PRODUCTS: dict[str, Product] = {
         costimulation="4-1BB",
         diseases=("B_ALL",),
         also_called=("obe-cel", "Aucatzyl"),
+        has_dose_split_by_burden=True,
     ),
     "relmacabtagene_autoleucel": Product(
         label="relma-cel",
@@ -151,6 +157,9 @@ PRODUCTS: dict[str, Product] = {
 
 WITH_DELAYED_NEUROTOXICITY = frozenset(
     name for name, product in PRODUCTS.items() if product.has_delayed_neurotoxicity
+)
+WITH_DOSE_SPLIT_BY_BURDEN = frozenset(
+    name for name, product in PRODUCTS.items() if product.has_dose_split_by_burden
 )
 
 PRODUCT_SPELLINGS: dict[str, str] = {

@@ -5,9 +5,15 @@ from datetime import date
 from functools import cache
 from typing import NamedTuple
 
+from data_schemas.outcomes import OUTCOMES
 from data_schemas.possible_dates import has_passed
 from data_schemas.predictors import PREDICTORS, Quantity
-from data_schemas.products import DISEASES, WITH_DELAYED_NEUROTOXICITY, WITHOUT_PUBLISHED_EFFECTS
+from data_schemas.products import (
+    DISEASES,
+    WITH_DELAYED_NEUROTOXICITY,
+    WITH_DOSE_SPLIT_BY_BURDEN,
+    WITHOUT_PUBLISHED_EFFECTS,
+)
 from data_schemas.risk_assessment import CAUTION_TEXTS, CautionCode, Status
 from serving.answer.compiled_terms import PatientTerms, Values, usual_creatinine
 from serving.model.applicability import (
@@ -89,6 +95,7 @@ class CompiledCautions:
         self._asks_burden = any(term.predictor == BURDEN for term in model.terms)
         self._borrowed = [cell.origin == "borrowed" for cell in model.cells]
         self._always = list(always)
+        self._outcome = model.outcome
         main = {n: s > MAIN_PREDICTOR_WEIGHT for n, s in model.share_by_predictor().items()}
         codes = dict(zip(DISEASES, range(len(DISEASES)), strict=True))
         self._main = {
@@ -113,8 +120,9 @@ class CompiledCautions:
             found.append(raised(CautionCode.UNCONTROLLED_INFECTION, "active_infection"))
         if cell >= 0 and self._borrowed[cell]:
             found.append(raised(CautionCode.FEW_DATA_FOR_PRODUCT, "product"))
-        found += _of_product_and_disease(str(values["product"]), str(values["disease"]))
-        main = self._main[str(values["disease"])]
+        product, disease = str(values["product"]), str(values["disease"])
+        found += _of_product_and_disease(product, disease, self._outcome)
+        main = self._main[disease]
         known = {*patient.distance, *patient.not_asked}
         lacking = [name for name in main if name not in known]
         found += [raised(CautionCode.PREDICTOR_NOT_MEASURED, name) for name in lacking]
@@ -122,14 +130,26 @@ class CompiledCautions:
 
 
 @cache
-def _of_product_and_disease(product: str, disease: str) -> tuple[Raised, ...]:
+def _of_product_and_disease(product: str, disease: str, outcome: str) -> tuple[Raised, ...]:
     """Return what holds for every patient of a product in a disease."""
-    borrowed = [raised(CautionCode.EFFECTS_BORROWED, "disease")]
     delayed = [raised(CautionCode.DELAYED_NEUROTOXICITY, "product")]
+    split = [raised(CautionCode.DOSE_SPLIT_BY_BURDEN, "product")]
     return (
-        *(borrowed if disease in WITHOUT_PUBLISHED_EFFECTS else ()),
+        *_borrowed(disease, outcome),
         *(delayed if product in WITH_DELAYED_NEUROTOXICITY else ()),
+        *(split if product in WITH_DOSE_SPLIT_BY_BURDEN else ()),
     )
+
+
+def _borrowed(disease: str, outcome: str) -> tuple[Raised, ...]:
+    """Return the caution that effects are those of other diseases; it names a single outcome."""
+    silent = [name for name, within in WITHOUT_PUBLISHED_EFFECTS.items() if disease in within]
+    if outcome not in silent:
+        return ()
+    of_any = raised(CautionCode.EFFECTS_BORROWED, "disease")
+    if len(silent) == len(WITHOUT_PUBLISHED_EFFECTS):
+        return (of_any,)
+    return (of_any._replace(text=f"{OUTCOMES[outcome].label}: {of_any.text}"),)
 
 
 def status_of(

@@ -18,6 +18,7 @@ from data_schemas.products import (
     DISEASES,
     PRODUCTS,
     WITH_DELAYED_NEUROTOXICITY,
+    WITH_DOSE_SPLIT_BY_BURDEN,
     WITHOUT_PUBLISHED_EFFECTS,
     scope_problem,
 )
@@ -208,10 +209,13 @@ def _clinical(columns: Mapping[str, Array], model: RiskModel) -> Iterator[Raised
     cell = model.cell_of(columns)
     borrowed = np.array([cell_.origin == "borrowed" for cell_ in model.cells])[cell] & (cell >= 0)
     yield RaisedCaution(CautionCode.FEW_DATA_FOR_PRODUCT, "product", borrowed)
-    elsewhere = np.isin(columns["disease"].astype(str), list(WITHOUT_PUBLISHED_EFFECTS))
+    silent = WITHOUT_PUBLISHED_EFFECTS.get(model.outcome, frozenset())
+    elsewhere = np.isin(columns["disease"].astype(str), list(silent))
     yield RaisedCaution(CautionCode.EFFECTS_BORROWED, "disease", elsewhere)
     delayed = np.isin(columns["product"].astype(str), list(WITH_DELAYED_NEUROTOXICITY))
     yield RaisedCaution(CautionCode.DELAYED_NEUROTOXICITY, "product", delayed)
+    split = np.isin(columns["product"].astype(str), list(WITH_DOSE_SPLIT_BY_BURDEN))
+    yield RaisedCaution(CautionCode.DOSE_SPLIT_BY_BURDEN, "product", split)
 
 
 def _main_predictors_missing(

@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 from data_schemas.cohort_table import Cohort
+from data_schemas.evidence import load_evidence
 from data_schemas.model_manifest import CohortStatement, ModelManifest
 from data_schemas.outcomes import OUTCOMES
 from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS, Category, Flag, Quantity
 from data_schemas.products import PRODUCTS
-from data_schemas.risk_assessment import RiskAssessment, Status
+from data_schemas.risk_assessment import CAUTION_TEXTS, CautionCode, RiskAssessment, Status
 from data_schemas.units import IDENTITY
 from serving.assess import assess, model_statement
 from serving.model.applicability import statuses
@@ -296,7 +297,8 @@ CHILD: Body = {
 
 def test_a_child_with_leukaemia_is_answered(ask: Asked) -> None:
     answer = ask(CHILD)
-    assert answer["status"] == "ok"
+    assert set(cautions_of(answer)) == {("effects_borrowed", "disease")}
+    assert [outcome["status"] for outcome in answer["outcomes"]] == ["ok", "caution"]
     assert all("risk" in outcome for outcome in answer["outcomes"])
     assert answer["tumour_burden_source"] == "marrow_blast"
 
@@ -541,11 +543,37 @@ def test_myeloma_is_told_whose_effects_it_borrows_and_what_no_part_of_the_answer
     }
     cilta, ide = (ask(plain | in_myeloma | {"product": p}) for p in (in_myeloma["product"], IDE))
     for answer in (cilta, ide):
-        assert "lymphoma and leukaemia" in cautions_of(answer)["effects_borrowed", "disease"]
+        (told,) = [c for c in answer["cautions"] if c["code"] == "effects_borrowed"]
+        assert told["text"].endswith("those published in others")
         assert answer["status"] == "caution"
     assert ("delayed_neurotoxicity", "product") in cautions_of(cilta)
     assert ("delayed_neurotoxicity", "product") not in cautions_of(ide)
     assert ("effects_borrowed", "disease") not in cautions_of(ask(patient))
+
+
+def test_leukaemia_is_told_that_effects_on_icans_are_borrowed_and_what_splits_a_dose(
+    ask: Asked, patient: Body
+) -> None:
+    """Of severe CRS a figure for blasts was read in leukaemia, of severe ICANS none."""
+    of_both = {name: patient[name] for name in ("age", "platelets", "ldh", "ldh_uln", "ecog")}
+    blasts = {"disease": "B_ALL", "marrow_blast": {"value": 60, "unit": "%"}}
+    obe, brexu = (
+        ask(of_both | blasts | {"product": f"{name}cabtagene_autoleucel"})
+        for name in ("obe", "brexu")
+    )
+    for answer in (obe, brexu):
+        (told,) = [c for c in answer["cautions"] if c["code"] == "effects_borrowed"]
+        assert told["text"].startswith("Severe neurotoxicity (ICANS): ")
+    assert "2 % had severe CRS" in cautions_of(obe)["dose_split_by_burden", "product"]
+    assert ("dose_split_by_burden", "product") not in cautions_of(brexu)
+
+
+def test_what_is_told_of_a_split_dose_is_what_its_trial_found() -> None:
+    row = load_evidence().row("blasts-20-crs-severe-felix")
+    text = CAUTION_TEXTS[CautionCode.DOSE_SPLIT_BY_BURDEN]
+    assert row.mark("percent_exposed") == row.mark("percent_unexposed") == "read"
+    told = f"{row.percent_exposed:g} % had severe CRS with up to {row.threshold:g} % blasts"
+    assert f"{told} and {row.percent_unexposed:g} % with more" in text
 
 
 def test_a_borrowed_base_rate_says_so(ask: Asked, patient: Body, ward: Ward) -> None:
