@@ -138,7 +138,7 @@ function field(described) {
   const aids = { id, "aria-describedby": `${note && `note-${name} `}error-${name}`,
     "aria-required": required };
   const control = kind === "quantity"
-    ? [make("input", aids, { inputmode: "decimal", autocomplete: "off" }), units(described)]
+    ? [make("input", aids, { inputmode: "decimal" }), units(described)]
     : [make("select.wide", aids, choices(described))];
   return make("div.field", { id: `row-${name}` },
     make("label", { for: id }, label, required ? " (required)" : ""), ...control,
@@ -208,7 +208,8 @@ function clearForm() {
 }
 
 async function fillWithExample() {
-  const { paths } = await (await ask("docs.json")).json();
+  const { paths, detail } = await (await ask("docs.json")).json();
+  if (!paths) return say(detail);
   const { example } = paths["/v1/assess"].post.requestBody.content["application/json"];
   clearForm();
   for (const [name, given] of Object.entries(example)) {
@@ -229,14 +230,14 @@ async function submit(event) {
   const sent = readForm();
   showProblems([]);
   const headers = { "content-type": "application/json",
-    authorization: `Bearer ${byId("key").value.trim()}` };
+    authorization: `Bearer ${encodeURI(byId("key").value.trim())}` };
   byId("submit").disabled = true;
   say("Assessing…");
   const response = await ask("v1/assess", { method: "POST", headers, body: sent });
   const received = await response.json().catch(() => ({}));
   byId("submit").disabled = false;
   const { problems = [], detail = "the service failed" } = received;
-  if (response.ok) showAnswer(received, sent);
+  if (received.outcomes) showAnswer(received, sent);
   else showProblems(problems, `Nothing was assessed: ${problems.length ? "please check" : detail}`);
 }
 
@@ -493,7 +494,7 @@ function sources(outcome) {
 async function start() {
   const response = await ask("v1/predictors");
   if (!response.ok) {
-    showProblems([], "The service does not answer.");
+    showProblems([], "The service does not answer: reload.");
     return;
   }
   predictors = new Map((await response.json()).predictors.map((one) => [one.name, one]));

@@ -106,5 +106,31 @@ def test_a_caution_about_a_value_stands_beside_it_on_the_narrowest_screen() -> N
     assert '"Worst first"' in table
 
 
+def test_the_figure_keeps_its_colours_where_the_system_sets_others() -> None:
+    """Windows' high contrast sets text and grounds, and no fill: the patient was black on black."""
+    figure = re.search(r"^figure \{(.*?)\}", STYLE, re.MULTILINE)
+    assert figure
+    assert set(map(str.strip, figure[1].split(";"))) >= {
+        "forced-color-adjust: none",
+        "background: #fff",
+        "color: var(--text)",
+    }
+
+
+def test_a_key_that_no_header_can_hold_is_refused_by_the_service() -> None:
+    """With a character beyond Latin-1 nothing would be sent: the service was said to be gone."""
+    assert 'Bearer ${encodeURI(byId("key").value.trim())}' in SCRIPT
+
+
+def test_what_is_no_answer_is_not_shown_as_one() -> None:
+    """A proxy that asks for a password answers with 200 and a page of its own."""
+    submit = SCRIPT[SCRIPT.index("async function submit") : SCRIPT.index("function showProblems")]
+    assert "if (received.outcomes) showAnswer(received, sent)" in submit
+    example = SCRIPT[
+        SCRIPT.index("async function fillWith") : SCRIPT.index("// Asking the service")
+    ]
+    assert example.index("if (!paths) return say(detail)") < example.index("clearForm()")
+
+
 def test_what_is_no_number_goes_out_as_it_is_for_the_service_to_say_what_to_write() -> None:
     assert "Number.isFinite(Number(given)) ? Number(given) : given" in SCRIPT
