@@ -60,6 +60,8 @@ class Candidate(NamedTuple):
     written: str
     place: Place
     entry: Entry
+    care: tuple[str, ...]
+    """What must be told if the value is used."""
 
     def rank(self) -> tuple[float, bool, float, str]:
         """Latest first; then what is not preliminary; then issued last; then the lowest id."""
@@ -115,6 +117,8 @@ def read_observations(reading: Reading, resources: Resources, window: Window) ->
         if isinstance(value, dict) and window.course is not None:
             value = value | {"measured_at": one.written}
         reading.take(name, value, one.place.of_value, one.entry)
+        for text in one.care:
+            reading.warn(name, text)
     if "ldh" in best:
         _prefer_the_limit_beside(reading, best["ldh"], best.get(_LIMIT))
 
@@ -183,12 +187,9 @@ def _candidate(
     except Unusable as why:
         reading.warn(name, f"{why}: not read")
         return None
-    if care:
-        reading.warn(name, care)
-    if status == _PRELIMINARY:
-        reading.warn(name, "a preliminary result")
+    told = (care, "a preliminary result" if status == _PRELIMINARY else "")
     issued = moment(entry.resource.get("issued"))
-    return Candidate(when, issued, value, written, place, entry)
+    return Candidate(when, issued, value, written, place, entry, tuple(filter(None, told)))
 
 
 def _is_of_patient(resources: Resources, entry: Entry) -> bool:

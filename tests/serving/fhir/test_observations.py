@@ -248,6 +248,16 @@ def test_of_one_moment_a_final_result_outweighs_a_preliminary_one() -> None:
     assert read(early).record["crp"]["value"] == 8.4
 
 
+def test_what_is_told_of_a_value_is_told_of_the_one_that_is_used() -> None:
+    older = {"effectiveDateTime": "2026-03-05T07:00:00+01:00", "status": "preliminary"}
+    below = {"value": 5, "comparator": "<", "system": UCUM, "code": "mg/L"}
+    reading = read(again("crp", "1988-5", 5, "mg/L", **older, valueQuantity=below))
+    assert reading.record["crp"]["value"] == 8.4
+    assert not any("censored" in text or "preliminary" in text for text in reading.warned())
+    alone = read(crp=older | {"valueQuantity": below})
+    assert ["censored" in warned(alone), "preliminary" in warned(alone)] == [True, True]
+
+
 def test_a_later_one_that_cannot_be_read_leaves_the_earlier_one_and_a_warning() -> None:
     reading = read(again("crp", "1988-5", 9, "nmol/L", effectiveDateTime="2026-03-12"))
     assert reading.record["crp"]["value"] == 8.4
