@@ -190,12 +190,8 @@ def _validate(
         record = model.model_validate(raw)
         judged = record
     except ValidationError as error:
-        bad = set()
-        for detail in error.errors(include_url=False, include_context=False):
-            place = ".".join(map(str, detail["loc"])) or "-"
-            bad.add(detail["loc"][0] if detail["loc"] else "-")
-            remedy = REMEDIES.get(detail["type"], "compare with the source")
-            problems.append(Problem(file, row, place, detail["msg"], remedy))
+        problems.extend(broken_rules(error, file, row))
+        bad = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
         if not isinstance(raw, Mapping):
             return None
         # The sound part of a broken row is judged too, so that one reading shows everything.
@@ -203,6 +199,14 @@ def _validate(
     if isinstance(judged, EvidenceRow):
         problems.extend(Problem(file, row, *finding) for finding in judged.findings())
     return record
+
+
+def broken_rules(error: ValidationError, file: str, row: str) -> Iterator[Problem]:
+    """Every rule of its record that a row breaks, as a problem of the evidence."""
+    for detail in error.errors(include_url=False, include_context=False):
+        place = ".".join(map(str, detail["loc"])) or "-"
+        remedy = REMEDIES.get(detail["type"], "compare with the source")
+        yield Problem(file, row, place, detail["msg"], remedy)
 
 
 def _sound_part(model: type[Record], raw: RawRow, bad: set[Any]) -> Record:

@@ -7,12 +7,12 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import beta
 
-from data_schemas.evidence import Evidence
+from data_schemas.evidence import Evidence, EvidenceError, Problem
 from data_schemas.predictors import PREDICTORS, Category, Flag, Predictor, Quantity
-from data_schemas.typical_values import burden_measures, typical_values
+from data_schemas.typical_values import FILE, burden_measures, typical_values
 from serving.model.risk_model import STANDARD_NORMAL_95, Cell
 from serving.model.terms import DEFAULT_DISEASE, FUNCTIONS, Term, of_cell
-from serving.model.tumour_burden import BURDEN, BurdenScale
+from serving.model.tumour_burden import BURDEN, MEASURES, BurdenScale
 from training.cohort import LearningCohort
 from training.experiment import Experiment, ExperimentRefused
 from training.learning.centres import CENTRE_SPREAD
@@ -156,8 +156,17 @@ def experiment_prior(
 
 
 def published_burden_scale() -> BurdenScale:
-    """Return the percentiles of each measure of tumour burden as published."""
+    """Return the percentiles of each measure of tumour burden as published.
+
+    Raises
+    ------
+    EvidenceError
+        If a measure that burden is read from has none.
+    """
     curves = {row.measure: row.curve() for row in burden_measures()}
+    if without := [name for name in MEASURES if name not in curves]:
+        limit, remedy = "no quantiles, though burden is read from it", "add a [[burden]] row"
+        raise EvidenceError(tuple(Problem(FILE, name, "-", limit, remedy) for name in without))
     return BurdenScale(
         {name: values for name, (values, _) in curves.items()},
         {name: levels for name, (_, levels) in curves.items()},

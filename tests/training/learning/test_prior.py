@@ -10,14 +10,22 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from data_schemas.cohort_table import predictor_columns
-from data_schemas.evidence import Evidence
+from data_schemas.evidence import Evidence, EvidenceError
 from data_schemas.predictors import PREDICTORS
+from data_schemas.typical_values import burden_measures
 from serving.model.terms import design
 from tests.training.conftest import unpublished_outcome
 from training.cohort import LearningCohort
 from training.experiment import Experiment, ExperimentRefused, read_experiment
+from training.learning import prior as prior_module
 from training.learning.posterior import EVIDENCE_SLOPES, prior_only
-from training.learning.prior import ModelPrior, cohort_prior, evidence_prior, levels_by_slope
+from training.learning.prior import (
+    ModelPrior,
+    cohort_prior,
+    evidence_prior,
+    levels_by_slope,
+    published_burden_scale,
+)
 from training.synthesis.base_rates import base_rates, typical_log_odds
 from training.synthesis.figure_reading import transformed_centre, typical
 from training.synthesis.published_effects import DISEASE_SPECIFIC, effect_prior
@@ -222,3 +230,13 @@ def test_a_predictor_that_nobody_published_and_nobody_measured_is_centred_in_its
     term = next(term for term in believed.terms if term.predictor == UNPUBLISHED)
     assert np.isfinite([*term.centre.values(), term.scale]).all()
     assert term.scale > 0
+
+
+def test_a_measure_of_burden_without_quantiles_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rest = [row for row in burden_measures() if row.measure not in ("mtv", "m_protein")]
+    monkeypatch.setattr(prior_module, "burden_measures", lambda: rest)
+    with pytest.raises(EvidenceError) as caught:
+        published_burden_scale()
+    assert [problem.row for problem in caught.value.problems] == ["mtv", "m_protein"]
