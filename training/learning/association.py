@@ -11,6 +11,7 @@ from serving.model.joint_risk import Association, both
 from serving.model.risk_model import RiskModel
 from training.cohort import LearningCohort
 from training.synthesis.effect_conversions import Effect, log_ratio_error
+from training.synthesis.needed_figures import refuse_missing
 from training.synthesis.transport import transport
 
 Array = np.ndarray
@@ -29,7 +30,13 @@ def published_association(evidence: Evidence, other: str) -> Association:
 
     The figure is a hazard ratio of any CRS against none, unadjusted for our predictors: it is
     shrunk toward none by its own error, and by transport as every other effect.
+
+    Raises
+    ------
+    EvidenceError
+        If the figure is not there.
     """
+    refuse_missing(evidence, [(_SOURCE, ("effect",))])
     row = evidence.row(_SOURCE)
     error = log_ratio_error(row.effect, row.ci_low, row.ci_high)
     kept = SCEPTICAL**2 / (SCEPTICAL**2 + error**2)

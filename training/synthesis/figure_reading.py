@@ -8,6 +8,7 @@ from serving.model.terms import transformed_typical
 from training.synthesis import effect_conversions as convert
 from training.synthesis.effect_conversions import Effect
 from training.synthesis.figures import COMPARED_WITH, EVERYWHERE, Step, TermKey
+from training.synthesis.needed_figures import severe_percentage
 
 INDIRECT_OUTCOME = 0.3
 """Extra error of a figure for grade >= 2, any grade, or the other toxicity."""
@@ -49,7 +50,7 @@ def _against_no_prophylaxis(evidence: Evidence, outcome: str, exposed: Incidence
     Not randomised, and burden differed: the error is doubled.
     """
     base = evidence.row(COMPARED_WITH)
-    field = "crs_severe_pct" if outcome == "severe_crs" else "icans_severe_pct"
+    field = severe_percentage(outcome)
     assert exposed.n_treated is not None
     ratio, error = convert.odds_ratio_of_percentages(
         getattr(exposed, field), exposed.n_treated, getattr(base, field), base.n_treated

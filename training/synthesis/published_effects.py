@@ -7,6 +7,7 @@ A predictor without a usable figure has mean 0 and a wide spread: the cohort dec
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import sqrt
 
 from data_schemas.evidence import Association, Evidence, Incidence
@@ -16,6 +17,7 @@ from training.synthesis import effect_conversions as convert
 from training.synthesis.effect_conversions import Effect
 from training.synthesis.figure_reading import read_effect
 from training.synthesis.figures import COMPARED_WITH, EVERYWHERE, NOT_USED, STEPS, TermKey
+from training.synthesis.needed_figures import refuse_unreadable, severe_percentage
 from training.synthesis.transport import transport
 
 BETWEEN_STUDIES = 0.2
@@ -79,7 +81,14 @@ class EffectPrior:
 
 
 def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
-    """Return the prior of one effect on one outcome."""
+    """Return the prior of one effect on one outcome.
+
+    Raises
+    ------
+    EvidenceError
+        If any figure that an effect on the outcome is read from is not there, or cannot be.
+    """
+    refuse_unreadable(evidence, outcome, chain.from_iterable(STEPS.get(outcome, {}).values()))
     steps = STEPS.get(outcome, {}).get(key, ())
     if not steps and outcome in STEPS and key[0] in BORROWED and key[1] != EVERYWHERE:
         general = effect_prior(evidence, outcome, (key[0], EVERYWHERE, key[2]))
@@ -140,7 +149,7 @@ def _kept(published: Effect, plausible: Effect) -> str:
 def _rests_on_unread(row: Association | Incidence, outcome: str) -> bool:
     """Tell whether a figure that a conversion reads was not read in its source."""
     if isinstance(row, Incidence):
-        severe = "crs_severe_pct" if outcome == "severe_crs" else "icans_severe_pct"
+        severe = severe_percentage(outcome)
         return "unread" in (row.mark(severe), row.mark("n_treated"))
     figures = ("effect", "ci_low", "ci_high", "percent_exposed", "percent_unexposed")
     return any(row.mark(f) == "unread" for f in figures if getattr(row, f) is not None)

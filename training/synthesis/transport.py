@@ -6,6 +6,7 @@ from data_schemas.evidence import Evidence, EvidenceError, Problem
 from data_schemas.typical_values import TypicalValue
 from training.synthesis import effect_conversions as convert
 from training.synthesis.figure_reading import typical
+from training.synthesis.needed_figures import Needed, refuse_missing
 
 FARTHEST_CUT = 4.0
 """In spreads from the typical patient: beyond lies one patient in 30,000."""
@@ -16,6 +17,11 @@ LARGEST_SHARE = 1.5
 _FIRST, _AGAIN = "model-car-hematotox-rejeski", "model-car-hematotox-deboer"
 _EASIX, _EASIX_AGAIN = "easix-doubling-severe-korell", "model-easix-deboer"
 _EASIX_CUT = "easix-over-4-67-severe-korell"
+_NEEDED: tuple[Needed, ...] = (
+    *((row_id, ("auc_external",)) for row_id in (_FIRST, _AGAIN, _EASIX_AGAIN)),
+    (_EASIX, ("effect",)),
+    (_EASIX_CUT, ("effect", "threshold")),
+)
 
 TRANSPORT_ROWS = (_FIRST, _AGAIN, _EASIX, _EASIX_CUT, _EASIX_AGAIN)
 """The rows of evidence that the share rests on."""
@@ -36,8 +42,9 @@ def transport(evidence: Evidence) -> float:
     Raises
     ------
     EvidenceError
-        If a figure separates nobody, or a share follows that cannot be.
+        If a figure is not there or separates nobody, or a share follows that cannot be.
     """
+    refuse_missing(evidence, _NEEDED)
     first, again, netherlands = (
         _separating_auc(evidence, row_id) for row_id in (_FIRST, _AGAIN, _EASIX_AGAIN)
     )

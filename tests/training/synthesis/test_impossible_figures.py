@@ -14,7 +14,14 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from data_schemas.evidence import Evidence, EvidenceError, EvidenceRow, Incidence, load_evidence
+from data_schemas.evidence import (
+    Evidence,
+    EvidenceError,
+    EvidenceRow,
+    Incidence,
+    Problem,
+    load_evidence,
+)
 from training.learning.association import published_association
 from training.synthesis.base_rates import base_rates
 from training.synthesis.figures import STEPS
@@ -131,3 +138,57 @@ def test_a_figure_at_the_end_of_the_possible_gives_finite_numbers_or_is_refused(
         for value in BARELY_POSSIBLE:
             numbers = believed_with(evidence, row, column, value)
             assert all(n is None or math.isfinite(n) for n in numbers), (column, value)
+
+
+def without(evidence: Evidence, row: EvidenceRow, altered: EvidenceRow | None) -> Evidence:
+    """Return the evidence with another row in the place of one, or with none."""
+    table = next(name for name in TABLES if row in getattr(evidence, name))
+    kept = (altered if other is row else other for other in getattr(evidence, table))
+    return replace(evidence, **{table: tuple(other for other in kept if other is not None)})
+
+
+@pytest.mark.parametrize("row_id", READ)
+def test_a_key_left_out_of_a_row_is_refused_by_name_or_not_needed(
+    evidence: Evidence, row_id: str
+) -> None:
+    row = evidence.row(row_id)
+    given = {name: getattr(row, name) for name in row.model_fields_set}
+    for key in given:
+        rest = {name: value for name, value in given.items() if name != key}
+        if refusals(row, rest):
+            continue
+        numbers: Numbers = []
+        problems: tuple[Problem, ...] = ()
+        try:
+            numbers = believed(without(evidence, row, type(row).model_validate(rest)))
+        except EvidenceError as error:
+            problems = error.problems
+        assert numbers or problems, key
+        assert all(n is None or math.isfinite(n) for n in numbers), key
+        assert all(p.row == row_id and key in p.field for p in problems), key
+
+
+@pytest.mark.parametrize("row_id", [row_id for row_id in READ if row_id != "zuma1-age"])
+def test_a_row_that_is_read_and_was_removed_is_refused_by_name(
+    evidence: Evidence, row_id: str
+) -> None:
+    with pytest.raises(EvidenceError) as caught:
+        believed(without(evidence, evidence.row(row_id), None))
+    assert {(p.row, p.field) for p in caught.value.problems} == {(row_id, "id")}
+
+
+def test_a_figure_that_says_it_is_not_usable_is_not_read(evidence: Evidence) -> None:
+    row = evidence.row("ldh-normal-neurologic-severe-wudhikarn")
+    altered = row.model_copy(update={"usable": False, "why_not": "withdrawn"})
+    with pytest.raises(EvidenceError) as caught:
+        believed(without(evidence, row, altered))
+    assert [(p.row, p.field) for p in caught.value.problems] == [(row.id, "usable")]
+
+
+def test_everything_that_effects_lack_is_told_at_once(evidence: Evidence) -> None:
+    gone = ("suvmax-icans-severe-univariate-snmmi", "easix-doubling-severe-korell")
+    for row_id in gone:
+        evidence = without(evidence, evidence.row(row_id), None)
+    with pytest.raises(EvidenceError) as caught:
+        effect_prior(evidence, "severe_icans", ("age", "*", ""))
+    assert {problem.row for problem in caught.value.problems} == set(gone)
