@@ -46,8 +46,15 @@ class LogDamaged(Exception):
 
 
 def kind_of(error: Exception) -> str:
-    """Name an error as an operator can look it up: by its class and the system's word for it."""
+    """Name an error as an operator can look it up: by its class and the system's word for it.
+
+    Of a server, whose driver SQLAlchemy stands in front of, that is the driver's class, which is
+    named after the condition (SQLSTATE).
+    """
     word = getattr(error, "sqlite_errorname", None)
+    driver = getattr(error, "orig", None)
+    if driver is not None and type(driver).__name__ != type(error).__name__:
+        word = type(driver).__name__
     if isinstance(error, OSError) and error.errno is not None:
         word = errno.errorcode.get(error.errno)
     return type(error).__name__ + (f", {word}" if word else "")

@@ -106,7 +106,10 @@ class TokenIssuer:
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
             subject = hashlib.sha256(f"{claims['iss']} {claims['sub']}".encode()).hexdigest()
-        except (jwt.PyJWTError, KeyError, ValueError, TypeError):
+        except (jwt.PyJWTError, KeyError, ValueError, TypeError) as error:
+            if isinstance(error, jwt.InvalidSignatureError) and None in self._keys:
+                # A key without a name is not known by it: the issuer may have changed it.
+                self.met_unknown_key = True
             detail = "send a valid key or token as `authorization: Bearer ...`"
             challenge = {"www-authenticate": 'Bearer realm="cart-risk", error="invalid_token"'}
             raise RequestRefused(HTTPStatus.UNAUTHORIZED, detail, headers=challenge) from None

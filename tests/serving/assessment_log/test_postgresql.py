@@ -125,6 +125,23 @@ def test_a_connection_that_is_cut_is_opened_again(
     assert (found.rows, found.writers, found.findings) == (2, 2, ())
 
 
+def test_a_user_who_may_not_write_is_told_apart_from_a_server_that_is_away(
+    settings: LogSettings, server: sqlalchemy.Connection, address: sqlalchemy.URL, home: LogHome
+) -> None:
+    home.prepare()
+    name = f"reader_{uuid4().hex}"
+    server.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'x'"))
+    own = sqlalchemy.make_url(str(settings.url)).set(username=name, password="x")
+    reader = LogSettings(own.render_as_string(hide_password=False), settings.key_file)
+
+    async def use(log: AssessmentLog) -> None:
+        assert log.refusal is not None
+        assert "(ProgrammingError, InsufficientPrivilege)" in log.refusal
+
+    using(reader, use)
+    server.execute(text(f"DROP ROLE {name}"))
+
+
 def test_kill_9(settings: LogSettings, home: LogHome) -> None:
     kept: list[bytes] = []
     with working(settings) as survivor:

@@ -193,6 +193,27 @@ def test_an_unknown_key_is_remembered_until_the_keys_are_read_again(issuer: Toke
     assert not issuer.met_unknown_key
 
 
+def test_a_key_without_a_name_that_was_changed_is_read_again(tmp_path: Path) -> None:
+    """OpenID Connect Core 10.1 lets an issuer with a single key leave its name out."""
+    file = tmp_path / "jwks.json"
+
+    def issued(key: rsa.RSAPrivateKey) -> str:
+        named = jwk("RS256", key, "")
+        del named["kid"]
+        file.write_text(json.dumps({"keys": [named]}), "utf-8")
+        return jwt.encode(claims(), key, "RS256")
+
+    before = issued(RSA_KEY)
+    issuer = TokenIssuer(IssuerSettings(ISSUER, AUDIENCE, str(file)))
+    issuer.verified(before)
+    after = issued(OTHER)
+    with pytest.raises(RequestRefused):
+        issuer.verified(after)
+    assert issuer.met_unknown_key
+    issuer.refresh()
+    assert issuer.verified(after)
+
+
 @pytest.mark.parametrize("jwks", ["http://id.hospital.example/keys", "https://id:port/keys"])
 def test_an_address_that_cannot_be_asked_is_refused_by_the_setting(jwks: str) -> None:
     with pytest.raises(IssuerRefused, match="CART_RISK_OIDC_JWKS names a file, or an address"):
