@@ -1,5 +1,7 @@
 """What people wrote is shown as they wrote it, whatever rich would make of it."""
 
+import csv
+import io
 import re
 from pathlib import Path
 
@@ -33,15 +35,39 @@ def shown(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("text", WRITTEN)
-def test_the_history_keeps_every_word_of_a_reason_and_of_a_name(home: Path, text: str) -> None:
+def test_the_history_keeps_every_word_of_a_reason_and_of_a_name(
+    home: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     version = Registered("severe_crs", "1", "abc", "0" * 64, (), 0, 0, "evidence only", "yes")
     Ledger(home / "in_service").append(
         "promote", version, text, signed_by=f"Dr {text}", overridden=(f"limit {text}",)
     )
-    history = shown("history", "severe_crs")
+    (line,) = csv.DictReader(shown("history", "severe_crs").splitlines())
+    assert line["reason"] == text
+    assert line["who"].startswith(f"Dr {text} (")
+    assert line["overridden"] == f"limit {text}"
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    history = re.sub(r"\x1b\[[0-9;]*m", "", shown("history", "severe_crs"))
     assert f"│ {text} " in history
     assert f"Dr {text} (" in history
     assert f"limit {text} " in history
+
+
+def test_piped_history_is_whole_at_any_width(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80 columns a version was folded over two lines: no program could look it up."""
+    monkeypatch.setenv("COLUMNS", "80")
+    version = Registered("severe_crs", "1", "a" * 12, "0" * 64, (), 0, 0, "evidence only", "yes")
+    ledger, reason = Ledger(home / "in_service"), 'first, "second" and third ' * 9
+    ledger.append("promote", version, reason, overridden=("one limit", "another"))
+    ledger.append("withdraw", version, "no fit", signed_by="Dr A. Nobody")
+    lines = list(csv.DictReader(io.StringIO(shown("history", "severe_crs"))))
+    assert [(line["act"], line["version"]) for line in lines] == [
+        ("promote", "a" * 12),
+        ("withdraw", "a" * 12),
+    ]
+    assert lines[0]["reason"] == reason
+    assert lines[0]["overridden"] == "one limit\nanother"
+    assert lines[1]["before"] == "a" * 12
 
 
 @pytest.mark.usefixtures("home")

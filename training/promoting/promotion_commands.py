@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from serving.settings import Settings
 from training.plain_refusals import said_plainly
-from training.screen import screen
+from training.screen import screen, show_rows
 from training.tracking import CHALLENGER, Registry
 
 _screen = screen(stderr=True)
@@ -82,46 +81,52 @@ def withdraw_command(
 
 
 def history_command(outcome: OutcomeArgument) -> None:
-    """Show who let which version answer, when and why, and what was overridden."""
+    """Show who let which version answer, when and why, what was overridden; as CSV to a pipe."""
     from training.promoting.ledger import Ledger
 
     with said_plainly():
         lines = [p for p in Ledger(_store()).lines() if p.outcome == outcome]
-    table = Table("when", "who", "act", "version", "before", "reason", "overridden", title=outcome)
-    for column in table.columns:
-        column.overflow = "fold"  # a version that is cut cannot be looked up
-    for p in lines:
-        who = f"{p.signed_by} ({p.who})" if p.signed_by else p.who
-        overridden = "\n".join(p.overridden)
-        table.add_row(p.when, who, p.act, p.version, p.version_before or "", p.reason, overridden)
-    screen().print(table if lines else f"no version of {outcome} has answered yet")
+    if not lines:
+        _screen.print(f"no version of {outcome} has answered yet")
+        return
+    rows = [
+        (
+            p.when,
+            f"{p.signed_by} ({p.who})" if p.signed_by else p.who,
+            p.act,
+            p.version,
+            p.version_before or "",
+            p.reason,
+            "\n".join(p.overridden),
+        )
+        for p in lines
+    ]
+    header = ("when", "who", "act", "version", "before", "reason", "overridden")
+    show_rows(header, rows, whole=("version", "before"), title=outcome)
 
 
 def models_command() -> None:
-    """List registered versions and what answers now."""
+    """List registered versions and what answers now; as CSV to a pipe."""
     from training.promoting.ledger import Ledger
 
     with said_plainly():
         ledger = Ledger(_store())
-        table = Table(
-            "outcome", "version", "aliases", "answers", "accepted", "real", "simulated", "deviation"
-        )
-        for r in Registry(_home()).versions():
-            answers = "yes" if ledger.current(r.outcome) == r.version else ""
-            numbers = str(r.real_patients), str(r.simulated_patients)
-            table.add_row(
+        rows = [
+            (
                 r.outcome,
                 r.version,
                 ", ".join(r.aliases),
-                answers,
+                "yes" if ledger.current(r.outcome) == r.version else "",
                 r.accepted,
-                *numbers,
+                str(r.real_patients),
+                str(r.simulated_patients),
                 r.local_deviation,
             )
-    for column in table.columns:
-        column.overflow = "fold"  # a name that is cut cannot be told from another
-        column.no_wrap = column.header == "version"  # nor a broken one copied
-    screen().print(table)
+            for r in Registry(_home()).versions()
+        ]
+    about = ("accepted", "real", "simulated", "deviation")
+    header = ("outcome", "version", "aliases", "answers", *about)
+    show_rows(header, rows, whole=("version",))
 
 
 def _store() -> Path:
