@@ -40,17 +40,19 @@ def read_file(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise _refused("no_such_file", "the cohort file does not exist")
-    if path.suffix not in (".parquet", ".csv"):
-        raise _refused("unknown_format", "a cohort is a .parquet or a .csv file")
+    kind = path.suffix.lower()
+    if kind not in (".parquet", ".csv"):
+        message = 'a cohort is a .parquet or a .csv file: save a spreadsheet as "CSV UTF-8"'
+        raise _refused("unknown_format", message)
     try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+        return pd.read_parquet(path) if kind == ".parquet" else _read_csv(path)
     except CohortRefused:
         raise
     except pd.errors.ParserError:
         message = f"its rows differ in how many fields they have: {_FIELDS}"
         raise _refused("unreadable", message) from None
     except (ValueError, OSError, csv.Error) as error:
-        message = f"the file cannot be read as {path.suffix[1:]} ({type(error).__name__})"
+        message = f"the file cannot be read as {kind[1:]} ({type(error).__name__})"
         raise _refused("unreadable", message) from None
 
 

@@ -212,6 +212,17 @@ def test_utf8_with_the_mark_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
     assert cohort.site.tolist() == ROWS["site"].tolist()
 
 
+def test_a_name_in_capitals_is_that_of_a_csv_file(tmp_path: Path) -> None:
+    ROWS.to_csv(tmp_path / "COHORT.CSV", index=False)
+    assert len(read_cohort(tmp_path / "COHORT.CSV", Purpose.SCORING)) == len(ROWS)
+
+
+def test_a_workbook_is_told_how_to_save_it(tmp_path: Path) -> None:
+    (tmp_path / "cohort.xlsx").write_bytes(b"PK")
+    (violation,) = violations_of(tmp_path / "cohort.xlsx")
+    assert 'save a spreadsheet as "CSV UTF-8"' in violation.message
+
+
 def test_a_semicolon_in_a_text_is_no_separator(tmp_path: Path) -> None:
     given = ROWS.assign(site="Köln; Klinik I, Haus 2,5")
     given.to_csv(tmp_path / "cohort.csv", index=False)
