@@ -138,6 +138,8 @@ def _why_none(evidence: Evidence, outcome: str, predictor: str) -> str:
 
 
 def _is_about(row: Association, outcome: str) -> bool:
+    if outcome not in STEPS:
+        return False
     toxicity = "crs" if outcome == "severe_crs" else "icans"
     return toxicity in row.outcome or ("neurologic" in row.outcome and toxicity == "icans")
 

@@ -227,6 +227,15 @@ def test_an_outcome_of_ones_own_has_no_published_effects(evidence: Evidence) -> 
     assert declared_direction((BURDEN, EVERYWHERE, ""), "hlh") == 0
 
 
+@pytest.mark.parametrize("predictor", ["age", "bridging", "prior_lines"])
+def test_no_figure_of_icans_is_told_as_unused_of_another_outcome(
+    evidence: Evidence, predictor: str
+) -> None:
+    assert effect_prior(evidence, "hlh", (predictor, EVERYWHERE, "")).how == (
+        "no usable published figure"
+    )
+
+
 # ---- Transport -------------------------------------------------------------------------
 
 
