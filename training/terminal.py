@@ -94,7 +94,8 @@ def show_external(screen: Console, artefact: Artefact, found: ExternalValidation
     if not found.update.changes:
         advisory = found.advisory.in_words
         screen.print(f"what the events point to, not to be applied: {advisory}", soft_wrap=True)
-    if evaluation.events >= EVENTS_FOR_CLOSED_TEST:
+    others = evaluation.patients - evaluation.events
+    if min(evaluation.events, others) >= EVENTS_FOR_CLOSED_TEST:
         screen.print("with so many events `cart-risk train` may learn new effects from them, too")
 
 

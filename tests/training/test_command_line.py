@@ -228,6 +228,17 @@ def test_a_centre_recalibrates_a_model(invoke: Invoke, home: Path, elsewhere: Pa
 
 
 @pytest.mark.usefixtures("trained")
+def test_a_cohort_of_events_only_is_not_sent_on_to_training(invoke: Invoke, home: Path) -> None:
+    """`train` refuses it, and sends here."""
+    simulate(160, 1, 8).table.assign(icans_grade=4).to_parquet(home / "events.parquet")
+    asked = ("--model", "severe_icans", "--cohort", "events.parquet", "--models", home / "models")
+    result = invoke("evaluate", *asked)
+    assert result.exit_code == 0, result.output
+    assert "0 patients without the outcome, fewer than 10: evaluated only" in words(result)
+    assert "cart-risk train" not in words(result)
+
+
+@pytest.mark.usefixtures("trained")
 def test_few_events_keep_the_model_and_say_why(invoke: Invoke, home: Path) -> None:
     few = simulate(60, 1, 8).table
     few["icans_grade"] = np.where(np.arange(60) < 4, 3.0, 1.0)

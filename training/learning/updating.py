@@ -74,9 +74,11 @@ def by_policy(log_odds: Array, outcome: Array) -> Update:
     log_odds, outcome
         Of patients whom the model had not seen, shape (n,).
     """
-    rarer = int(min(outcome.sum(), len(outcome) - outcome.sum()))
+    events = int(outcome.sum())
+    rarer = min(events, len(outcome) - events)
     if rarer < EVENTS_FOR_INTERCEPT:
-        return unchanged(f"{rarer} events, fewer than {EVENTS_FOR_INTERCEPT}: evaluated only")
+        whose = "events" if rarer == events else "patients without the outcome"
+        return unchanged(f"{rarer} {whose}, fewer than {EVENTS_FOR_INTERCEPT}: evaluated only")
     if rarer < EVENTS_FOR_CLOSED_TEST:
         found = bayesian(log_odds, outcome, slope=rarer >= EVENTS_FOR_SLOPE)
     else:
