@@ -101,10 +101,12 @@ def train_command(
     """Train one experiment; the model becomes a challenger, or current in ``--models``."""
     from training.report.page import PAGE_FILE
     from training.run_record import of_training
-    from training.saving import expect_writable
+    from training.saving import expect_apart, expect_writable
     from training.terminal import show_notices, show_trained
 
     with said_plainly():
+        if models is not None:
+            expect_apart(models, Settings.from_environment().store)
         expect_writable(models or TRAINED, "--models")
         run = _train(experiment, cohort, models or TRAINED)
         registered = Registry(models or _registry_home()).record(of_training(run))
@@ -157,10 +159,12 @@ def recalibrate_command(
     from training.judging.external_validation import external_cohort
     from training.recalibration import recalibrate
     from training.run_record import run_record
-    from training.saving import EVALUATIONS, expect_writable
+    from training.saving import EVALUATIONS, expect_apart, expect_writable
     from training.terminal import show_notices, show_recalibration
 
     with said_plainly():
+        if models is not None:
+            expect_apart(models, Settings.from_environment().store)
         expect_writable(models or TRAINED, "--models")
         artefact, store = _meant(model, models), models or TRAINED
         new = external_cohort(artefact, cohort, _judged(artefact, models))

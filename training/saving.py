@@ -25,6 +25,7 @@ from serving.model.artefact import (
 )
 from serving.model.risk_model import Cell, RiskModel
 from serving.model.store import save_artefact
+from serving.promotion_files import LEDGER_FILE
 from serving.whole_file import whole_file
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
@@ -74,6 +75,25 @@ def expect_writable(folder: Path, option: str) -> None:
         for place in missing:
             with suppress(OSError):  # never made, or in use by somebody else since
                 place.rmdir()
+
+
+class NotApart(Refused):
+    """A directory of one's own that is the store in service."""
+
+
+def expect_apart(folder: Path, in_service: Path) -> None:
+    """Make sure that what is trained into a directory answers nobody by that.
+
+    Raises
+    ------
+    NotApart
+        If it is the store in service, or promotions were kept in it.
+    """
+    if folder.resolve() == in_service.resolve() or (folder / LEDGER_FILE).exists():
+        raise NotApart(
+            f"{folder} is a store in service, where a model answers by `cart-risk promote` alone: "
+            "name another directory with --models, or leave it out"
+        )
 
 
 def save_model(

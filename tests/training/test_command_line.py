@@ -227,6 +227,21 @@ def test_a_centre_recalibrates_a_model(invoke: Invoke, home: Path, elsewhere: Pa
     assert "every one of these patients" in refused(again, "NotExternal")
 
 
+@pytest.mark.parametrize(
+    "asked", [("train",), ("recalibrate", "--model", "severe_icans", "--cohort", "none.csv")]
+)
+def test_nothing_is_trained_past_the_gates_into_the_store_in_service(
+    invoke: Invoke, home: Path, experiment_file: Callable[..., Path], asked: tuple[str, ...]
+) -> None:
+    """It would answer at once: unjudged, in no ledger, and not to be withdrawn."""
+    store = home / "models" / "in_service"
+    if asked == ("train",):
+        asked = (*asked, str(experiment_file()))
+    said = refused(invoke(*asked, "--models", store), "NotApart")
+    assert "answers by `cart-risk promote` alone" in said
+    assert not (store / "severe_icans").exists()
+
+
 @pytest.mark.usefixtures("trained")
 def test_a_cohort_of_events_only_is_not_sent_on_to_training(invoke: Invoke, home: Path) -> None:
     """`train` refuses it, and sends here."""
