@@ -1,22 +1,32 @@
 """The prior of every effect follows from rows that exist, and says so."""
 
 from dataclasses import replace
-from math import log, sqrt
+from math import exp, log, sqrt
 
 import pytest
 from scipy.stats import norm
 
 from data_schemas.evidence import Association, Evidence
+from data_schemas.predictors import PREDICTORS, Category, Flag
 from serving.model.terms import FUNCTIONS
 from serving.model.tumour_burden import BURDEN
 from tests.training.synthesis.conftest import EVERY_EFFECT, EVERY_STEP, changed
 from training.learning.association import published_association
 from training.synthesis import effect_conversions as convert
 from training.synthesis.figure_reading import transformed_centre, typical
-from training.synthesis.figures import COMPARED_WITH, EVERYWHERE, NOT_USED, STEPS, Step, TermKey
+from training.synthesis.figures import (
+    COMPARED_WITH,
+    EVERYWHERE,
+    NOT_USED,
+    SPOKEN_OF,
+    STEPS,
+    Step,
+    TermKey,
+)
 from training.synthesis.published_effects import (
     CONTESTED_SPREAD,
     DISEASE_SPECIFIC,
+    SPOKEN_OF_SPREAD,
     UNKNOWN_SPREAD,
     EffectPrior,
     declared_direction,
@@ -366,3 +376,37 @@ def test_what_is_published_and_not_used_is_said(evidence: Evidence) -> None:
     assert prior.how.startswith("bridging-neurologic-severe-wudhikarn is not used: unadjusted")
     other = effect_prior(evidence, "severe_crs", ("bridging", EVERYWHERE, "chemo"))
     assert other.how == "no usable published figure"
+
+
+def test_every_row_that_speaks_of_a_yes_or_no_effect_without_a_usable_figure_is_heard(
+    evidence: Evidence,
+) -> None:
+    """Products differ by their rates, and a single arm is compared with nothing."""
+    of_cohorts = {f"prophylactic-{drug}" for drug in ("tocilizumab", "dexamethasone")}
+    silent = {
+        row.id
+        for row in evidence.associations
+        if not row.usable
+        and isinstance(PREDICTORS.get(row.predictor), Category | Flag)
+        and row.predictor != "product"
+        and row.measure != "percent_single_arm"
+        and "-".join(row.id.split("-")[:2]) not in of_cohorts
+    }
+    heard = {row_id for words in SPOKEN_OF.values() for rows in words.values() for row_id in rows}
+    assert heard == silent
+    assert all(not set(words) & set(STEPS[outcome]) for outcome, words in SPOKEN_OF.items())
+
+
+@pytest.mark.parametrize("outcome", STEPS)
+def test_an_effect_that_a_study_speaks_of_is_believed_less_surely_to_be_none(
+    evidence: Evidence, outcome: str
+) -> None:
+    for key, rows in SPOKEN_OF[outcome].items():
+        prior = effect_prior(evidence, outcome, key)
+        assert (prior.mean, prior.sd) == (0.0, SPOKEN_OF_SPREAD)
+        assert all(f"{row_id} is not used: " in prior.how for row_id in rows)
+    low, high = (exp(side * 1.645 * SPOKEN_OF_SPREAD) for side in (-1, 1))
+    assert (round(low, 2), round(high, 1)) == (0.44, 2.3)
+    row = evidence.row("prophylactic-anakinra-icans-severe")
+    odds = [p / (100 - p) for p in (row.percent_exposed, row.percent_unexposed)]
+    assert odds[0] / odds[1] == pytest.approx(0.25)
