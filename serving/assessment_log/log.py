@@ -1,6 +1,7 @@
 """The assessment log, as the doors see it: every answer is on disk before it is sent."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -10,6 +11,7 @@ from serving.assessment_log.counters import Counters
 from serving.assessment_log.database import Connection, connected
 from serving.assessment_log.entries import Kind, LogEntry, Receipt, StoredAssessment
 from serving.assessment_log.group_commit import GroupCommit
+from serving.assessment_log.key_watch import KeyWatch
 from serving.assessment_log.log_writer import LogWriter
 from serving.assessment_log.opening import LogHome
 from serving.assessment_log.reading import expect_assessment, read_assessment
@@ -18,6 +20,8 @@ from serving.assessment_log.sealing import Sealing
 from serving.settings import LogSettings
 
 T = TypeVar("T")
+
+_journal = logging.getLogger(__name__)
 
 
 class AssessmentLog:
@@ -28,6 +32,7 @@ class AssessmentLog:
         self._home = home
         self._example = example
         self._sealing: Sealing | None = None
+        self._key_watch = KeyWatch(home.key_file, home.keys)
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="assessment-log-reader")
         self._commits = GroupCommit(self._writer, home.database.errors)
 
@@ -63,6 +68,7 @@ class AssessmentLog:
         LogUnavailable
             If it is not; the answer must not be sent.
         """
+        self._expect_key()
         (receipt,) = await self._commits.submit([entry])
         return receipt
 
@@ -70,6 +76,7 @@ class AssessmentLog:
         """Write several rows in one transaction: all of them or none; see :meth:`append`."""
         if not entries:
             return []
+        self._expect_key()
         return await self._commits.submit(entries)
 
     async def record_outcome(
@@ -133,7 +140,18 @@ class AssessmentLog:
     @property
     def refusal(self) -> str | None:
         """Why the log is not ready, in words for an operator; None if it is."""
-        return self._commits.refusal
+        return self._key_watch.refusal or self._commits.refusal
+
+    def look_at_key(self) -> None:
+        """Refuse rows while the key file does not hold the key that they would be sealed with."""
+        before = self._key_watch.refusal
+        self._key_watch.look()
+        if (refusal := self._key_watch.refusal) not in (before, None):
+            _journal.error("%s", refusal)
+
+    def _expect_key(self) -> None:
+        if self._key_watch.refusal is not None:
+            raise LogUnavailable(self._key_watch.refusal)
 
     @property
     def lag(self) -> float:

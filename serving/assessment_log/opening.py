@@ -30,7 +30,8 @@ class LogHome:
             Naming the setting that is missing or wrong.
         """
         self.database: Database = database_at(settings.url or DEVELOPMENT_URL)
-        self.keys = SiteKeys.read(key_file(settings))
+        self.key_file = key_file(settings)
+        self.keys = SiteKeys.read(self.key_file)
         try:
             self.inputs = Inputs(settings.inputs)
         except ValueError:

@@ -15,6 +15,7 @@ import pytest
 from data_schemas.model_manifest import MANIFEST_FILE
 from serving.api_keys import KeyFile, Scope
 from serving.assessment_log.entries import LogEntry
+from serving.assessment_log.key_watch import GONE
 from serving.assessment_log.log import AssessmentLog
 from serving.doors.catalogue import Catalogue
 from serving.doors.guard import Guard
@@ -600,3 +601,18 @@ def test_what_goes_wrong_at_the_issuer_is_said(
     asyncio.run(use())
     assert issuer.asked == 2
     assert [record.message for record in caplog.records] == ["access not renewed", "a look failed"]
+
+
+def test_a_worker_whose_site_key_went_is_not_ready(
+    store: Path, guard: Guard, log: AssessmentLog, tmp_path: Path
+) -> None:
+    ward = Ward.open(store)
+    watch, catalogue = Watch(ward, store, guard, log), Catalogue(ward, log, guard)
+    (key_file,) = tmp_path.glob("*.key")
+    asyncio.run(watch.look())
+    assert asyncio.run(catalogue.readyz(None)).status_code == 200
+    key_file.write_text("0" * 64, "ascii")
+    asyncio.run(watch.look())
+    with pytest.raises(RequestRefused) as refused:
+        asyncio.run(catalogue.readyz(None))
+    assert (refused.value.status, refused.value.detail) == (503, GONE)
