@@ -104,22 +104,13 @@ OTHER_OUTCOMES: dict[str, str] = {
 }
 """Outcomes of figures that are read for the effects on another one, in words."""
 
-_WITHOUT_FLUDARABINE = tuple(
-    _key("ld_regimen", word=word) for word in ("bendamustine", "cy_alone", "none")
-)
+_ANAKINRA = _key("crs_prophylaxis", word="anakinra")
 SPOKEN_OF: dict[str, dict[TermKey, tuple[str, ...]]] = {
-    "severe_crs": {
-        # Its note tells of CRS of grade 2 or more.
-        _key("crs_prophylaxis", word="anakinra"): ("prophylactic-anakinra-icans-severe",),
-        **dict.fromkeys(_WITHOUT_FLUDARABINE, ("cy-flu-crs-any-hay",)),
-    },
-    "severe_icans": {
-        _key("crs_prophylaxis", word="anakinra"): ("prophylactic-anakinra-icans-severe",),
-        _key("neuro_comorbidity"): ("neuro-comorbidity-icans-gust",),
-        **dict.fromkeys(_WITHOUT_FLUDARABINE, ("cy-flu-icans-gust",)),
-    },
+    # Its note tells of CRS of grade 2 or more.
+    "severe_crs": {_ANAKINRA: ("prophylactic-anakinra-icans-severe",)},
+    "severe_icans": {_ANAKINRA: ("prophylactic-anakinra-icans-severe",)},
 }
-"""Rows that say of a yes-or-no effect that there is one, and not so that it could be used."""
+"""Rows with a size of a yes-or-no effect, but none that could be used."""
 
 _RATES_SAY_IT = "what differs between products is in their base rates"
 _NO_PREDICTOR = "no predictor of the models"

@@ -51,11 +51,12 @@ UNKNOWN_SPREAD = 0.15
 """Prior sd of an effect that nobody has published."""
 
 SPOKEN_OF_SPREAD = 0.5
-"""Prior sd of a yes-or-no effect that a study speaks of without a figure that could be used.
+"""Prior sd of a yes-or-no effect whose size a study tells, but not so that it could be used.
 
 In log-odds of yes against no, where other unknown effects are of one spread of a predictor: 90 %
 lie between odds ratios of 0.44 and 2.3. Our choice; ICANS of grade 3 in 20 % with anakinra and 50 %
-without, of numbers of patients that were not read, would be 0.25 as it stands.
+without, of numbers of patients that were not read, would be 0.25 as it stands, and after transport
+two sd from none.
 """
 
 CONTESTED_SPREAD = 0.25

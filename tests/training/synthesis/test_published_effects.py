@@ -378,35 +378,39 @@ def test_what_is_published_and_not_used_is_said(evidence: Evidence) -> None:
     assert other.how == "no usable published figure"
 
 
-def test_every_row_that_speaks_of_a_yes_or_no_effect_without_a_usable_figure_is_heard(
+def test_every_size_of_a_yes_or_no_effect_that_could_not_be_used_is_heard(
     evidence: Evidence,
 ) -> None:
-    """Products differ by their rates, and a single arm is compared with nothing."""
+    """Products differ by their rates; other prophylaxis is read from its cohorts."""
     of_cohorts = {f"prophylactic-{drug}" for drug in ("tocilizumab", "dexamethasone")}
-    silent = {
+    unheard = {
         row.id
         for row in evidence.associations
         if not row.usable
         and isinstance(PREDICTORS.get(row.predictor), Category | Flag)
         and row.predictor != "product"
-        and row.measure != "percent_single_arm"
+        and (row.effect is not None or row.percent_unexposed is not None)
         and "-".join(row.id.split("-")[:2]) not in of_cohorts
     }
     heard = {row_id for words in SPOKEN_OF.values() for rows in words.values() for row_id in rows}
-    assert heard == silent
+    assert heard == unheard
     assert all(not set(words) & set(STEPS[outcome]) for outcome, words in SPOKEN_OF.items())
 
 
 @pytest.mark.parametrize("outcome", STEPS)
-def test_an_effect_that_a_study_speaks_of_is_believed_less_surely_to_be_none(
+def test_an_effect_of_which_a_size_was_told_is_believed_less_surely_to_be_none(
     evidence: Evidence, outcome: str
 ) -> None:
     for key, rows in SPOKEN_OF[outcome].items():
         prior = effect_prior(evidence, outcome, key)
         assert (prior.mean, prior.sd) == (0.0, SPOKEN_OF_SPREAD)
         assert all(f"{row_id} is not used: " in prior.how for row_id in rows)
-    low, high = (exp(side * 1.645 * SPOKEN_OF_SPREAD) for side in (-1, 1))
+
+
+def test_the_spread_of_what_was_told_holds_the_figure_that_it_is_for(evidence: Evidence) -> None:
+    low, high = (exp(side * norm.ppf(0.95) * SPOKEN_OF_SPREAD) for side in (-1, 1))
     assert (round(low, 2), round(high, 1)) == (0.44, 2.3)
     row = evidence.row("prophylactic-anakinra-icans-severe")
     odds = [p / (100 - p) for p in (row.percent_exposed, row.percent_unexposed)]
     assert odds[0] / odds[1] == pytest.approx(0.25)
+    assert abs(transport(evidence) * log(0.25)) < 2 * SPOKEN_OF_SPREAD
