@@ -188,7 +188,7 @@ def read_typical_values(path: Traversable) -> TypicalTables:
     of_all = {row.predictor for row in values if row.disease == row.product == EVERY}
     problems += [
         Problem(FILE, name, "disease", f"no row for all diseases ({EVERY!r})", "add the row")
-        for name in named.keys() - of_all
+        for name in sorted(named.keys() - of_all)
     ]
     if problems:
         raise EvidenceError(tuple(problems))
