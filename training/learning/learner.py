@@ -159,9 +159,10 @@ def _without_deviation(prior: Prior, anchor: RiskModel, rows: Rows) -> Learnt:
     fitted = fit_level_and_slope(rows.full, rows.y, with_sites(prior, sites))
     posterior = _for_serving(fitted.posterior, p, prior.n_free, sites, dispersion=1.0)
     slope = " and the slope of the evidence" if prior.has_published_effects else ""
-    events = int(rows.y.sum())
+    count = int(rows.y.sum())
+    events = "1 event" if count == 1 else f"{count} events"
     said = (
-        f"{events} {'event' if events == 1 else 'events'} of {len(rows.y)} patients, fewer than {EVENTS_FOR_DEVIATION} "
+        f"{events} of {len(rows.y)} patients, fewer than {EVENTS_FOR_DEVIATION} "
         f"with or without the event: no local deviation fitted; only the level{slope} updated; "
         f"for {_where(sites)}"
     )
