@@ -141,11 +141,14 @@ class CohortCheck:
             self.violate(column, "not_whole", "must be whole numbers", broken)
         return canonical
 
-    def _numbers(self, column: str, given: pd.Series, name: str = "") -> pd.Series:
+    def _numbers(
+        self, column: str, given: pd.Series, name: str = "", no_number: str = ""
+    ) -> pd.Series:
         """Read numbers; a result below the detection limit, ``<x``, counts as half of x.
 
         One above what the assay measures, ``>x``, counts as x. What no assay limits is refused: an
-        age "<18" says nothing that half of 18 would say.
+        age "<18" says nothing that half of 18 would say. ``no_number`` is what is said of what is
+        none, where that is not what is said of a measurement.
         """
         if pd.api.types.is_bool_dtype(given):
             self.violate(column, "not_a_number", "must be numbers, not yes or no")
@@ -153,16 +156,21 @@ class CohortCheck:
         if pd.api.types.is_numeric_dtype(given):
             values = pd.to_numeric(given).astype(float)
         else:
-            values = self._written_numbers(column, given, name)
+            values = self._written_numbers(column, given, name, no_number)
         infinite = values.abs() >= LARGEST
         self.violate(column, "not_a_number", "must be finite", infinite)
         return values.where(~infinite)
 
-    def _written_numbers(self, column: str, given: pd.Series, name: str) -> pd.Series:
+    def _written_numbers(
+        self, column: str, given: pd.Series, name: str, no_number: str
+    ) -> pd.Series:
         text = given.astype("string").str.strip()
         read = written_numbers(text, PREDICTORS.get(name))
         self.notices += [f"{column}: {said}" for said in read.in_words()]
         bad = given.notna() & read.values.isna()
+        if no_number:
+            self.violate(column, "not_a_number", no_number, bad)
+            return read.values
         comma = bad & text.str.contains(COMMA_IN_NUMBER).fillna(False).astype(bool)
         signed = bad & ~comma & read.signed
         words = "must be numbers, not words: leave the cell empty where nothing was measured"
@@ -343,7 +351,8 @@ class CohortCheck:
     def _outcome(self, outcome: Outcome) -> pd.Series:
         grade_column = outcome.grade_column
         if grade_column is not None and grade_column in self.table:
-            grades = self._grades(grade_column, outcome)
+            no_grade = _NO_GRADE.format(flag=outcome.flag_column)
+            grades = self._numbers(grade_column, self.table[grade_column], no_number=no_grade)
             bad = grades.notna() & ~grades.isin(range(6))
             self.violate(grade_column, "outside_limits", "a grade is a whole number 0 to 5", bad)
             severe = (grades >= outcome.severe_from_grade).astype(float).where(grades.notna())
@@ -353,19 +362,6 @@ class CohortCheck:
         name = grade_column or outcome.flag_column
         self.violate(name, "required", f"the outcome {outcome.name} is read from this column")
         return pd.Series(np.nan, index=self.table.index)
-
-    def _grades(self, column: str, outcome: Outcome) -> pd.Series:
-        """Read grades; of a word none is guessed, and the remedy is not to drop what it says."""
-        given = self.table[column]
-        words = pd.Series(False, index=given.index)
-        if not pd.api.types.is_numeric_dtype(given):
-            words = (
-                given.notna()
-                & written_numbers(given.astype("string").str.strip(), None).values.isna()
-            )
-        message = _NO_GRADE.format(flag=outcome.flag_column)
-        self.violate(column, "not_a_number", message, words)
-        return self._numbers(column, given.where(~words))
 
     def _agreeing(self, severe: pd.Series, outcome: Outcome) -> pd.Series:
         """Complete what the grades say with the yes-or-no column, which must not say otherwise."""

@@ -5,6 +5,7 @@ Published where a distribution was found, and marked ``assumed`` where none was.
 
 import math
 import tomllib
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -22,7 +23,7 @@ from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.products import DISEASES, PRODUCTS
 
 FILE = "typical_values.toml"
-EVERY = "*"
+EVERYWHERE = "*"
 
 _LEVELS = (0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99)
 _READ_AS_A_MULTIPLE = {"ldh": "ldh_ratio", "creatinine": "creatinine_ratio"}
@@ -31,7 +32,7 @@ _SOURCE = "compare with the source"
 _Spread = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
-class _Row(BaseModel):
+class _Row(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True)
     ABOUT: ClassVar[tuple[str, ...]]
     """The fields that together name a row: no two rows are about the same."""
@@ -51,9 +52,9 @@ class _Row(BaseModel):
         """What no other row is about."""
         return tuple(getattr(self, name) for name in self.ABOUT)
 
+    @abstractmethod
     def findings(self) -> Iterator[Finding]:
         """Rules between its fields, and of the contract, that the row breaks."""
-        raise NotImplementedError
 
 
 class TypicalValue(_Row):
@@ -67,23 +68,23 @@ class TypicalValue(_Row):
     predictor: str
     transform: str
     disease: str
-    product: str = EVERY
+    product: str = EVERYWHERE
     centre: Number
     spread: _Spread
 
     @model_validator(mode="after")
     def _is_never_missing(self) -> "TypicalValue":
         """Ranges of what a missing predictor leaves open are those of the disease."""
-        if self.product != EVERY and self.predictor != "age":
+        if self.product != EVERYWHERE and self.predictor != "age":
             raise ValueError("only age, without which no risk is given, may be a product's own")
         return self
 
     def findings(self) -> Iterator[Finding]:
         """Rules of the contract that the row breaks."""
-        if self.disease not in (EVERY, *DISEASES):
+        if self.disease not in (EVERYWHERE, *DISEASES):
             limit = f"{self.disease!r} is not a disease"
-            yield Finding("disease", limit, f"use one of {', '.join(DISEASES)}, or {EVERY!r}")
-        if self.product not in (EVERY, *PRODUCTS):
+            yield Finding("disease", limit, f"use one of {', '.join(DISEASES)}, or {EVERYWHERE!r}")
+        if self.product not in (EVERYWHERE, *PRODUCTS):
             limit = f"{self.product!r} is not a product"
             yield Finding("product", limit, "use a word that `cart-risk columns` lists")
         declared = PREDICTORS.get(self.predictor)
@@ -185,9 +186,9 @@ def read_typical_values(path: Traversable) -> TypicalTables:
     values = _rows(document, "typical", TypicalValue, problems)
     burden = _rows(document, "burden", BurdenMeasure, problems)
     named = Counter(row.predictor for row in values)
-    of_all = {row.predictor for row in values if row.disease == row.product == EVERY}
+    of_all = {row.predictor for row in values if row.disease == row.product == EVERYWHERE}
     problems += [
-        Problem(FILE, name, "disease", f"no row for all diseases ({EVERY!r})", "add the row")
+        Problem(FILE, name, "disease", f"no row for all diseases ({EVERYWHERE!r})", "add the row")
         for name in sorted(named.keys() - of_all)
     ]
     if problems:

@@ -92,39 +92,34 @@ def openapi_document() -> dict[str, Any]:
             "like any other.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _with_request_ids(
-            {
-                "/v1/assess": {"post": _assess()},
-                "/v1/assess/batch": {"post": _batch()},
-                "/v1/assess/brief": {"post": _assess_briefly()},
-                "/v1/assess/batch/brief": {"post": _batch_in_brief()},
-                "/v1/validate": {"post": _validate()},
-                "/v1/what-if": {"post": _what_if()},
-                "/v1/outcomes": {"post": _outcomes()},
-                "/v1/assessments/{id}": {"get": _look_up()},
-                "/v1/predictors": {
-                    "get": _get("listPredictors", "The data contract", "Predictors")
-                },
-                "/v1/model": {
-                    "get": _get("describeModels", "The models in service", "Models", _MODELS)
-                },
-                "/v1/model/history": {"get": _history()},
-                "/fhir/$assess": {"post": _fhir_assess()},
-                "/fhir/metadata": {"get": _fhir_metadata()},
-                "/docs.json": {"get": _get("openapi", "This document", None)},
-                "/livez": {"get": _get("livez", "The process answers", "Alive")},
-                "/readyz": {
-                    "get": _get(
-                        "readyz",
-                        "Every model was verified, and the log can be written",
-                        "Ready",
-                        _MODELS,
-                    )
-                },
-                "/metrics": {"get": _metrics()},
-            }
-        ),
+        "paths": _with_request_ids(_paths()),
         "components": {"schemas": schemas(), "securitySchemes": _SECURITY},
+    }
+
+
+def _paths() -> dict[str, dict[str, Any]]:
+    return {
+        "/v1/assess": {"post": _assess()},
+        "/v1/assess/batch": {"post": _batch()},
+        "/v1/assess/brief": {"post": _assess_briefly()},
+        "/v1/assess/batch/brief": {"post": _batch_in_brief()},
+        "/v1/validate": {"post": _validate()},
+        "/v1/what-if": {"post": _what_if()},
+        "/v1/outcomes": {"post": _outcomes()},
+        "/v1/assessments/{id}": {"get": _look_up()},
+        "/v1/predictors": {"get": _get("listPredictors", "The data contract", "Predictors")},
+        "/v1/model": {"get": _get("describeModels", "The models in service", "Models", _MODELS)},
+        "/v1/model/history": {"get": _history()},
+        "/fhir/$assess": {"post": _fhir_assess()},
+        "/fhir/metadata": {"get": _fhir_metadata()},
+        "/docs.json": {"get": _get("openapi", "This document", None)},
+        "/livez": {"get": _get("livez", "The process answers", "Alive")},
+        "/readyz": {
+            "get": _get(
+                "readyz", "Every model was verified, and the log can be written", "Ready", _MODELS
+            )
+        },
+        "/metrics": {"get": _metrics()},
     }
 
 

@@ -76,11 +76,10 @@ class Asked:
             if name != "connection"
         }
         if self.in_fhir:
-            content = {"schema": reference("OperationOutcome"), "example": outcome_of(refusal)}
-            content = {FHIR_JSON: content}
+            media_type, schema, example = FHIR_JSON, "OperationOutcome", outcome_of(refusal)
         else:
-            content = {"schema": reference("Problem"), "example": problem_document(refusal)}
-            content = {MEDIA_TYPE: content}
+            media_type, schema, example = MEDIA_TYPE, "Problem", problem_document(refusal)
+        content = {media_type: {"schema": reference(schema), "example": example}}
         return {"description": status.phrase, "headers": headers, "content": content}
 
     def _refusal(self, status: HTTPStatus) -> RequestRefused:

@@ -101,14 +101,10 @@ def train_command(
     """Train one experiment; the model becomes a challenger, or current in ``--models``."""
     from training.report.page import PAGE_FILE
     from training.run_record import of_training
-    from training.saving import expect_apart, expect_writable
     from training.terminal import show_notices, show_trained
 
     with said_plainly():
-        if models is not None:
-            expect_apart(models, Settings.from_environment().store)
-        expect_writable(models or TRAINED, "--models")
-        run = _train(experiment, cohort, models or TRAINED)
+        run = _train(experiment, cohort, _trained_into(models))
         registered = Registry(models or _registry_home()).record(of_training(run))
         if models is not None:
             make_current(models, run.artefact)
@@ -159,14 +155,11 @@ def recalibrate_command(
     from training.judging.external_validation import external_cohort
     from training.recalibration import recalibrate
     from training.run_record import run_record
-    from training.saving import EVALUATIONS, expect_apart, expect_writable
+    from training.saving import EVALUATIONS
     from training.terminal import show_notices, show_recalibration
 
     with said_plainly():
-        if models is not None:
-            expect_apart(models, Settings.from_environment().store)
-        expect_writable(models or TRAINED, "--models")
-        artefact, store = _meant(model, models), models or TRAINED
+        store, artefact = _trained_into(models), _meant(model, models)
         new = external_cohort(artefact, cohort, _judged(artefact, models))
         found = recalibrate(artefact, new, store)
         registered = None
@@ -280,6 +273,16 @@ def _prepare(experiments: list[Path], store: Path) -> None:
         version = run.artefact.version
         promote(registry, store, outcome, version=version, reason="default model", beside=beside)
     show_trained(_screen, runs)
+
+
+def _trained_into(models: Path | None) -> Path:
+    """Return where a new version is kept, once it is sure that it can be, and answers nobody."""
+    from training.saving import expect_apart, expect_writable
+
+    if models is not None:
+        expect_apart(models, Settings.from_environment().store)
+    expect_writable(models or TRAINED, "--models")
+    return models or TRAINED
 
 
 def _registry_home() -> Path:

@@ -5,11 +5,11 @@ from typing import Any
 
 from data_schemas.evidence import Evidence
 from data_schemas.model_manifest import Measure, ModelManifest
-from data_schemas.typical_values import TypicalValue, burden_measures, typical_values
+from data_schemas.typical_values import EVERYWHERE, TypicalValue, burden_measures, typical_values
 from serving.model.risk_model import RiskModel
 from training.judging.verdict import Verdict
 from training.learning.prior import ModelPrior
-from training.synthesis.figures import ASSUMED, EVERYWHERE, OTHER_OUTCOMES
+from training.synthesis.figures import ASSUMED, OTHER_OUTCOMES
 from training.synthesis.transport import TRANSPORT_ROWS, transport
 
 
@@ -70,11 +70,11 @@ def _transport(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any] | 
 
 def _not_read(evidence: Evidence) -> list[str]:
     """Name the figures behind typical values that nobody read in their source, a line for each."""
-    rest = [(_whose(row), row.basis) for row in typical_values()]
-    rest += [(row.measure, row.basis) for row in burden_measures()]
+    resting = [(_whose(row), row.basis) for row in typical_values()]
+    resting += [(row.measure, row.basis) for row in burden_measures()]
     unread = [
         (whose, [row_id for row_id in basis if evidence.row(row_id).verified != "read"])
-        for whose, basis in rest
+        for whose, basis in resting
     ]
     return [f"{whose}: {', '.join(ids)}" for whose, ids in unread if ids]
 

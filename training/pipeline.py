@@ -80,15 +80,14 @@ def _train(experiment_file: Path, cohort_file: Path | None, store: Path, progres
     learnt = learn(model_prior, cohort, experiment.seed, RECIPES[experiment.learner.name])
     association = _associated(evidence, experiment, learnt, cohort)
     learnt = replace(learnt, model=_read_back(replace(learnt.model, association=association)))
-    not_told = untaught(cohort, learnt, experiment.predictors, model_prior)
+    not_taught = untaught(cohort, learnt, experiment.predictors, model_prior)
+    learnt = replace(learnt, untaught=not_taught)
     if cohort is not None:
         silent_of = without_a_number(learnt.model, cohort)
-        cohort = replace(cohort, notices=(*cohort.notices, *silent_of, *not_told))
+        cohort = replace(cohort, notices=(*cohort.notices, *silent_of, *not_taught))
     judgement = judge(experiment, model_prior, learnt, cohort, progress)
     progress("saving", 0.9)
-    artefact = _save(
-        store, experiment, outcome, evidence, model_prior, learnt, cohort, judgement, not_told
-    )
+    artefact = _save(store, experiment, outcome, evidence, model_prior, learnt, cohort, judgement)
     folder = store / EVALUATIONS / artefact.version
     write_evaluation(folder, judgement.scored, judgement.evaluation)
     if cohort is not None and learnt.booster is not None:
@@ -136,13 +135,12 @@ def _save(
     learnt: Learnt,
     cohort: LearningCohort | None,
     judgement: Judgement,
-    not_told: tuple[str, ...],
 ) -> Artefact:
     believed = RECIPES[experiment.learner.name].effects_believed(model_prior.effects)
     model_prior = replace(model_prior, effects=believed)
     model = replace(learnt.model, outcome=outcome.name)
     measures = judgement.measures
-    manifest = run_manifest(experiment, outcome, model_prior, learnt, cohort, measures, not_told)
+    manifest = run_manifest(experiment, outcome, model_prior, learnt, cohort, measures)
     booster = None if learnt.booster is None else bytes(learnt.booster.save_raw("ubj"))
     acceptance = experiment.acceptance.of(outcome.name)
     ruling = rule(acceptance, experiment.validation, judgement.evaluation, measures, cohort)

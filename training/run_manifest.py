@@ -29,7 +29,6 @@ def run_manifest(
     learnt: Learnt,
     cohort: LearningCohort | None,
     performance: tuple[Measure, ...],
-    untaught: tuple[str, ...],
 ) -> ModelManifest:
     """Return the manifest without the hashes of files, which saving adds."""
     return ModelManifest(
@@ -47,7 +46,7 @@ def run_manifest(
         evidence=_evidence_statement(model_prior),
         local_deviation=learnt.local_deviation,
         directions_released=learnt.released,
-        untaught=untaught,
+        untaught=learnt.untaught,
         performance=performance,
         software=software(),
         files={},

@@ -93,6 +93,7 @@ class OpenRanges:
         """Put the settings into words."""
         self._said: dict[str, tuple[str, str]] = {}
         counted = counted_terms(model, disease)
+        # Of several terms of a predictor the first one tells its centiles.
         for name, first in {term.predictor: term for term in reversed(counted)}.items():
             declared = PREDICTORS.get(name)
             if declared is None or declared.applies_to(disease):

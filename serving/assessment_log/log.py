@@ -68,15 +68,15 @@ class AssessmentLog:
         LogUnavailable
             If it is not; the answer must not be sent.
         """
-        self._expect_key()
-        (receipt,) = await self._commits.submit([entry])
+        (receipt,) = await self.append_all([entry])
         return receipt
 
     async def append_all(self, entries: Sequence[LogEntry]) -> list[Receipt]:
         """Write several rows in one transaction: all of them or none; see :meth:`append`."""
         if not entries:
             return []
-        self._expect_key()
+        if self._key_watch.refusal is not None:
+            raise LogUnavailable(self._key_watch.refusal)
         return await self._commits.submit(entries)
 
     async def record_outcome(
@@ -148,10 +148,6 @@ class AssessmentLog:
         self._key_watch.look()
         if (refusal := self._key_watch.refusal) not in (before, None):
             _journal.error("%s", refusal)
-
-    def _expect_key(self) -> None:
-        if self._key_watch.refusal is not None:
-            raise LogUnavailable(self._key_watch.refusal)
 
     @property
     def lag(self) -> float:

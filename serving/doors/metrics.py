@@ -147,6 +147,7 @@ def leave_nothing_uncounted() -> None:
     if not place:
         return
     for left in Path(place).glob(f"*_{os.getpid()}.db"):
+        # The library leaves it without types.
         counted = MmapedDict.read_all_values_from_file(left)  # type: ignore[no-untyped-call]
         if not any(value for _, value, _, _ in counted):
             left.unlink()

@@ -74,6 +74,8 @@ class Learnt:
     """How many patients had a hand in the model; 0 where nothing was fitted."""
     local_deviation: str
     released: tuple[str, ...]
+    untaught: tuple[str, ...] = ()
+    """What the cohort could not teach it, in words."""
 
 
 @dataclass(frozen=True)

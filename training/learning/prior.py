@@ -9,7 +9,7 @@ from scipy.stats import beta
 
 from data_schemas.evidence import Evidence, EvidenceError, Problem
 from data_schemas.predictors import PREDICTORS, Category, Flag, Predictor, Quantity
-from data_schemas.typical_values import FILE, burden_measures, typical_values
+from data_schemas.typical_values import EVERYWHERE, FILE, burden_measures, typical_values
 from serving.model.risk_model import STANDARD_NORMAL_95, Cell
 from serving.model.terms import DEFAULT_DISEASE, FUNCTIONS, Term, of_cell
 from serving.model.tumour_burden import BURDEN, MEASURES, BurdenScale
@@ -20,7 +20,7 @@ from training.learning.posterior import EVIDENCE_SLOPES, Prior
 from training.learning.recipes import FREE_SPREAD
 from training.synthesis.base_rates import BaseRates, base_rates, typical_log_odds
 from training.synthesis.figure_reading import transformed_centre, typical
-from training.synthesis.figures import EVERYWHERE, TermKey
+from training.synthesis.figures import TermKey
 from training.synthesis.published_effects import (
     DISEASE_SPECIFIC,
     EffectPrior,

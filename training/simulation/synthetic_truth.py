@@ -31,6 +31,7 @@ from scipy.special import expit
 
 from data_schemas.evidence import load_evidence
 from data_schemas.predictors import PREDICTORS, Category, Flag
+from data_schemas.typical_values import EVERYWHERE
 from serving.model.terms import FARTHEST, transformed
 from serving.model.tumour_burden import BURDEN, tumour_burden
 from training.learning.centres import CENTRE_SPREAD
@@ -44,7 +45,7 @@ from training.simulation.synthetic_patients import (
 )
 from training.synthesis.base_rates import base_rates
 from training.synthesis.figure_reading import transformed_centre, typical
-from training.synthesis.figures import EVERYWHERE, TermKey
+from training.synthesis.figures import TermKey
 from training.synthesis.published_effects import DISEASE_SPECIFIC, effect_prior
 
 Array = np.ndarray

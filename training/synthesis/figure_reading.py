@@ -3,11 +3,11 @@
 from math import log, log1p, sqrt
 
 from data_schemas.evidence import Association, Evidence, Incidence
-from data_schemas.typical_values import TypicalValue, typical_values
+from data_schemas.typical_values import EVERYWHERE, TypicalValue, typical_values
 from serving.model.terms import transformed_typical
 from training.synthesis import effect_conversions as convert
 from training.synthesis.effect_conversions import Effect
-from training.synthesis.figures import COMPARED_WITH, EVERYWHERE, Step, TermKey
+from training.synthesis.figures import COMPARED_WITH, Step, TermKey
 from training.synthesis.needed_figures import severe_percentage
 
 INDIRECT_OUTCOME = 0.3

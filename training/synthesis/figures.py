@@ -3,9 +3,9 @@
 from math import log, log1p
 from typing import Literal
 
+from data_schemas.typical_values import EVERYWHERE
 from serving.model.tumour_burden import BURDEN
 
-EVERYWHERE = "*"
 TermKey = tuple[str, str, str]
 """Predictor, disease scope (``"*"`` or a disease), and the word for categories ("" otherwise)."""
 
@@ -19,6 +19,13 @@ COMPARED_WITH = "axi-cel-zuma1-phase2"
 The table in which their figures were read compares them with it, by one scale (Blood
 2023;141:2430-2442, table 1); the label of 2017 counts every neurologic event.
 """
+
+
+def rows_of(step: Step) -> tuple[str, ...]:
+    """Return the rows that a step reads: a cohort with prophylaxis, and beside it one without."""
+    kind, row_id, _ = step
+    return (row_id, COMPARED_WITH) if kind == "cohorts" else (row_id,)
+
 
 _ANY_ICANS_RISK = 0.43
 _SNMMI_SEVERE_CRS, _SNMMI_SEVERE_ICANS = 0.08, 0.20

@@ -5,7 +5,7 @@ from typing import Any
 
 from data_schemas.evidence import Evidence, EvidenceError, Problem
 from data_schemas.evidence.loading import TABLES
-from training.synthesis.figures import COMPARED_WITH, Kind, Step
+from training.synthesis.figures import Kind, Step, rows_of
 
 Needed = tuple[str, tuple[str, ...]]
 """A row id, and the fields that are read from the row."""
@@ -46,7 +46,7 @@ def refuse_unreadable(evidence: Evidence, outcome: str, steps: Iterable[Step]) -
     EvidenceError
         With every such row and field; so is a row that says of itself that it is not usable.
     """
-    _refuse(p for kind, row_id, _ in steps for p in _unreadable(evidence, outcome, kind, row_id))
+    _refuse(p for step in steps for p in _unreadable(evidence, outcome, step))
 
 
 def _refuse(problems: Iterable[Problem]) -> None:
@@ -54,9 +54,10 @@ def _refuse(problems: Iterable[Problem]) -> None:
         raise EvidenceError(found)
 
 
-def _unreadable(evidence: Evidence, outcome: str, kind: Kind, row_id: str) -> Iterator[Problem]:
+def _unreadable(evidence: Evidence, outcome: str, step: Step) -> Iterator[Problem]:
+    kind, row_id, _ = step
     if kind == "cohorts":
-        for cohort in (row_id, COMPARED_WITH):
+        for cohort in rows_of(step):
             yield from _missing(evidence, cohort, ("n_treated", severe_percentage(outcome)))
         return
     yield from _missing(evidence, row_id, _READ[kind])

@@ -12,18 +12,12 @@ from math import sqrt
 
 from data_schemas.evidence import Association, Evidence, Incidence
 from data_schemas.predictors import PREDICTORS, Quantity
+from data_schemas.typical_values import EVERYWHERE
 from serving.model.tumour_burden import BURDEN
 from training.synthesis import effect_conversions as convert
 from training.synthesis.effect_conversions import Effect
 from training.synthesis.figure_reading import read_effect
-from training.synthesis.figures import (
-    COMPARED_WITH,
-    EVERYWHERE,
-    NOT_USED,
-    SPOKEN_OF,
-    STEPS,
-    TermKey,
-)
+from training.synthesis.figures import NOT_USED, SPOKEN_OF, STEPS, TermKey, rows_of
 from training.synthesis.needed_figures import refuse_unreadable, severe_percentage
 from training.synthesis.transport import transport
 
@@ -119,9 +113,9 @@ def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
     share = transport(evidence)
     mean = _kept_in_direction(share * plausible.estimate, key, outcome)
     spread = sqrt((share * plausible.error) ** 2 + (BETWEEN_CENTRES * mean) ** 2 + LEAST_SPREAD**2)
-    rows = [evidence.row(row_id) for _, row_id, _ in steps]
-    if any(isinstance(row, Incidence) for row in rows):
-        rows.append(evidence.row(COMPARED_WITH))
+    rows = [
+        evidence.row(row_id) for row_id in dict.fromkeys(chain.from_iterable(map(rows_of, steps)))
+    ]
     return EffectPrior(
         key=key,
         mean=mean,

@@ -23,7 +23,7 @@ _NEEDED: tuple[Needed, ...] = (
     (_EASIX_CUT, ("effect", "threshold")),
 )
 
-TRANSPORT_ROWS = (_FIRST, _AGAIN, _EASIX, _EASIX_CUT, _EASIX_AGAIN)
+TRANSPORT_ROWS = tuple(row_id for row_id, _ in _NEEDED)
 """The rows of evidence that the share rests on."""
 
 

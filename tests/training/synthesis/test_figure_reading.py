@@ -13,10 +13,11 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from data_schemas.evidence import Association, Evidence, Incidence
+from data_schemas.typical_values import EVERYWHERE
 from tests.training.synthesis.conftest import EVERY_EFFECT, EVERY_STEP, changed
 from training.synthesis.effect_conversions import Effect
 from training.synthesis.figure_reading import read_effect, transformed_centre, typical
-from training.synthesis.figures import EVERYWHERE, STEPS, Step, TermKey
+from training.synthesis.figures import STEPS, Step, TermKey
 from training.synthesis.published_effects import EffectPrior, declared_direction, effect_prior
 from training.synthesis.transport import transport
 

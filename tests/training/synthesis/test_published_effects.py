@@ -8,21 +8,14 @@ from scipy.stats import norm
 
 from data_schemas.evidence import Association, Evidence
 from data_schemas.predictors import PREDICTORS, Category, Flag
+from data_schemas.typical_values import EVERYWHERE
 from serving.model.terms import FUNCTIONS
 from serving.model.tumour_burden import BURDEN
 from tests.training.synthesis.conftest import EVERY_EFFECT, EVERY_STEP, changed
 from training.learning.association import published_association
 from training.synthesis import effect_conversions as convert
 from training.synthesis.figure_reading import transformed_centre, typical
-from training.synthesis.figures import (
-    COMPARED_WITH,
-    EVERYWHERE,
-    NOT_USED,
-    SPOKEN_OF,
-    STEPS,
-    Step,
-    TermKey,
-)
+from training.synthesis.figures import COMPARED_WITH, NOT_USED, SPOKEN_OF, STEPS, Step, TermKey
 from training.synthesis.published_effects import (
     CONTESTED_SPREAD,
     DISEASE_SPECIFIC,
