@@ -150,6 +150,11 @@ class Contribution(Record):
     group: str
     log_odds: float
     measured: bool
+    unread: bool = Field(
+        False,
+        description="a published figure that this effect rests on was not read in its source: "
+        "which one it is stands in `/v1/model`; absent where all were read",
+    )
     text: str
 
 

@@ -31,7 +31,7 @@ from serving.openapi_refusals import (
 )
 from serving.openapi_schemas import reference, schemas
 
-API_VERSION = "1.9.0"
+API_VERSION = "1.10.0"
 
 EXAMPLE_PATIENT: dict[str, Any] = {
     "product": "axicabtagene_ciloleucel",

@@ -26,6 +26,7 @@ def prior_table(model_prior: ModelPrior, evidence: Evidence) -> dict[str, Any]:
                 "direction": term.direction,
                 "sources": [_source(row_id, evidence) for row_id in effect.sources],
                 "holds_unread": effect.unread,
+                "found_none": [_source(row_id, evidence) for row_id in effect.found_none],
                 "how": effect.how,
             }
             for term, effect in zip(model_prior.terms, model_prior.effects, strict=True)
@@ -212,6 +213,8 @@ def _effects(table: dict[str, Any]) -> str:
     for effect in table["effects"]:
         published = "" if effect["as_published"] is None else f"{effect['as_published']:.2f}"
         sources = _cited(effect["sources"]) or effect["how"]
+        if against := effect.get("found_none"):
+            sources += f"; no effect and no size of one was told by {_cited(against)}"
         lines.append(
             f"| {effect['term']} | {effect['mean']:.2f} | {effect['sd']:.2f} | {published} "
             f"| {sources} |"

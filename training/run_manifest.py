@@ -13,6 +13,7 @@ from data_schemas.model_manifest import (
 )
 from data_schemas.outcomes import Outcome
 from serving.model.artefact import canonical_json, sha256
+from serving.model.joint_risk import Association
 from training.cohort import LearningCohort
 from training.experiment import Experiment
 from training.learning.learner import Learnt
@@ -43,7 +44,7 @@ def run_manifest(
         learner=experiment.learner.name,
         seed=experiment.seed,
         cohort=_cohort_statement(cohort, learnt),
-        evidence=_evidence_statement(model_prior),
+        evidence=_evidence_statement(model_prior, learnt.model.association),
         local_deviation=learnt.local_deviation,
         directions_released=learnt.released,
         untaught=learnt.untaught,
@@ -73,12 +74,16 @@ def _cohort_statement(cohort: LearningCohort | None, learnt: Learnt) -> CohortSt
     )
 
 
-def _evidence_statement(model_prior: ModelPrior) -> EvidenceStatement:
+def _evidence_statement(
+    model_prior: ModelPrior, association: Association | None
+) -> EvidenceStatement:
     evidence = load_evidence()
     ids = {i for effect in model_prior.effects for i in effect.sources}
     ids |= {i for cell in model_prior.cells for i in cell.sources}
     if any(effect.as_published is not None for effect in model_prior.effects):
         ids.update(TRANSPORT_ROWS)
+    if association is not None:
+        ids.update(association.sources)
     rows = [evidence.row(row_id) for row_id in sorted(ids)]
     content = canonical_json([row.model_dump(mode="json") for row in rows])
     unread = tuple(row.id for row in rows if row.verified != "read")

@@ -62,7 +62,7 @@ class CompiledOutcome:
         model, manifest = artefact.model, artefact.manifest
         self.name = model.outcome
         self._model = CompiledModel(model)
-        self._explainer = Explainer(model)
+        self._explainer = Explainer(model, artefact.resting_on_unread)
         self._ranges = {disease: OpenRanges(model, disease) for disease in DISEASES}
         self._cautions = CompiledCautions(model, _of_the_model(artefact))
         self._wide = of_outcome(CautionCode.WIDE_INTERVAL, manifest.outcome.label)

@@ -5,6 +5,8 @@ disease: the linear part in closed form, the trees from tables.
 They say what goes with the risk, never what causes it, and nothing of what was not measured.
 """
 
+from collections.abc import Collection, Iterable
+
 from data_schemas.products import DISEASES
 from data_schemas.risk_assessment import Explanation
 from serving.answer.compiled_model import Said
@@ -12,6 +14,7 @@ from serving.answer.points import points_per_log_odds, whole_points
 from serving.answer.told import ABOUT, GROUPS, NO_DIFFERENCE, NOT_COUNTED, Told
 from serving.model.inputs import counted_terms
 from serving.model.risk_model import RiskModel
+from serving.model.terms import Term
 
 _NEGLIGIBLE = 5e-13
 _MOST_REASONS = 4
@@ -23,6 +26,7 @@ Added = list[tuple[str, float]]
 
 _HIGHER = ": goes with a higher risk than typical"
 _LOWER = ": goes with a lower risk than typical"
+_UNREAD = " (by a figure that is unread)"
 _OTHERS = {
     0: "All other predictors together make no difference",
     1: "All other predictors together go with a higher risk than typical",
@@ -36,13 +40,23 @@ _STATEMENTS = {name: _DEFAULTS[name] for name in ("points_statement", "centile_s
 class Explainer:
     """Explains what one model says of one patient at a time."""
 
-    def __init__(self, model: RiskModel) -> None:
-        """Settle what depends on the cell alone."""
-        counted = {
-            disease: frozenset(term.predictor for term in counted_terms(model, disease))
-            for disease in DISEASES
+    def __init__(self, model: RiskModel, resting_on_unread: Collection[str]) -> None:
+        """Settle what depends on the cell alone.
+
+        Parameters
+        ----------
+        resting_on_unread
+            Names of terms whose effect rests on a figure that was not read in its source.
+        """
+        counted = {disease: counted_terms(model, disease) for disease in DISEASES}
+        self._counted = [
+            frozenset(term.predictor for term in counted[cell.disease]) for cell in model.cells
+        ]
+        marked = {
+            disease: _by_predictor(term for term in terms if term.name in resting_on_unread)
+            for disease, terms in counted.items()
         }
-        self._counted = [counted[cell.disease] for cell in model.cells]
+        self._unread = [marked[cell.disease] for cell in model.cells]
         self._reference = [
             f"the typical patient with {DISEASES[cell.disease]} given {cell.product}"
             for cell in model.cells
@@ -56,8 +70,9 @@ class Explainer:
         per_log_odds = points_per_log_odds(said.base, risk_at_base, said.logit, risk)
         added = sorted(said.contributions.items(), key=_size)
         counted = self._counted[cell]
-        reasons, other = _reasons(added, told, per_log_odds, percent - at_base, counted)
-        contributions, groups = _contributions(added, told, counted)
+        unread = told.those_given(self._unread[cell])
+        reasons, other = _reasons(added, told, per_log_odds, percent - at_base, counted, unread)
+        contributions, groups = _contributions(added, told, counted, unread)
         return {
             "scale": _SCALE,
             "reference": self._reference[cell],
@@ -79,8 +94,16 @@ def _size(one: tuple[str, float]) -> float:
     return -abs(one[1])
 
 
+def _by_predictor(terms: Iterable[Term]) -> dict[str, frozenset[str]]:
+    """Return the predictors of terms, each with the words that count; without, any value does."""
+    words: dict[str, frozenset[str]] = {}
+    for term in terms:
+        words[term.predictor] = words.get(term.predictor, frozenset()).union(term.choices)
+    return words
+
+
 def _contributions(
-    added: Added, told: Told, counted: frozenset[str]
+    added: Added, told: Told, counted: frozenset[str], unread: Collection[str]
 ) -> tuple[list[object], dict[str, float]]:
     """Return one contribution a predictor, those not measured last, and the sum of each group.
 
@@ -96,19 +119,22 @@ def _contributions(
             otherwise.add(name)
             continue
         label, group = ABOUT[name]
-        says = _HIGHER if log_odds > _NEGLIGIBLE else _LOWER
+        says = (
+            _direction(log_odds, name in unread) if abs(log_odds) > _NEGLIGIBLE else NO_DIFFERENCE
+        )
         sums[group] = sums.get(group, 0.0) + log_odds
         moved.add(name)
-        made.append(
-            {
-                "predictor": name,
-                "label": label,
-                "group": group,
-                "log_odds": log_odds,
-                "measured": True,
-                "text": words[name] + (says if abs(log_odds) > _NEGLIGIBLE else NO_DIFFERENCE),
-            }
-        )
+        one: dict[str, object] = {
+            "predictor": name,
+            "label": label,
+            "group": group,
+            "log_odds": log_odds,
+            "measured": True,
+        }
+        if name in unread:
+            one["unread"] = True
+        one["text"] = words[name] + says
+        made.append(one)
     if len(moved) < len(measured.known):
         as_typical = counted - otherwise
         made += [
@@ -135,8 +161,17 @@ def _groups(
     return groups
 
 
+def _direction(log_odds: float, unread: bool) -> str:
+    return (_HIGHER if log_odds > 0 else _LOWER) + (_UNREAD if unread else "")
+
+
 def _reasons(
-    added: Added, told: Told, per_log_odds: float, difference: int, counted: frozenset[str]
+    added: Added,
+    told: Told,
+    per_log_odds: float,
+    difference: int,
+    counted: frozenset[str],
+    unread: Collection[str],
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     chosen, left = chosen_reasons(added, per_log_odds)
     exact = [log_odds * per_log_odds for _, log_odds in chosen]
@@ -153,7 +188,7 @@ def _reasons(
         }
         if centile is not None:
             reason["centile"] = centile
-        reason["text"] = words + (_HIGHER if log_odds > 0 else _LOWER)
+        reason["text"] = words + _direction(log_odds, name in unread)
         reasons.append(reason)
     text = _OTHERS[(left > _NEGLIGIBLE) - (left < -_NEGLIGIBLE)] + told.not_counted(counted)
     return reasons, {"log_odds": left, "points": points[-1], "text": text}

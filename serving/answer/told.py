@@ -83,6 +83,11 @@ class Told:
             }
         return known
 
+    def those_given(self, words: Mapping[str, Collection[str]]) -> Collection[str]:
+        """Return the predictors whose value is one of their words; without words any value is."""
+        values = self._values
+        return {name for name, known in words.items() if not known or values.get(name) in known}
+
     def not_counted(self, counted: Collection[str]) -> str:
         """Name what was given and is not counted, but for diagnoses and plans that are absent."""
         values = self._values

@@ -8,9 +8,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from data_schemas.outcomes import OUTCOMES
-from data_schemas.predictors import PREDICTORS
 from data_schemas.risk_assessment import Status
 from data_schemas.terminology import UCUM
+from serving.answer.words import label_of
 from serving.fhir.names import SOFTWARE, SOFTWARE_VERSION, code_system, extension, naming_system
 from serving.fhir.reading import Reading
 
@@ -219,6 +219,8 @@ def _attribution(one: _Json, used: _Json | None, points: dict[str, int]) -> list
     parts.append({"url": "log-odds", "valueDecimal": one["log_odds"]})
     if name in points:
         parts.append({"url": "points", "valueInteger": points[name]})
+    if one.get("unread"):
+        parts.append({"url": "unread", "valueBoolean": True})
     return parts
 
 
@@ -233,11 +235,10 @@ def _value(used: _Json) -> _Json:
 def rationale(explained: _Json) -> str:
     """Say in one plain sentence what raises and what lowers the estimate most."""
     said = []
+    unread = {one["predictor"] for one in explained["contributions"] if one.get("unread")}
     for direction, verb in (("higher", "raised"), ("lower", "lowered")):
         names = [
-            PREDICTORS[one["predictor"]].label
-            if one["predictor"] in PREDICTORS
-            else "Tumour burden"
+            label_of(one["predictor"]) + (" (unread)" if one["predictor"] in unread else "")
             for one in explained["reasons"]
             if one["direction"] == direction
         ]

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from data_schemas.model_manifest import MANIFEST_FILE, ModelManifest
 from data_schemas.predictors import PREDICTORS, Category
 from data_schemas.refusal import Refused
-from serving.model.model_file import ModelFile, SelfTestFile, VerdictFile
+from serving.model.model_file import ModelFile, PriorFile, SelfTestFile, VerdictFile
 from serving.model.risk_model import RiskModel
 from serving.model.soundness import faults
 
@@ -64,6 +64,11 @@ class Artefact:
     def prior(self) -> Any:
         """What was believed before any patient, as plain data."""
         return orjson.loads(self.files[PRIOR_FILE])
+
+    @property
+    def resting_on_unread(self) -> frozenset[str]:
+        """Terms whose effect rests on a published figure that was not read in its source."""
+        return _record(PRIOR_FILE, self.files[PRIOR_FILE], PriorFile).resting_on_unread
 
     @property
     def card(self) -> str:
@@ -150,6 +155,7 @@ def load_artefact(folder: Path, expected_sha256: str | None = None) -> Artefact:
     files = _verified_files(folder, manifest.files)
     model = model_from_json(files[MODEL_FILE])
     _reproduce_self_test(model, _record(SELF_TEST_FILE, files[SELF_TEST_FILE], SelfTestFile))
+    _record(PRIOR_FILE, files[PRIOR_FILE], PriorFile)
     if VERDICT_FILE in files:
         _record(VERDICT_FILE, files[VERDICT_FILE], VerdictFile)
     files[MANIFEST_FILE] = content

@@ -70,6 +70,22 @@ class SelfTestFile(Record):
     logit: list[float]
 
 
+class _Believed(BaseModel):
+    term: str
+    holds_unread: bool
+
+
+class PriorFile(BaseModel):
+    """What the service reads of what was believed before any patient; it shows the rest."""
+
+    effects: tuple[_Believed, ...]
+
+    @property
+    def resting_on_unread(self) -> frozenset[str]:
+        """Terms whose effect rests on a published figure that was not read in its source."""
+        return frozenset(effect.term for effect in self.effects if effect.holds_unread)
+
+
 class _Verdict(BaseModel):
     accepted: bool | None
 

@@ -9,15 +9,17 @@ import pytest
 
 from data_schemas.evidence import Evidence
 from data_schemas.model_manifest import Measure, ModelManifest
-from data_schemas.typical_values import burden_measures, typical_values
+from data_schemas.typical_values import EVERYWHERE, burden_measures, typical_values
 from serving.assess import model_statement
 from serving.model.artefact import PRIOR_FILE
+from tests.conftest import Store
 from training.experiment import read_experiment
 from training.judging.ruling import ruling_of
 from training.learning.prior import ModelPrior, evidence_prior
 from training.model_card import limitations, model_card, prior_table
 from training.pipeline import Run
 from training.synthesis.figures import ASSUMED, STEPS
+from training.synthesis.published_effects import effect_prior
 from training.synthesis.transport import transport
 
 
@@ -191,6 +193,29 @@ def test_what_published_effects_keep_elsewhere_is_told_with_its_rows(
     rows = {source["id"] for one in rests_on for source in one["sources"]}
     assert len(prior["transport"]["sources"]) == 5
     assert evidence_run.artefact.manifest.evidence.rows == len(rows)
+
+
+def test_who_found_no_effect_is_named_beside_those_who_did(
+    evidence_run: Run, evidence: Evidence
+) -> None:
+    """Of age on CRS an unread figure tells alone; against it stands a registry that was read."""
+    line = next(x for x in saved_card(evidence_run).splitlines() if x.startswith("| age |"))
+    assert line.endswith(
+        "; no effect and no size of one was told by age-70-icans-severe-ram (read) |"
+    )
+    of_crs = effect_prior(evidence, "severe_crs", ("age", EVERYWHERE, ""))
+    assert of_crs.sources == ("age-65-crs-any-jacobson",)
+    assert of_crs.found_none == ("age-crs-any-cibmtr", "age-70-crs-severe-ram")
+
+
+def test_the_figure_that_ties_the_two_outcomes_is_counted(evidence_store: Store) -> None:
+    artefact = evidence_store.artefacts["severe_icans"]
+    prior, association = artefact.prior, artefact.model.association
+    assert association is not None
+    rests_on = (prior["transport"], *prior["effects"], *prior["base_rates"])
+    rows = {source["id"] for one in rests_on for source in one["sources"]}
+    assert not rows & {*association.sources}
+    assert artefact.manifest.evidence.rows == len(rows) + len(association.sources)
 
 
 def test_typical_values_of_figures_that_nobody_read_are_named(

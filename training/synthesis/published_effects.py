@@ -88,6 +88,8 @@ class EffectPrior:
     how: str
     of_other_outcomes: tuple[str, ...] = ()
     """Those of the sources that are figures of another outcome."""
+    found_none: tuple[str, ...] = ()
+    """Studies that found no effect and told no size: they could not be weighed."""
 
 
 def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
@@ -127,6 +129,14 @@ def effect_prior(evidence: Evidence, outcome: str, key: TermKey) -> EffectPrior:
         how=f"{', '.join(kind for kind, _, _ in steps)}; {_kept(published, plausible)}"
         f"times {share:.2f} for transport",
         of_other_outcomes=tuple(row.id for row in rows if _is_of_another(row, outcome)),
+        found_none=tuple(
+            row.id
+            for row in evidence.associations
+            if row.direction == "none"
+            and not row.usable
+            and row.predictor == key[0]
+            and _is_about(row, outcome)
+        ),
     )
 
 

@@ -13,9 +13,10 @@ from data_schemas.patient_request import read_patient
 from data_schemas.predictors import PREDICTORS
 from serving.answer.explanation import chosen_reasons
 from serving.answer.told import GROUPS, NOT_MEASURED
+from serving.model.artefact import Artefact
 from serving.model.risk_model import expit_of_one as expit
 from serving.ward import Ward
-from tests.conftest import Body
+from tests.conftest import Body, Store
 
 Explained = list[dict[str, Any]]
 CAUSAL = r"caus|because|due to|lowers|raises|leads to|result of"
@@ -73,6 +74,34 @@ def test_the_sentence_says_the_direction(explained: Explained) -> None:
         assert c["text"].startswith(c["label"])
         assert ("goes with a higher risk" in c["text"]) == (c["log_odds"] > 1e-12)
         assert ("goes with a lower risk" in c["text"]) == (c["log_odds"] < -1e-12)
+
+
+def test_an_effect_that_rests_on_an_unread_figure_is_marked(
+    ward: Ward, evidence_store: Store, bodies: list[Body]
+) -> None:
+    """The mark of `/v1/model` reaches contribution and reason, of the very word that was given."""
+    assert ward.assessor is not None
+    marks = {name: marked_terms(artefact) for name, artefact in evidence_store.artefacts.items()}
+    seen = set()
+    for body in bodies:
+        answer = orjson.loads(ward.assessor.assess(read_patient(body)).to_json())
+        for outcome in (o for o in answer["outcomes"] if "risk" in o):
+            explained = outcome["explanation"]
+            for c in (c for c in explained["contributions"] if c["log_odds"]):
+                name = c["predictor"]
+                own = {name, f"{name}:{body['disease']}", f"{name}:{body.get(name)}"}
+                expected = bool(own & marks[outcome["outcome"]])
+                assert c.get("unread", False) == expected
+                assert c["text"].endswith("(by a figure that is unread)") == expected
+                seen.add((outcome["outcome"], name, expected))
+            for r in explained["reasons"]:
+                marked = (outcome["outcome"], r["predictor"], True) in seen
+                assert r["text"].endswith("unread)") <= marked
+    assert {("severe_crs", "age", True), ("severe_icans", "age", False)} <= seen
+
+
+def marked_terms(artefact: Artefact) -> set[str]:
+    return {e["term"] for e in artefact.prior["effects"] if e["holds_unread"]}
 
 
 def test_burden_names_the_measure_it_came_from(explained: Explained) -> None:
@@ -171,7 +200,8 @@ def test_a_reason_says_value_centile_and_direction(explained: Explained) -> None
     centiles = 0
     for r in (r for one in explained for r in one["reasons"]):
         assert (r["direction"] == "higher") == (r["log_odds"] > 0)
-        assert r["text"].endswith(f"goes with a {r['direction']} risk than typical")
+        said = r["text"].removesuffix(" (by a figure that is unread)")
+        assert said.endswith(f"goes with a {r['direction']} risk than typical")
         found = re.search(r", (higher|lower) than in (\d+) % of typical patients", r["text"])
         if found and found[1] == "higher":
             assert r["centile"] == int(found[2]) >= 50

@@ -348,12 +348,36 @@ def test_without_an_order_the_answer_is_based_on_none(client: TestClient) -> Non
 
 
 @settings(max_examples=60)
-@given(st.lists(st.tuples(st.sampled_from(list(PREDICTORS)), st.booleans()), max_size=4))
-def test_a_rationale_is_one_short_sentence(reasons: list[tuple[str, bool]]) -> None:
-    told = [{"predictor": name, "direction": "higher" if up else "lower"} for name, up in reasons]
-    said = rationale({"reasons": told})
+@given(
+    st.lists(st.tuples(st.sampled_from(list(PREDICTORS)), st.booleans(), st.booleans()), max_size=4)
+)
+def test_a_rationale_is_one_short_sentence(reasons: list[tuple[str, bool, bool]]) -> None:
+    told = [{"predictor": n, "direction": "higher" if up else "lower"} for n, up, _ in reasons]
+    marks = [{"predictor": n} | ({"unread": True} if unread else {}) for n, _, unread in reasons]
+    said = rationale({"reasons": told, "contributions": marks})
     assert len(said) <= LONGEST_RATIONALE
     assert said.endswith(".")
+
+
+def test_an_effect_by_an_unread_figure_is_marked_in_the_rationale_and_its_attribution(
+    client: TestClient,
+) -> None:
+    """Of severe CRS that of CRP is, by the AUC of m-EASIX; of severe ICANS it is not."""
+    crs, icans = risk_of(answered(client, EXAMPLE_BUNDLE))["prediction"]
+    marked = [attributions(one)["crp"].get("unread", False) for one in (crs, icans)]
+    assert marked == [True, False]
+    assert "C-reactive protein (unread)" in crs["rationale"]
+    assert "unread" not in icans["rationale"]
+
+
+def attributions(prediction: Json) -> dict[str, Json]:
+    """What is said of each predictor, by its name."""
+    parts = [
+        {part["url"]: next(v for k, v in part.items() if k != "url") for part in one["extension"]}
+        for one in prediction["extension"]
+        if one["url"].endswith("attribution")
+    ]
+    return {one["feature"]: one for one in parts}
 
 
 # --- answers without a number -------------------------------------------------------------------

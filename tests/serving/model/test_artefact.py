@@ -286,17 +286,12 @@ def test_a_file_that_is_not_what_it_must_be_is_refused_by_name(
         (folder / name).write_bytes(content)
     else:
         folder = saved(artefact, tmp_path, **{name.replace(".", "__"): content})
-    if name == "prior.json" and content in (b"null", b"[]", b"{}"):
-        assert load_artefact(folder).prior == json.loads(content)
-    else:
-        assert refusal(folder).startswith(name)
+    assert refusal(folder).startswith(name)
 
 
-@pytest.mark.parametrize("prior", [b"[" * 300 + b"]" * 300])
-def test_a_prior_that_could_not_be_shown_is_refused(
-    artefact: Artefact, tmp_path: Path, prior: bytes
-) -> None:
-    assert "prior.json cannot be shown" in refusal(saved(artefact, tmp_path, prior__json=prior))
+def test_a_prior_that_could_not_be_shown_is_refused(artefact: Artefact, tmp_path: Path) -> None:
+    deep = b'{"effects": [], "deep": ' + b"[" * 300 + b"]" * 300 + b"}"
+    assert "prior.json cannot be shown" in refusal(saved(artefact, tmp_path, prior__json=deep))
 
 
 def test_a_model_card_that_is_no_text_is_refused(artefact: Artefact, tmp_path: Path) -> None:
