@@ -5,6 +5,7 @@ because each of them may hold a patient's data.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -30,7 +31,7 @@ from data_schemas.predictors import (
 )
 from data_schemas.quantity_limits import limits_in_words
 from data_schemas.refusal import Refused
-from data_schemas.units import IDENTITY, LARGEST, normalise_unit
+from data_schemas.units import IDENTITY, LARGEST, PURE_NUMBERS, normalise_unit
 from data_schemas.unread_values import what_is_no_choice, what_is_no_number, what_is_no_quantity
 from data_schemas.word_spellings import word_of
 
@@ -301,18 +302,25 @@ def _refuse_unknown_names(reader: _Reader, names: Iterable[str]) -> None:
             reader.refuse("(unknown)", "unknown_field", message, near)
 
 
+_UNITY = re.compile(r"1|\{[^{}]*\}")
+"""The unit 1, or what UCUM (section 12) lets stand for it: words in braces have no meaning."""
+
+
 def accepted_unit(given: object, declared: Quantity) -> str | None:
     """Return the accepted unit that a spelling means, or None."""
     if not isinstance(given, str) or len(given) > 40:
         return None
     if given in declared.conversions:
         return given
+    if declared.unit in PURE_NUMBERS and _UNITY.fullmatch(given):
+        return declared.unit
     unit = normalise_unit(given)
     if unit in declared.conversions:
         return unit
     folded = {known.lower(): known for known in declared.conversions}
     # Case folding would read mL/L for ML/L; no predictor accepts two units that differ by case.
-    return folded.get(unit.lower())
+    spelt = unit.lower()
+    return folded.get(spelt) or folded.get(spelt.replace("/mm3", "/ul"))
 
 
 def is_finite_number(value: object) -> bool:

@@ -23,6 +23,7 @@ from training.column_commands import columns_command
 from training.key_commands import development_key, keys_app
 from training.log_cohort_command import log_cohort_command
 from training.plain_refusals import said_plainly
+from training.port_check import expect_free
 from training.promoting.promotion_commands import (
     TRAINED,
     history_command,
@@ -240,6 +241,8 @@ def prepare_command(
     An outcome that was withdrawn stays withdrawn.
     """
     with said_plainly():
+        # Before the key of a service that still runs there is taken from it.
+        expect_free(port)
         store = Settings.from_environment().store
         in_service, taken_out = load_current(store), withdrawn(store)
         for name in sorted(taken_out):

@@ -1,9 +1,13 @@
 """One code of a terminology, what it means here, and where that was read."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+_WITHOUT_DOT = re.compile(r"^([A-Z][0-9][0-9A-Z])(?=[0-9A-Z])(.)")
+"""The start of an ICD-10 code as claims and billing systems send it: ``C8338`` is ``C83.38``."""
 
 
 class Code(BaseModel):
@@ -42,6 +46,8 @@ class CodeTable:
         known = self._systems.get(system) if isinstance(system, str) else None
         if known is None or not isinstance(code, str):
             return None
+        if known in self._below:
+            code = _WITHOUT_DOT.sub(r"\1.\2", code)
         exact = self._rows.get((known, code))
         if exact is not None or known not in self._below:
             return exact

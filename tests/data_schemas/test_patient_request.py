@@ -175,6 +175,24 @@ def test_a_quantity_without_its_unit_is_refused(name: str, bare: object) -> None
     assert problem.accepted == tuple(QUANTITIES[name].conversions)
 
 
+@pytest.mark.parametrize("name", ["platelets", "anc", "alc"])
+@pytest.mark.parametrize(("unit", "value"), [("10*3/mm3", 2), ("K/mm3", 2), ("/mm3", 2000)])
+def test_a_cubic_millimetre_is_a_microlitre(name: str, unit: str, value: float) -> None:
+    request = read_patient(MINIMAL | {name: {"value": value, "unit": unit}})
+    assert getattr(request.predictors, name) == 2
+
+
+@pytest.mark.parametrize("unit", ["1", "{ECOG}", "{score}", "{ECOGPerformanceStatus}", "score"])
+def test_a_pure_number_has_the_unit_one_whatever_its_annotation(unit: str) -> None:
+    """UCUM, section 12: what stands in braces has no meaning, and alone it is the unit 1."""
+    assert read_patient(MINIMAL | {"ecog": {"value": 2, "unit": unit}}).predictors.ecog == 2
+
+
+@pytest.mark.parametrize("unit", ["{a}{b}", "{a", "%", "10*3", "mg/L{FEU}", "{}/L"])
+def test_what_is_more_than_an_annotation_is_no_pure_number(unit: str) -> None:
+    assert only(problems_of(ecog={"value": 2, "unit": unit})) == ("ecog", "unknown_unit")
+
+
 @pytest.mark.parametrize("unit", ["mmol/L", "mg", "", None, 1, ["mg/L"], {}, "m" * 41])
 def test_an_unknown_or_missing_unit_is_answered_with_the_accepted_ones(unit: object) -> None:
     (problem,) = problems_of(crp={"value": 8.4, "unit": unit})

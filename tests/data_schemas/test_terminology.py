@@ -66,6 +66,21 @@ def test_codes_that_are_not_read_are_no_predictors_unless_nobody_can_tell_which(
     assert both == set(PREDICTORS["involved_flc"].loinc)
 
 
+@pytest.mark.parametrize("written", ["C83.38", "C8338", "C833", "C83.3"])
+def test_an_icd10_code_is_the_same_without_its_dot(written: str) -> None:
+    """So claims and billing systems send it; a comorbidity that was not found would be a no."""
+    found = DISEASES_BY_CODE.find("http://hl7.org/fhir/sid/icd-10-cm", written)
+    assert found is not None
+    assert found.means == "LBCL"
+
+
+def test_every_icd10_code_is_found_without_its_dot() -> None:
+    for table in TABLES.values():
+        for row in (row for row in table.rows if row.system == "icd10"):
+            address = "http://hl7.org/fhir/sid/icd-10"
+            assert table.find(address, row.code.replace(".", "")) == row
+
+
 def test_a_code_is_found_by_system_and_by_the_longest_code_above_it() -> None:
     icd10 = "http://hl7.org/fhir/sid/icd-10"
     found = DISEASES_BY_CODE.find(icd10, "C83.31")

@@ -176,6 +176,7 @@ def test_a_rule_that_is_none_is_refused(rule: str) -> None:
         ("μg/L", "ug/L"),
         ("µg/mL", "ug/mL"),
         ("/µl", "/uL"),
+        ("K/mm3", "10*3/mm3"),
         ("IU/L", "[IU]/L"),
         ("°F", "[degF]"),
         ("Years", "a"),

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,18 @@ def test_prepare_trains_what_is_missing_once(home: Home) -> None:
     ended = "The key of the last start opens nothing any more."
     assert [ended in one.output for one in (home.prepared, again)] == [False, True]
     assert home.answering() == before
+
+
+def test_prepare_touches_nothing_while_somebody_listens_on_the_port(home: Home) -> None:
+    """It would take from a service that still runs the key by which it is asked."""
+    keys = home.store.parent.joinpath("keys.json").read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = cart_risk("prepare", "--experiments", EXPERIMENTS, "--port", port)
+    assert refused.exit_code == 1
+    assert f"port {port} cannot be listened on (Address already in use)" in words(refused)
+    assert "make serve PORT=" in words(refused)
+    assert home.store.parent.joinpath("keys.json").read_bytes() == keys
 
 
 def test_a_default_model_does_not_take_the_place_of_a_challenger(home: Home) -> None:
