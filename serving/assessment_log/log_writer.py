@@ -15,6 +15,7 @@ from uuid import UUID
 from serving.assessment_log.compression import Compression
 from serving.assessment_log.database import Connection, Database
 from serving.assessment_log.entries import Receipt, moment
+from serving.assessment_log.heads import ends
 from serving.assessment_log.log_secret import log_secret
 from serving.assessment_log.preparation import Preparation, Prepared
 from serving.assessment_log.refusals import LogDamaged
@@ -161,18 +162,6 @@ class LogWriter:
         """Close the connection; what was not committed is undone."""
         with contextlib.suppress(*self._errors):  # a broken connection cannot say goodbye
             self._connection.close()
-
-
-def ends(connection: Connection) -> list[tuple[str, int, str]]:
-    """Return the heads that no later chain names yet, as (writer, sequence, hash)."""
-    named: set[tuple[str, int]] = set()
-    heads: dict[tuple[str, int], str] = {}
-    for writer, sequence, head, follows in connection.rows(
-        "SELECT id, sequence, head, follows FROM writer ORDER BY started_at, id"
-    ):
-        heads[bytes(writer).hex(), sequence] = bytes(head).hex()
-        named.update((former, at) for former, at, _ in json.loads(follows))
-    return [(writer, at, head) for (writer, at), head in heads.items() if (writer, at) not in named]
 
 
 def _now() -> int:

@@ -19,7 +19,7 @@ from typing import Any
 
 from serving.assessment_log.chain_check import ChainCheck, Finding, gone
 from serving.assessment_log.database import Connection, Database, connected
-from serving.assessment_log.heads import NO_MARKS, Mark, marks
+from serving.assessment_log.heads import Mark, is_sound, marks, writers
 from serving.assessment_log.key_check import KeyCheck
 from serving.assessment_log.log_secret import stored_secret
 from serving.assessment_log.refusals import LogRefused
@@ -29,7 +29,6 @@ from serving.assessment_log.sealing import Inputs, Sealing
 from serving.assessment_log.site_key import SiteKeys
 
 _ROWS = f"SELECT {', '.join(EntryRow._fields)} FROM entry ORDER BY position"  # noqa: S608  # names of this package
-_WRITERS = f"SELECT {', '.join(WriterRow._fields)} FROM writer ORDER BY started_at, id"  # noqa: S608  # likewise
 
 
 UNREADABLE = "unreadable"
@@ -97,9 +96,8 @@ class _Verifier:
 
     def _sound_writers(self) -> dict[bytes, WriterRow]:
         found = {}
-        for row in self._connection.rows(_WRITERS):
-            writer = WriterRow._make(row)
-            if _is_sound(writer):
+        for writer in writers(self._connection):
+            if is_sound(writer):
                 found[writer.id] = writer
             else:
                 message = "the record of a writer does not hold what such a record holds"
@@ -170,15 +168,3 @@ class _Verifier:
         if has_secret and not self._writers:
             message = "there is a secret of the log, and no record of anybody who wrote is left"
             self._findings.append(Finding("missing", "writer", message))
-
-
-def _is_sound(writer: WriterRow) -> bool:
-    """Tell whether a record can be read at all; whether it is true is looked at later."""
-    types = (bytes, int, bytes, str, bytes, int, bytes, bytes)
-    if not all(isinstance(value, kind) for value, kind in zip(writer, types, strict=True)):
-        return False
-    try:
-        marks("", json.loads(writer.follows))
-    except NO_MARKS:
-        return False
-    return writer.sequence >= 0

@@ -103,6 +103,19 @@ def test_exported_heads_find_a_log_that_was_begun_anew(written: LogSettings) -> 
     assert run("verify-log", "--heads", "heads.json").exit_code == 1
 
 
+def test_a_log_that_nobody_wrote_to_has_no_heads_to_export(written: LogSettings) -> None:
+    """An export without heads would be true to whatever is put in the log's place."""
+    attacker = sqlite3.connect("log/assessments.sqlite")
+    attacker.execute("DELETE FROM writer")
+    attacker.commit()
+    attacker.close()
+    exported = run("log-heads", "--out", "heads.json")
+    assert (exported.exit_code, Path("heads.json").exists()) == (1, False)
+    assert "nobody has written" in exported.output
+    Path("heads.json").write_text('{"ends": []}', "utf-8")
+    assert run("verify-log", "--heads", "heads.json").exit_code == 3
+
+
 def test_heads_that_cannot_be_read_or_written_are_not_blamed_on_the_log(
     written: LogSettings,
 ) -> None:

@@ -5,7 +5,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -425,12 +425,28 @@ def test_with_another_site_key_nothing_is_taken_for_sealed(written: Path, tmp_pa
     "nonsense",
     [
         *(b"", b"{}", b"[]", b'{"ends": [1]}', b'{"ends": [["x", 1, 2]]}'),
-        *(b'{"ends": [["00", 1e999, "00"]]}', b"[" * 100_000),
+        *(b'{"ends": [["00", 1e999, "00"]]}', b"[" * 100_000, b'{"ends": []}'),
     ],
 )
 def test_a_file_that_holds_no_heads_is_refused(nonsense: bytes) -> None:
     with pytest.raises(LogRefused):
         read_heads(nonsense)
+
+
+@pytest.mark.parametrize("follows", ["", "[[", '[["00", 1e999, "00"]]', b"[]"])
+def test_a_spoilt_record_of_a_former_writer_stops_nobody_from_writing_on(
+    settings: LogSettings, follows: object
+) -> None:
+    with_rows(settings, 2)
+    home = LogHome(settings)
+    assert settings.url is not None
+    with closing(sqlite3.connect(settings.url.removeprefix("sqlite:///"))) as attacker, attacker:
+        attacker.execute("UPDATE writer SET follows = ?", (follows,))
+    with_rows(settings, 2)
+    with connected(home.database) as connection:
+        (head,) = read_heads(exported_heads(connection))
+    found = verify(home.database, home.keys, [head]).findings
+    assert {finding.kind for finding in found} == {"altered", "unknown_writer"}
 
 
 def test_behind_a_text_that_is_not_utf_8_nothing_is_hidden(folder: Path) -> None:
