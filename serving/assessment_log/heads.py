@@ -78,7 +78,8 @@ def ends(connection: Connection) -> list[tuple[str, int, str]]:
     """
     sound = [writer for writer in writers(connection) if is_sound(writer)]
     named = {(m.writer, m.sequence) for w in sound for m in marks("", json.loads(w.follows))}
-    return [(w.id.hex(), w.sequence, w.head.hex()) for w in sound if (w.id, w.sequence) not in named]
+    last = [writer for writer in sound if (writer.id, writer.sequence) not in named]
+    return [(writer.id.hex(), writer.sequence, writer.head.hex()) for writer in last]
 
 
 def writers(connection: Connection) -> Iterator[WriterRow]:

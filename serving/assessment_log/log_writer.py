@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from serving.assessment_log.compression import Compression
-from serving.assessment_log.database import Connection, Database
+from serving.assessment_log.database import Database
 from serving.assessment_log.entries import Receipt, moment
 from serving.assessment_log.heads import ends
 from serving.assessment_log.log_secret import log_secret

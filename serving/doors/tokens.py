@@ -6,6 +6,7 @@ refused whatever it says; issuer, audience and expiry must be right.
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Any
 
 import httpx
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from data_schemas.refusal import Refused
 from serving.api_keys import Scope
@@ -23,12 +26,15 @@ from serving.doors.problem import RequestRefused
 ALGORITHMS = ("RS256", "ES256")
 SCOPE_PREFIX = "cart-risk:"
 _JWKS = "CART_RISK_OIDC_JWKS"
+LEAST_RSA_BITS = 2048
+"""What RS256 demands (RFC 7518, 3.3); fewer may sign nothing since 2014 (NIST SP 800-131A)."""
 _LEEWAY_SECONDS = 30
 _LONGEST_FETCH_SECONDS = 5
 _UNREADABLE = (
     *(OSError, httpx.HTTPError, httpx.InvalidURL),
     *(ValueError, RecursionError, jwt.PyJWTError),
 )
+_log = logging.getLogger("cart_risk.tokens")
 
 
 class IssuerRefused(Refused):
@@ -135,10 +141,24 @@ def _signing_keys(jwks: str) -> dict[str | None, jwt.PyJWK]:
         reason = type(error).__name__
         message = f"the issuer's keys cannot be read ({reason})"
         raise IssuerRefused(f"{message}: {_JWKS} names a file, or an address with https") from None
-    signing = {key.key_id: key for key in keys if key.algorithm_name in ALGORITHMS}
-    if not signing:
-        raise IssuerRefused(f"no key that {_JWKS} names is for {' or '.join(ALGORITHMS)}")
-    return signing
+    signing = [key for key in keys if key.algorithm_name in ALGORITHMS]
+    sound = {key.key_id: key for key in signing if _flaw(key) is None}
+    flaws = [flaw for flaw in map(_flaw, signing) if flaw is not None]
+    if not sound:
+        named = f": left out is {' and '.join(sorted(set(flaws)))}" if flaws else ""
+        raise IssuerRefused(f"no key that {_JWKS} names is for {' or '.join(ALGORITHMS)}{named}")
+    for flaw in flaws:
+        _log.warning("a key of the issuer verifies no token: it is %s", flaw)
+    return sound
+
+
+def _flaw(key: jwt.PyJWK) -> str | None:
+    """Say why somebody else than the issuer could sign with a key; None if nobody could."""
+    if isinstance(key.key, RSAPrivateKey | EllipticCurvePrivateKey):
+        return "a private key, with which every reader could sign"
+    if isinstance(key.key, RSAPublicKey) and key.key.key_size < LEAST_RSA_BITS:
+        return f"an RSA key of less than {LEAST_RSA_BITS} bits (RFC 7518, section 3.3)"
+    return None
 
 
 def _keys_to_verify(read: Any) -> list[jwt.PyJWK]:

@@ -19,6 +19,7 @@ from serving.doors.tokens import IssuerRefused, IssuerSettings, TokenIssuer
 ISSUER, AUDIENCE = "https://id.hospital.example", "cart-risk"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
+SHORT_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2047)
 OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -179,6 +180,41 @@ def test_a_key_that_is_not_meant_for_signatures_verifies_none(
     file.write_text(json.dumps({"keys": [unmarked | meant]}), "utf-8")
     with pytest.raises(IssuerRefused, match="is for RS256 or ES256"):
         issuer.refresh()
+
+
+def private(algorithm: str, key: Any) -> dict[str, Any]:
+    described = jwt.get_algorithm_by_name(algorithm).to_jwk(key, as_dict=True)
+    return described | {"kid": "flawed", "alg": algorithm, "key_ops": ["verify"]}
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")  # when it signs
+@pytest.mark.parametrize(
+    ("key", "described", "reason"),
+    [
+        (SHORT_KEY, jwk("RS256", SHORT_KEY, "flawed"), "RSA key of less than 2048 bits"),
+        (OTHER, private("RS256", OTHER), "a private key"),
+        (EC_KEY, private("ES256", EC_KEY), "a private key"),
+    ],
+)
+def test_a_key_that_others_could_sign_with_verifies_no_token(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    key: Any,
+    described: dict[str, Any],
+    reason: str,
+) -> None:
+    """RFC 7518, 3.3: a key of 2048 bits or larger must be used with RS256."""
+    file = tmp_path / "jwks.json"
+    settings = IssuerSettings(ISSUER, AUDIENCE, str(file))
+    file.write_text(json.dumps({"keys": [described, jwk("RS256", RSA_KEY, "rs")]}), "utf-8")
+    issuer = TokenIssuer(settings)
+    assert reason in caplog.text
+    assert issuer.verified(token())
+    with pytest.raises(RequestRefused):
+        issuer.verified(token(key, described["alg"], "flawed"))
+    file.write_text(json.dumps({"keys": [described]}), "utf-8")
+    with pytest.raises(IssuerRefused, match=reason):
+        TokenIssuer(settings)
 
 
 def test_an_unknown_key_is_remembered_until_the_keys_are_read_again(issuer: TokenIssuer) -> None:
