@@ -12,6 +12,7 @@ from serving.doors.rate_limit import RateLimit
 from serving.doors.tokens import TokenIssuer
 
 _SCHEME = "bearer"
+_NO_FILE = (0, 0)
 
 
 class NoAccess(Refused):
@@ -49,13 +50,10 @@ class Guard:
         self._clock = clock
         self._seen = _changed(key_file)
         self._keys = KeyRing(key_file.listed())
-        self.refusal: str | None = None
-        """Why the keys are not those of the file; None if they are."""
-        if issuer is None and not self._keys.opens_anything(clock()):
-            raise NoAccess(
-                f"no valid key in {key_file.path.name} and no issuer of tokens: run "
-                "`cart-risk keys add`, or set CART_RISK_OIDC_ISSUER"
-            )
+        self._unread: str | None = None
+        self._had_file = self._seen != _NO_FILE
+        if nobody := self._why_nobody():
+            raise NoAccess(nobody)
 
     def refresh(self) -> None:
         """Read the keys again if their file changed; until it can be read, the former ones stay.
@@ -66,14 +64,30 @@ class Guard:
             Each time that the file changed and cannot be read, or is no key file.
         """
         seen = _changed(self._key_file)
-        if seen == self._seen and self.refusal is None:
+        if seen == self._seen and self._unread is None:
             return
         try:
             self._keys = KeyRing(self._key_file.listed())
         except KeyRefused as refused:
-            self.refusal = str(refused)
+            self._unread = str(refused)
             raise
-        self._seen, self.refusal = seen, None
+        self._seen, self._unread = seen, None
+        self._had_file |= seen != _NO_FILE
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the keys are not those of the file, or let nobody pass; None if all is well."""
+        if self._had_file and self._seen == _NO_FILE:
+            return f"{self._key_file.path.name} is gone: no key opens anything until it is back"
+        return self._unread or self._why_nobody()
+
+    def _why_nobody(self) -> str | None:
+        if self._issuer is not None or self._keys.opens_anything(self._clock()):
+            return None
+        return (
+            f"no valid key in {self._key_file.path.name} and no issuer of tokens: run "
+            "`cart-risk keys add`, or set CART_RISK_OIDC_ISSUER"
+        )
 
     @property
     def met_unknown_key(self) -> bool:
@@ -136,6 +150,6 @@ def _changed(key_file: KeyFile) -> tuple[int, int]:
     try:
         found = key_file.path.stat()
     except OSError:
-        return (0, 0)
+        return _NO_FILE
     # Not the time of the content: whoever copies a file may keep it, and no chmod changes it.
     return (found.st_ctime_ns, found.st_ino)

@@ -61,7 +61,7 @@ UPDATE_REFUSED = Gauge(
 
 KEYS_REFUSED = Gauge(
     "cart_risk_keys_refused",
-    "1 while a worker goes by former keys: the key file changed and cannot be read.",
+    "1 while a worker goes by former keys, for the key file cannot be read, or has no valid one.",
     multiprocess_mode="livemax",
 )
 

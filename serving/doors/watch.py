@@ -6,6 +6,7 @@ Reading and verifying happens off the event loop; the swap itself is one assignm
 import asyncio
 import gc
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -38,6 +39,7 @@ class Watch:
         self._seen = pointers(store)
         self._refused: State | None = None
         """What the pointers led to when that was last tried, and maybe refused."""
+        self._refused_keys: str | None = None
         self._issuer_asked = monotonic()
         self._asking: asyncio.Task[None] | None = None
         show_models({}, ward.artefacts, ward.refused_update)
@@ -71,14 +73,16 @@ class Watch:
                 _log.error("a look failed", extra={"error": type(error).__name__})
 
     async def look_at_keys(self) -> None:
-        """Take over keys that were added or revoked; a reason why not is told once."""
-        before = self._guard.refusal
-        try:
+        """Take over keys that were added or revoked; why nobody may pass, or not by them, is told.
+
+        Keys expire although their file does not change.
+        """
+        with suppress(Refused):  # which the guard remembers
             self._guard.refresh()
-        except Refused as refusal:
-            if self._guard.refusal != before:
-                _log.error("access not renewed", extra={"reason": str(refusal)})
-        KEYS_REFUSED.set(self._guard.refusal is not None)
+        before, self._refused_keys = self._refused_keys, self._guard.refusal
+        if self._refused_keys not in (before, None):
+            _log.error("access not renewed", extra={"reason": self._refused_keys})
+        KEYS_REFUSED.set(self._refused_keys is not None)
 
     async def look_at_issuer(self) -> None:
         """Ask the issuer of tokens for its keys: once an hour, and at a key that is not known.

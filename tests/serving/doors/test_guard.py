@@ -1,20 +1,33 @@
 """Nobody passes without a key or a token of the right scope, nor too often."""
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from serving.api_keys import KeyFile, KeyRefused, Scope
 from serving.doors.guard import Guard, NoAccess
 from serving.doors.problem import RequestRefused
 from serving.doors.rate_limit import RateLimit
+from serving.doors.tokens import IssuerSettings, TokenIssuer
 
 
 @pytest.fixture
 def keys(tmp_path: Path) -> KeyFile:
     return KeyFile(tmp_path / "keys.json")
+
+
+@pytest.fixture
+def issuer(tmp_path: Path) -> TokenIssuer:
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    jwk = jwt.get_algorithm_by_name("ES256").to_jwk(key, as_dict=True)
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps({"keys": [jwk]}), "utf-8")
+    return TokenIssuer(IssuerSettings("https://id.hospital.example", "cart-risk", str(file)))
 
 
 def refused(guard: Guard, authorization: str, scope: Scope = Scope.ASSESS) -> RequestRefused:
@@ -79,6 +92,7 @@ def test_a_key_file_that_could_not_be_read_is_tried_until_it_can(
 ) -> None:
     """Nothing of the file changes when the reason goes away: a revoked key went on opening."""
     key = keys.add("ehr", [Scope.ASSESS])
+    keys.add("another", [Scope.ASSESS])
     guard = Guard(keys, RateLimit(100))
     keys.revoke(key.split("_")[1])
 
@@ -94,6 +108,18 @@ def test_a_key_file_that_could_not_be_read_is_tried_until_it_can(
     guard.refresh()
     assert guard.refusal is None
     assert refused(guard, f"Bearer {key}").status == 401
+
+
+def test_a_key_file_that_went_is_told_also_where_tokens_pass(
+    keys: KeyFile, issuer: TokenIssuer
+) -> None:
+    assert Guard(keys, RateLimit(100), issuer).refusal is None
+    key = keys.add("ehr", [Scope.ASSESS])
+    guard = Guard(keys, RateLimit(100), issuer)
+    keys.path.unlink()
+    guard.refresh()
+    assert refused(guard, f"Bearer {key}").status == 401
+    assert "keys.json is gone" in str(guard.refusal)
 
 
 def test_a_key_file_that_was_copied_with_its_time_counts(keys: KeyFile) -> None:

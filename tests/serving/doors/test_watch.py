@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -457,6 +458,51 @@ def test_keys_that_cannot_be_read_are_told_everywhere_an_operator_looks(
     keys.path.write_bytes(whole)
     asyncio.run(watch.look())
     assert ready() is None
+    assert b"cart_risk_keys_refused 0.0" in exposition()
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("the file", "keys.json is gone"),
+        ("the last key", "no valid key in keys.json"),
+        ("its time", "no valid key in keys.json"),
+    ],
+)
+def test_that_nobody_may_pass_any_more_is_told_everywhere_an_operator_looks(
+    store: Path,
+    tmp_path: Path,
+    log: AssessmentLog,
+    caplog: pytest.LogCaptureFixture,
+    lost: str,
+    said: str,
+) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    key_id = keys.add("ehr", [Scope.ASSESS], days=1).split("_")[1]
+    now = [datetime.now(UTC)]
+    guard = Guard(keys, RateLimit(1e6), clock=lambda: now[0])
+    ward = Ward.open(store)
+    watch = Watch(ward, store, guard, log)
+    catalogue = Catalogue(ward, log, guard)
+
+    def refused_keys() -> object:
+        return json.loads(asyncio.run(catalogue.readyz(None)).body)["refused_keys"]
+
+    assert refused_keys() is None
+    if lost == "the file":
+        keys.path.unlink()
+    elif lost == "the last key":
+        keys.revoke(key_id)
+    else:
+        now[0] += timedelta(days=2)
+    for _ in range(3):
+        asyncio.run(watch.look())
+    assert said in str(refused_keys())
+    assert b"cart_risk_keys_refused 1.0" in exposition()
+    assert [record.message for record in caplog.records] == ["access not renewed"]
+    keys.add("ehr", [Scope.ASSESS])
+    asyncio.run(watch.look())
+    assert refused_keys() is None
     assert b"cart_risk_keys_refused 0.0" in exposition()
 
 
