@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -36,6 +36,14 @@ class Sent:
     given: Any
 
 
+class Made(NamedTuple):
+    """An answer before it is kept: its row, and what is counted once that is on disk."""
+
+    entry: LogEntry
+    cautions: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
 Beside = Callable[[Answered, Inputs], dict[str, Any]]
 """Further fields, from an answer and from what the models read."""
 
@@ -55,7 +63,7 @@ class Assessor:
 
     def answer(
         self, sent: Sent, visit: Visit, detail: Detail = Detail.FULL, beside: Beside | None = None
-    ) -> LogEntry:
+    ) -> Made:
         """Return the answer as it will be logged and sent.
 
         Parameters
@@ -77,10 +85,9 @@ class Assessor:
             made = ready.assess(read_patient(given, today), detail, today)
         except RequestProblems as refused:
             raise unreadable(refused) from None
-        count_assessment(made.status, made.cautions, made.missing)
         assessment_id = new_id()
         more = beside(made, ready.inputs) if beside is not None else {}
-        return LogEntry(
+        entry = LogEntry(
             id=assessment_id,
             input=sent.content,
             answer=_with_head(made, {**_head(assessment_id, moment), **more}),
@@ -90,6 +97,7 @@ class Assessor:
             api_key_id=visit.caller,
             reference=reference,
         )
+        return Made(entry, made.cautions, made.missing)
 
     def ready(self) -> Ready:
         """Return what computes an answer.
@@ -104,7 +112,7 @@ class Assessor:
             raise busy(self._ward.refusal)
         return ready
 
-    async def keep(self, entry: LogEntry) -> bytes:
+    async def keep(self, made: Made) -> bytes:
         """Return the answer once it is on disk.
 
         Raises
@@ -112,10 +120,10 @@ class Assessor:
         RequestRefused
             503, if it cannot be kept: then it is not sent either.
         """
-        await self.keep_all([entry])
-        return entry.answer
+        await self.keep_all([made])
+        return made.entry.answer
 
-    async def keep_all(self, entries: Sequence[LogEntry]) -> None:
+    async def keep_all(self, made: Sequence[Made]) -> None:
         """Return once all of them are on disk; they are kept together or not at all.
 
         Raises
@@ -123,16 +131,18 @@ class Assessor:
         RequestRefused
             503, if they cannot be kept: then none is sent either.
         """
-        if not entries:
+        if not made:
             return
         started = perf_counter()
         try:
-            await self._log.append_all(entries)
+            await self._log.append_all([one.entry for one in made])
         except LogUnavailable as unavailable:
-            LOG_UNAVAILABLE.inc(len(entries))
+            LOG_UNAVAILABLE.inc(len(made))
             detail = "the answer could not be kept, so it is not given"
             raise busy(detail, unavailable.retry_after) from None
         LOG_SECONDS.observe(perf_counter() - started)
+        for entry, cautions, missing in made:
+            count_assessment(entry.status, cautions, missing)
 
 
 def without_reference(given: Any, today: date) -> tuple[Any, str | None]:

@@ -21,8 +21,7 @@ from starlette.responses import Response
 
 from data_schemas.patient_request import Problem, RequestProblems
 from serving.assess import Detail
-from serving.assessment_log.entries import LogEntry
-from serving.doors.assessor import Assessor, Sent
+from serving.doors.assessor import Assessor, Made, Sent
 from serving.doors.gate import busy
 from serving.doors.json_answer import StreamedAnswer
 from serving.doors.problem import RequestRefused, problem_document, unreadable
@@ -43,7 +42,7 @@ _TURN_SECONDS = 0.005
 T = TypeVar("T")
 _RETRY_AFTER_SECONDS = 5
 
-Make = Callable[[Sent], LogEntry]
+Make = Callable[[Sent], Made]
 """What answers one patient of a batch."""
 
 
@@ -114,21 +113,21 @@ class Batches:
             item += len(results)
             yield b"\n".join(results) + b"\n"
 
-    async def _kept(self, first: int, made: list[LogEntry | RequestRefused]) -> list[bytes]:
+    async def _kept(self, first: int, made: list[Made | RequestRefused]) -> list[bytes]:
         """Return the result of each item, in order, once every answer is on disk."""
-        entries = [one for one in made if isinstance(one, LogEntry)]
+        entries = [one for one in made if isinstance(one, Made)]
         try:
             await self._assessor.keep_all(entries)
         except RequestRefused as refusal:
-            made = [refusal if isinstance(one, LogEntry) else one for one in made]
+            made = [refusal if isinstance(one, Made) else one for one in made]
         # Others get their turn also where nothing had to be kept.
         await asyncio.sleep(0)
         return [_result(item, one) for item, one in enumerate(made, start=first)]
 
 
 async def _by_turns(
-    make: Callable[[T], LogEntry | RequestRefused], items: Iterable[T]
-) -> list[LogEntry | RequestRefused]:
+    make: Callable[[T], Made | RequestRefused], items: Iterable[T]
+) -> list[Made | RequestRefused]:
     """Make an answer to each; whoever is answered alone gets a turn after some milliseconds.
 
     An item that is wrong in every field costs as much as many answers.
@@ -142,13 +141,13 @@ async def _by_turns(
     return made
 
 
-def _made_of_item(item: Any, make: Make) -> LogEntry | RequestRefused:
+def _made_of_item(item: Any, make: Make) -> Made | RequestRefused:
     if isinstance(item, RequestRefused):
         return item
     return _made(Sent(_content(item), item), make)
 
 
-def _made_of_line(line: bytes | RequestRefused, make: Make) -> LogEntry | RequestRefused:
+def _made_of_line(line: bytes | RequestRefused, make: Make) -> Made | RequestRefused:
     if isinstance(line, RequestRefused):
         return line
     try:
@@ -157,7 +156,7 @@ def _made_of_line(line: bytes | RequestRefused, make: Make) -> LogEntry | Reques
         return _unraised(refusal)
 
 
-def _made(sent: Sent, make: Make) -> LogEntry | RequestRefused:
+def _made(sent: Sent, make: Make) -> Made | RequestRefused:
     try:
         return make(sent)
     except RequestRefused as refusal:
@@ -173,11 +172,11 @@ def _unraised(refusal: RequestRefused) -> RequestRefused:
     return RequestRefused(refusal.status, refusal.detail, refusal.problems, refusal.headers)
 
 
-def _result(item: int, made: LogEntry | RequestRefused) -> bytes:
+def _result(item: int, made: Made | RequestRefused) -> bytes:
     if isinstance(made, RequestRefused):
         problem = problem_document(made)
         return orjson.dumps({"item": item, "status": int(made.status), "problem": problem})
-    return b'{"item":%d,"status":200,"assessment":%b}' % (item, made.answer)
+    return b'{"item":%d,"status":200,"assessment":%b}' % (item, made.entry.answer)
 
 
 def _items(given: Any) -> list[Any]:

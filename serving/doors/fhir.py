@@ -8,9 +8,8 @@ import orjson
 from starlette.responses import Response
 
 from data_schemas.patient_request import Problem, RequestProblems
-from serving.assessment_log.entries import LogEntry
 from serving.doors.accept import takes_fhir_json
-from serving.doors.assessor import Assessor, Sent, problems_of
+from serving.doors.assessor import Assessor, Made, Sent, problems_of
 from serving.doors.problem import RequestRefused, unreadable
 from serving.doors.strict_json import read_json
 from serving.doors.visit import JSON, Visit
@@ -45,11 +44,11 @@ class Fhir:
         if content.count(b"{") > MOST_OBJECTS:
             raise too_complex()
         reading = read_sent(read_json(content))
-        entry = self._answered(Sent(content, reading.record), reading, visit)
-        answer = orjson.loads(entry.answer)
+        made = self._answered(Sent(content, reading.record), reading, visit)
+        answer = orjson.loads(made.entry.answer)
         told = fhir_answer(answer, reading)
-        kept = replace(entry, answer=orjson.dumps({**answer, KEPT: told}))
-        await self._assessor.keep(kept)
+        kept = replace(made.entry, answer=orjson.dumps({**answer, KEPT: told}))
+        await self._assessor.keep(made._replace(entry=kept))
         return Response(orjson.dumps(told), media_type=FHIR_JSON)
 
     async def metadata(self, visit: Visit) -> Response:
@@ -57,7 +56,7 @@ class Fhir:
         _check_accept(visit)
         return Response(orjson.dumps(capability_statement()), media_type=FHIR_JSON)
 
-    def _answered(self, sent: Sent, reading: Reading, visit: Visit) -> LogEntry:
+    def _answered(self, sent: Sent, reading: Reading, visit: Visit) -> Made:
         self._assessor.ready()
         if reading.problems:
             raise unreadable(RequestProblems(tuple(self._all_problems(reading))))

@@ -44,8 +44,8 @@ class Patients:
 
     async def assess(self, visit: Visit, detail: Detail = Detail.FULL) -> Response:
         """Assess one patient."""
-        entry = self._assessor.answer(await _sent(visit), visit, detail)
-        return Response(await self._assessor.keep(entry), media_type=JSON)
+        made = self._assessor.answer(await _sent(visit), visit, detail)
+        return Response(await self._assessor.keep(made), media_type=JSON)
 
     async def validate(self, visit: Visit) -> Response:
         """Check one patient as :meth:`assess` does; nothing is computed or kept."""
@@ -64,14 +64,14 @@ class Patients:
         today = self._assessor.today()
         edited, said = read_what_if(sent.given, today, with_product=self._product_what_if)
 
-        def told(made: Answered, inputs: Inputs) -> dict[str, Any]:
-            burden = made.fields.get("tumour_burden_source")
+        def told(answered: Answered, inputs: Inputs) -> dict[str, Any]:
+            burden = answered.fields.get("tumour_burden_source")
             used = burden if isinstance(burden, str) else None
             idle = without_effect(sent.given["changes"], inputs, edited["disease"], used)
             return {"what_if": {**said, "notes": [*said["notes"], *idle]}}
 
-        entry = self._assessor.answer(Sent(sent.content, edited), visit, beside=told)
-        return Response(await self._assessor.keep(entry), media_type=JSON)
+        made = self._assessor.answer(Sent(sent.content, edited), visit, beside=told)
+        return Response(await self._assessor.keep(made), media_type=JSON)
 
     async def report_outcome(self, visit: Visit) -> Response:
         """Keep what happened to an assessed patient."""

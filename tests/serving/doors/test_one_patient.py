@@ -13,7 +13,7 @@ from serving.api_keys import Scope
 from serving.assessment_log.log import AssessmentLog
 from serving.assessment_log.refusals import ErasedAssessment, LogRefused, LogUnavailable
 from serving.doors.gate import DEADLINE_SECONDS
-from serving.doors.metrics import exposition
+from serving.doors.metrics import count_up, exposition
 from serving.doors.what_if import (
     EDITABLE,
     MEASURED,
@@ -347,6 +347,12 @@ def refused_for_want_of_a_row() -> float:
     return float(line)
 
 
+def assessments_counted() -> float:
+    count_up()
+    found = re.findall(rb"(?m)^cart_risk_assessments_total\{.*\} (.+)$", exposition())
+    return sum(map(float, found))
+
+
 def test_no_answer_is_given_that_is_not_on_disk(
     ward: Ward, patient: Body, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,6 +364,7 @@ def test_no_answer_is_given_that_is_not_on_disk(
         for name in ("append_all", "append", "read"):
             monkeypatch.setattr(AssessmentLog, name, refuse)
         before = refused_for_want_of_a_row()
+        answered = assessments_counted()
         for response in (
             client.post("/v1/assess", json=patient),
             client.post("/v1/what-if", json={"patient": patient, "changes": {"crp": None}}),
@@ -371,6 +378,7 @@ def test_no_answer_is_given_that_is_not_on_disk(
         assert [one["status"] for one in batch] == [503, 422]
         # An assessment, a what-if, an outcome, an item of the batch; a lookup writes no row.
         assert refused_for_want_of_a_row() - before == 4
+        assert assessments_counted() == answered
 
 
 def test_without_its_log_the_service_is_alive_and_not_ready(
