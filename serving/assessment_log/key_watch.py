@@ -4,11 +4,15 @@ Whoever changes the site key starts the workers again before the former key may 
 was forgotten would go on writing rows that nobody can open any more.
 """
 
+import contextlib
+import logging
 import os
 from pathlib import Path
 
 from serving.assessment_log.refusals import LogRefused
 from serving.assessment_log.site_key import SiteKeys
+
+_journal = logging.getLogger(__name__)
 
 GONE = (
     "the site key that this worker writes with is no longer in the log's key file: put it back as "
@@ -24,18 +28,24 @@ class KeyWatch:
         self._path = path
         self._key_id = keys.current.id
         self._seen: tuple[int, ...] | None = None
-        self.refusal: str | None = None
-        """Why nothing may be written now; None if the key is in the file as far as is known."""
+        self.known: str | None = None
+        """Why nothing might be written at the last look."""
 
-    def look(self) -> None:
-        """Read the file if it changed; one that cannot be read says nothing of the key."""
-        try:
+    def look(self) -> str | None:
+        """Return why nothing may be written; None if the key is in the file as far as is known.
+
+        Costs some microseconds: the file is read only once it changed. One that cannot be read says
+        nothing of the key.
+        """
+        with contextlib.suppress(OSError, LogRefused):
             found = os.stat(self._path)
-            state = (found.st_mtime_ns, found.st_size, found.st_ino)
-            if state == self._seen:
-                return
-            held = SiteKeys.read(self._path).all
-        except (OSError, LogRefused):
-            return
-        self._seen = state
-        self.refusal = None if self._key_id in held else GONE
+            state = (found.st_ctime_ns, found.st_size, found.st_ino)
+            if state != self._seen:
+                self._seen = state
+                self._take(SiteKeys.read(self._path))
+        return self.known
+
+    def _take(self, keys: SiteKeys) -> None:
+        before, self.known = self.known, None if self._key_id in keys.all else GONE
+        if self.known and not before:
+            _journal.error("%s", self.known)

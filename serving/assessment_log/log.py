@@ -1,7 +1,6 @@
 """The assessment log, as the doors see it: every answer is on disk before it is sent."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -20,8 +19,6 @@ from serving.assessment_log.sealing import Sealing
 from serving.settings import LogSettings
 
 T = TypeVar("T")
-
-_journal = logging.getLogger(__name__)
 
 
 class AssessmentLog:
@@ -75,9 +72,15 @@ class AssessmentLog:
         """Write several rows in one transaction: all of them or none; see :meth:`append`."""
         if not entries:
             return []
-        if self._key_watch.refusal is not None:
-            raise LogUnavailable(self._key_watch.refusal)
-        return await self._commits.submit(entries)
+        if self._key_watch.known is not None:
+            self._expect_key()
+        receipts = await self._commits.submit(entries)
+        self._expect_key()
+        return receipts
+
+    def _expect_key(self) -> None:
+        if (gone := self._key_watch.look()) is not None:
+            raise LogUnavailable(gone)
 
     async def record_outcome(
         self, assessment: UUID, report: bytes, *, request_id: str, api_key_id: str
@@ -140,14 +143,7 @@ class AssessmentLog:
     @property
     def refusal(self) -> str | None:
         """Why the log is not ready, in words for an operator; None if it is."""
-        return self._key_watch.refusal or self._commits.refusal
-
-    def look_at_key(self) -> None:
-        """Refuse rows while the key file does not hold the key that they would be sealed with."""
-        before = self._key_watch.refusal
-        self._key_watch.look()
-        if (refusal := self._key_watch.refusal) not in (before, None):
-            _journal.error("%s", refusal)
+        return self._key_watch.look() or self._commits.refusal
 
     @property
     def lag(self) -> float:

@@ -59,13 +59,7 @@ class Watch:
 
     async def look(self) -> None:
         """Take over what changed; whatever one look comes upon, keys must go on being revoked."""
-        looks = (
-            self.look_at_keys,
-            self.look_at_issuer,
-            self.look_at_site_key,
-            self.look_at_store,
-            self.look_at_counts,
-        )
+        looks = (self.look_at_keys, self.look_at_issuer, self.look_at_store, self.look_at_counts)
         for look in looks:
             try:
                 await look()
@@ -104,10 +98,6 @@ class Watch:
             await asyncio.to_thread(self._guard.refresh_issuer)
         except Refused as refusal:
             _log.error("access not renewed", extra={"reason": str(refusal)})
-
-    async def look_at_site_key(self) -> None:
-        """Let the log refuse rows once its key file holds their key no more."""
-        self._log.look_at_key()
 
     async def look_at_store(self) -> None:
         """Take over models that were promoted.

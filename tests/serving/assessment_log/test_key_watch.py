@@ -23,15 +23,12 @@ def key_file(settings: LogSettings) -> Path:
 
 def test_what_could_not_be_opened_is_not_written(settings: LogSettings, key_file: Path) -> None:
     async def changed_without_a_restart(log: AssessmentLog) -> None:
-        log.look_at_key()
         await log.append(an_entry(0))
         write_new_key(key_file)
-        log.look_at_key()
         await log.append(an_entry(1))  # the former key is still there
         rewrap(LogHome(settings))
         both = key_file.read_bytes()
         key_file.write_bytes(both.splitlines()[0])
-        log.look_at_key()
         assert log.refusal == GONE
         with pytest.raises(LogUnavailable, match="put it back"):
             await log.append(an_entry(2))
@@ -41,11 +38,29 @@ def test_what_could_not_be_opened_is_not_written(settings: LogSettings, key_file
         checked = verify(home.database, home.keys)
         assert (checked.findings, log.counters.rows) == ((), 2)
         key_file.write_bytes(both)
-        log.look_at_key()
         assert log.refusal is None
         await log.append(an_entry(3))
 
     using(settings, changed_without_a_restart)
+
+
+def test_no_answer_leaves_whose_row_could_not_be_opened(
+    settings: LogSettings, key_file: Path
+) -> None:
+    """Not even the first after the key went; and no more than that one row was written."""
+
+    async def changed_in_between(log: AssessmentLog) -> None:
+        await log.append(an_entry(0))
+        before = key_file.read_bytes()
+        key_file.write_text("0" * 64, "ascii")
+        for _ in range(3):
+            with pytest.raises(LogUnavailable, match="put it back"):
+                await log.append(an_entry(1))
+        assert log.counters.rows <= 2
+        key_file.write_bytes(before)
+        await log.append(an_entry(2))
+
+    using(settings, changed_in_between)
 
 
 def test_it_is_told_once(
@@ -54,8 +69,7 @@ def test_it_is_told_once(
     async def look_twice(log: AssessmentLog) -> None:
         write_new_key(key_file)
         key_file.write_bytes(key_file.read_bytes().splitlines()[0])
-        log.look_at_key()
-        log.look_at_key()
+        assert [log.refusal, log.refusal] == [GONE, GONE]
 
     using(settings, look_twice)
     assert [record.getMessage() for record in caplog.records] == [GONE]
@@ -72,7 +86,6 @@ def test_a_file_that_cannot_be_read_stops_nobody(
         if content is not None:
             key_file.touch(0o600)
             key_file.write_bytes(content)
-        log.look_at_key()
         await log.append(an_entry())
         assert log.refusal is None
 

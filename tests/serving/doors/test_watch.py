@@ -652,13 +652,10 @@ def test_what_goes_wrong_at_the_issuer_is_said(
 def test_a_worker_whose_site_key_went_is_not_ready(
     store: Path, guard: Guard, log: AssessmentLog, tmp_path: Path
 ) -> None:
-    ward = Ward.open(store)
-    watch, catalogue = Watch(ward, store, guard, log), Catalogue(ward, log, guard)
+    catalogue = Catalogue(Ward.open(store), log, guard)
     (key_file,) = tmp_path.glob("*.key")
-    asyncio.run(watch.look())
     assert asyncio.run(catalogue.readyz(None)).status_code == 200
     key_file.write_text("0" * 64, "ascii")
-    asyncio.run(watch.look())
     with pytest.raises(RequestRefused) as refused:
         asyncio.run(catalogue.readyz(None))
     assert (refused.value.status, refused.value.detail) == (503, GONE)
