@@ -6,18 +6,38 @@ only ``traceparent`` is read, two random numbers by which the span joins the cal
 Trace Context); not ``tracestate`` nor ``baggage``, in which anything may stand.
 """
 
+import logging
+from collections.abc import Sequence
+
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.doors.gate import METHODS, NOWHERE, ROUTE
 
+_log = logging.getLogger("cart_risk.tracing")
 _OTHER = "_OTHER"
 """What OpenTelemetry calls a method that is none of HTTP's."""
+
+
+class _Exporter(OTLPSpanExporter):
+    """Tells once that spans are lost, and once that they arrive again."""
+
+    _loses = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send spans."""
+        result = super().export(spans)
+        lost, self._loses = self._loses, result is not SpanExportResult.SUCCESS
+        if self._loses and not lost:
+            _log.error("spans are lost: the collector that CART_RISK_OTLP names takes none")
+        elif lost and not self._loses:
+            _log.info("the collector takes spans again")
+        return result
 
 
 class Traced:
@@ -27,7 +47,9 @@ class Traced:
         """Send to ``endpoint``, from a thread of its own that no answer waits for."""
         self._app = app
         provider = TracerProvider(resource=Resource.create({"service.name": "cart-risk"}))
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
+        provider.add_span_processor(BatchSpanProcessor(_Exporter(endpoint)))
+        # Each attempt would be a line, with the collector's address and whatever stands in it.
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self._tracer = provider.get_tracer(__name__)
         self._callers_trace = TraceContextTextMapPropagator()
 

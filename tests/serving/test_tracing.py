@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ class Collector(ThreadingHTTPServer):
     """OTLP over HTTP, as far as a sender sees it."""
 
     daemon_threads = True
+    status = 200
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Receiver)
@@ -59,7 +61,7 @@ class Receiver(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"]))
         zipped = self.headers.get("content-encoding") == "gzip"
         self.server.received.append(gzip.decompress(body) if zipped else body)
-        self.send_response(200)
+        self.send_response(self.server.status)
         self.send_header("content-length", "0")
         self.end_headers()
 
@@ -171,6 +173,44 @@ def test_what_breaks_off_is_a_span_without_a_status(
     told = [attributes(span) for span in collector.spans(2, BROKEN_TRACE)]
     assert {one.get("http.response.status_code") for one in told} == {204, None}
     assert {one["http.route"] for one in told} == {"(unknown)"}
+
+
+def test_a_collector_that_is_away_is_told_once_and_that_it_is_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The library tells each attempt, with an address in which a secret may stand."""
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    caplog.set_level(logging.INFO, "cart_risk")
+    scope = {"type": "http", "method": "GET", "headers": []}
+
+    async def nothing(*_: object) -> None:
+        pass
+
+    async def ask(traced: Traced, until: str) -> None:
+        for _ in range(300):
+            await traced(scope, nothing, nothing)
+            await asyncio.sleep(0.1)
+            if until in caplog.text:
+                return
+        pytest.fail(f"nobody said: {until}")
+
+    async def use(collector: Collector) -> None:
+        traced = Traced(empty_handed, f"{collector.address}?token={CANARY}")
+        collector.status = 503
+        await ask(traced, "spans are lost")
+        lost = len(collector.received)
+        while len(collector.received) < lost + 3:
+            await ask(traced, "")
+        collector.status = 200
+        await ask(traced, "takes spans again")
+
+    with collecting() as collector:
+        asyncio.run(use(collector))
+    assert [record.getMessage() for record in caplog.records] == [
+        "spans are lost: the collector that CART_RISK_OTLP names takes none",
+        "the collector takes spans again",
+    ]
 
 
 def test_a_collector_that_is_away_holds_up_nobody(
