@@ -15,7 +15,7 @@ import pandas as pd
 
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.quantity_limits import limits_in, limits_in_words
-from data_schemas.typical_values import burden_measures, typical_values
+from data_schemas.typical_values import burden_measures, typical_value, typical_values
 from data_schemas.units import PURE_NUMBERS
 
 FEWEST_VALUES = 10
@@ -222,28 +222,27 @@ def factors(sent: Sent) -> Iterator[tuple[float, dict[str, str]]]:
 
 def has_typical_value(sent: Sent) -> bool:
     """Tell whether a quantity has a unit to be wrong and a typical value to be held against."""
-    return not sent.declared.whole and sent.name in _centres()
+    known = typical_value(sent.name) is not None or sent.name in _burden_medians()
+    return known and not sent.declared.whole
 
 
 def typical_medians(name: str, patients: pd.DataFrame) -> np.ndarray:
     """Return the median that is typical of each patient's disease and product, of shape (n,)."""
-    centres = _centres()[name]
     pair, pairs = pd.MultiIndex.from_frame(patients[["disease", "product"]]).factorize()
-    typical = [
-        centres.get((disease, product)) or centres.get((disease, "*")) or centres["*", "*"]
-        for disease, product in pairs
-    ]
-    return np.array(typical)[pair]
+    return np.array([_typical_median(name, disease, product) for disease, product in pairs])[pair]
+
+
+def _typical_median(name: str, disease: str, product: str) -> float:
+    row = typical_value(name, disease, product)
+    return _burden_medians()[name] if row is None else row.centre
 
 
 @cache
-def _centres() -> dict[str, dict[tuple[str, str], float]]:
-    """Return the typical medians of a predictor by disease and product, ``"*"`` for all others."""
-    centres: dict[str, dict[tuple[str, str], float]] = {}
-    for row in typical_values():
-        centres.setdefault(row.predictor, {})[row.disease, row.product] = row.centre
-    for burden in burden_measures():
-        if isinstance(PREDICTORS[burden.measure], Quantity):
-            values, levels = burden.curve()
-            centres[burden.measure] = {("*", "*"): float(np.interp(0.5, levels, values))}
-    return centres
+def _burden_medians() -> dict[str, float]:
+    """Return the median of each measure of tumour burden that is a quantity."""
+    curves = {
+        burden.measure: burden.curve()
+        for burden in burden_measures()
+        if isinstance(PREDICTORS[burden.measure], Quantity)
+    }
+    return {name: float(np.interp(0.5, at, values)) for name, (values, at) in curves.items()}

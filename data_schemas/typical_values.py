@@ -156,9 +156,26 @@ def typical_values() -> tuple[TypicalValue, ...]:
     return _packaged().values
 
 
+def typical_value(
+    predictor: str, disease: str = EVERYWHERE, product: str = EVERYWHERE
+) -> TypicalValue | None:
+    """Return the row that says most of a product's patients in a disease, None without any."""
+    rows = _by_patients()
+    return (
+        rows.get((predictor, disease, product))
+        or rows.get((predictor, disease, EVERYWHERE))
+        or rows.get((predictor, EVERYWHERE, EVERYWHERE))
+    )
+
+
 def burden_measures() -> tuple[BurdenMeasure, ...]:
     """Return the quantiles of the measures of tumour burden."""
     return _packaged().burden
+
+
+@cache
+def _by_patients() -> dict[tuple[str, str, str], TypicalValue]:
+    return {(row.predictor, row.disease, row.product): row for row in typical_values()}
 
 
 @cache

@@ -1,12 +1,11 @@
 """Among whom a centile is taken, and whether their distribution is published or assumed."""
 
-from functools import cache
 from math import isclose
 
 from data_schemas.predictors import PREDICTORS, Quantity
 from data_schemas.products import DISEASES
-from data_schemas.typical_values import TypicalValue, typical_values
-from serving.model.terms import DEFAULT_DISEASE, Term, transformed_typical
+from data_schemas.typical_values import EVERYWHERE, TypicalValue, typical_value
+from serving.model.terms import Term, transformed_typical
 
 
 def typical_patients(terms: tuple[Term, ...], disease: str, product: str = "") -> dict[str, str]:
@@ -19,8 +18,8 @@ def typical_patients(terms: tuple[Term, ...], disease: str, product: str = "") -
     for term in terms:
         declared = PREDICTORS.get(term.predictor)
         if isinstance(declared, Quantity) and not declared.whole and term.applies_in(disease):
-            row = _row(term.predictor, disease, product)
-            if row is None or row.product == DEFAULT_DISEASE or row.spread == term.scale:
+            row = typical_value(term.predictor, disease, product)
+            if row is None or row.product == EVERYWHERE or row.spread == term.scale:
                 found[term.predictor] = f"typical patients {_whose(term, disease, row)}"
     return found
 
@@ -34,18 +33,3 @@ def _whose(term: Term, disease: str, row: TypicalValue | None) -> str:
     if term.transform == "creatinine_ratio":
         whom = f"{whom}of the same age "
     return f"{whom}({'assumed' if row.assumed else 'published'} distribution)"
-
-
-def _row(predictor: str, disease: str, product: str) -> TypicalValue | None:
-    """Return the row that says most of these very patients."""
-    rows = _rows()
-    return (
-        rows.get((predictor, disease, product))
-        or rows.get((predictor, disease, DEFAULT_DISEASE))
-        or rows.get((predictor, DEFAULT_DISEASE, DEFAULT_DISEASE))
-    )
-
-
-@cache
-def _rows() -> dict[tuple[str, str, str], TypicalValue]:
-    return {(row.predictor, row.disease, row.product): row for row in typical_values()}

@@ -3,7 +3,7 @@
 from math import log, log1p, sqrt
 
 from data_schemas.evidence import Association, Evidence, Incidence
-from data_schemas.typical_values import EVERYWHERE, TypicalValue, typical_values
+from data_schemas.typical_values import EVERYWHERE, TypicalValue, typical_value
 from serving.model.terms import transformed_typical
 from training.synthesis import effect_conversions as convert
 from training.synthesis.effect_conversions import Effect
@@ -15,15 +15,17 @@ INDIRECT_OUTCOME = 0.3
 
 
 def typical(predictor: str, disease: str = EVERYWHERE, product: str = EVERYWHERE) -> TypicalValue:
-    """Return the typical value of a product's patients, of a disease's, or of all."""
-    rows = {
-        (row.disease, row.product): row for row in typical_values() if row.predictor == predictor
-    }
-    return (
-        rows.get((disease, product))
-        or rows.get((disease, EVERYWHERE))
-        or rows[EVERYWHERE, EVERYWHERE]
-    )
+    """Return the typical value of a product's patients, of a disease's, or of all.
+
+    Raises
+    ------
+    KeyError
+        If none is published or assumed.
+    """
+    row = typical_value(predictor, disease, product)
+    if row is None:
+        raise KeyError(predictor)
+    return row
 
 
 def transformed_centre(value: TypicalValue) -> float:
