@@ -16,6 +16,7 @@ from serving.model.artefact import PRIOR_FILE, Artefact
 from serving.model.risk_model import RiskModel
 from training.cohort import LearningCohort
 from training.evaluation.evaluate import evaluate
+from training.evaluation.overall_accuracy import log_losses
 from training.evaluation.record import Evaluation
 from training.evaluation.scored_cohort import ScoredCohort
 from training.experiment import ValidationSection
@@ -58,7 +59,7 @@ def recalibrate(artefact: Artefact, cohort: LearningCohort, store: Path) -> Reca
     There is no new version where the events allow none, or the update does not improve.
     """
     before = evaluate_on(artefact, cohort)
-    loss = _log_loss(before.scored)
+    loss = float(log_losses(before.scored.model, before.scored.outcome).mean())
     if not before.update.changes:
         return Recalibrated(before, loss, None, None, None)
     model = updated(artefact.model, before.update)
@@ -80,11 +81,6 @@ def recalibrate(artefact: Artefact, cohort: LearningCohort, store: Path) -> Reca
     write_evaluation(folder, scored, evaluation)
     report_model(folder, saved, evaluation, cohort, None)
     return Recalibrated(before, loss, after, judged, saved)
-
-
-def _log_loss(scored: ScoredCohort) -> float:
-    z, y = scored.model, scored.outcome
-    return float((np.logaddexp(0.0, z) - y * z).mean())
 
 
 def _how_repeated(artefact: Artefact) -> ValidationSection:

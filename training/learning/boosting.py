@@ -15,6 +15,7 @@ import optuna
 import xgboost
 
 from serving.model.trees import LEAVES, NODES, TreeEnsemble
+from training.evaluation.overall_accuracy import log_losses
 from training.learning.recipes import Recipe
 
 Array = np.ndarray
@@ -101,7 +102,7 @@ def plan_trees(folds: list[Fold], direction: Array, recipe: Recipe, seed: int) -
 
     def loss(trial: optuna.Trial) -> float:
         plan = _plan(folds, direction, recipe.tree_weight, _suggested(trial, seed))
-        return _log_loss(plan.left_out, folds[0].y).mean()
+        return log_losses(plan.left_out, folds[0].y).mean()
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
@@ -124,7 +125,7 @@ def _plan(folds: list[Fold], direction: Array, weight: float, growth: Growth) ->
     margins: dict[int, Array] = {}
     for rounds, margin in left_out_by_rounds(folds, direction, weight, growth):
         margins[rounds] = margin
-        losses = [_log_loss(z, y).mean() for z in margins.values()]
+        losses = [log_losses(z, y).mean() for z in margins.values()]
         if len(losses) > PATIENCE and min(losses[-PATIENCE:]) > min(losses[:-PATIENCE]):
             break
     rounds = _fewest_good_rounds(margins, y)
@@ -166,14 +167,10 @@ def _matrix(fold: Fold, index: Array) -> xgboost.DMatrix:
 
 def _fewest_good_rounds(margins: dict[int, Array], y: Array) -> int:
     """Return the fewest rounds whose log-loss is not surely worse than the best."""
-    losses = {r: _log_loss(z, y) for r, z in margins.items()}
+    losses = {r: log_losses(z, y) for r, z in margins.items()}
     best = min(losses, key=lambda r: losses[r].mean())
     error = (losses[best] - losses[0]).std() / np.sqrt(len(y))
     return min(r for r in losses if losses[r].mean() <= losses[best].mean() + SURE * error)
-
-
-def _log_loss(log_odds: Array, y: Array) -> Array:
-    return np.logaddexp(0.0, log_odds) - y * log_odds
 
 
 def as_arrays(booster: xgboost.Booster, weight: float = 1.0) -> TreeEnsemble:

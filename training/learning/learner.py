@@ -16,6 +16,7 @@ from serving.model.risk_model import Posterior, Recalibration, RiskModel
 from serving.model.terms import design
 from serving.model.trees import TreeEnsemble
 from training.cohort import LearningCohort
+from training.evaluation.overall_accuracy import log_losses
 from training.learning.boosting import Fold, TreePlan, as_arrays, grow, plan_trees
 from training.learning.centres import of_a_new_centre, site_columns, with_sites
 from training.learning.folds import patient_folds
@@ -278,7 +279,7 @@ def recalibrate(log_odds: Array, y: Array, between_centres: float) -> Recalibrat
     def loss(theta: Array) -> float:
         z = theta[0] + (theta[1] if free else 1.0) * log_odds
         prior = (theta[0] / between_centres) ** 2 + ((theta[1] - 1) / SLOPE_SPREAD) ** 2
-        return float((np.logaddexp(0.0, z) - y * z).sum() + prior / 2)
+        return float(log_losses(z, y).sum() + prior / 2)
 
     a, b = minimize(loss, np.array([0.0, 1.0]), method="BFGS", options={"gtol": 1e-6}).x
     return Recalibration(float(a), float(b) if free else 1.0)

@@ -15,6 +15,7 @@ from scipy.stats import chi2
 
 from serving.model.risk_model import Posterior, Recalibration, RiskModel
 from training.evaluation.logistic import covariance, fit_logistic
+from training.evaluation.overall_accuracy import log_losses
 
 Array = np.ndarray
 
@@ -104,7 +105,7 @@ def bayesian(log_odds: Array, outcome: Array, *, slope: bool) -> Update:
 
     def loss(away: Array) -> float:
         z = log_odds_at(away)
-        return float((np.logaddexp(0.0, z) - outcome * z).sum() + (precision * away) @ away / 2)
+        return float(log_losses(z, outcome).sum() + (precision * away) @ away / 2)
 
     def gradient(away: Array) -> Array:
         return X[:, free].T @ (expit(log_odds_at(away)) - outcome) + precision * away
@@ -135,8 +136,7 @@ def closed_test(log_odds: Array, outcome: Array) -> Update:
     if not np.isfinite(both).all():
         return unchanged("closed test: classes do not overlap, no slope can be fitted")
     likelihood = [
-        float((outcome * z - np.logaddexp(0.0, z)).sum())
-        for z in (log_odds, log_odds + alone[0], X @ both)
+        -float(log_losses(z, outcome).sum()) for z in (log_odds, log_odds + alone[0], X @ both)
     ]
     if chi2.sf(2 * (likelihood[2] - likelihood[0]), 2) >= SIGNIFICANCE:
         return unchanged("closed test: no update is significantly better")

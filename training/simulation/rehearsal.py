@@ -11,6 +11,7 @@ import pandas as pd
 from data_schemas.cohort_table import Purpose, read_cohort
 from serving.model.risk_model import RiskModel
 from training.cohort import LearningCohort, where_known
+from training.evaluation.overall_accuracy import log_losses
 from training.experiment import Experiment
 from training.simulation.synthetic_cohort import simulate
 
@@ -73,4 +74,4 @@ def against_truth(model: RiskModel, columns: dict[str, Array], true_risk: Array)
 
 
 def _expected_log_loss(log_odds: Array, risk: Array) -> float:
-    return float((np.logaddexp(0.0, log_odds) - risk * log_odds).mean())
+    return float(log_losses(log_odds, risk).mean())
