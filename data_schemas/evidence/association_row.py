@@ -91,14 +91,6 @@ class Association(EvidenceRow):
         """Every predictor that the row speaks of, alone or together with others."""
         return self.components or (self.predictor,)
 
-    @property
-    def direction_as_predictor_rises(self) -> Direction:
-        """The direction, turned round where the first-named group is the lower one."""
-        if self.comparison not in ("<", "<="):
-            return self.direction
-        turned: dict[Direction, Direction] = {"increases": "decreases", "decreases": "increases"}
-        return turned.get(self.direction, self.direction)
-
     def findings(self) -> Iterator[Finding]:
         """Possible ratios, intervals around their estimate, a whole contrast, an earned use."""
         yield from super().findings()

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-MODEL, OTHER, THIRD = "#005A8C", "#B34700", "#3B7A57"
+MODEL, OTHER = "#005A8C", "#B34700"
 TEXT, QUIET, LINE = "#1A1A1A", "#595959", "#8C8C8C"
 CAUTION = "#8A5A00"
 BAND = 0.18
