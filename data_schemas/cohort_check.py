@@ -30,7 +30,12 @@ from data_schemas.predictors import (
     Quantity,
 )
 from data_schemas.quantity_limits import limits_in_words
-from data_schemas.toxicity_grading import ASTCT_2019, GradingScale, parse_grading_scale
+from data_schemas.toxicity_grading import (
+    ASTCT_2019,
+    HIGHEST_GRADE,
+    GradingScale,
+    parse_grading_scale,
+)
 from data_schemas.units import IDENTITY, LARGEST
 from data_schemas.unread_values import COMMA_IN_NUMBER, DECIMAL_POINT, OTHER_NAMES, without_sign
 from data_schemas.word_spellings import folded, word_of
@@ -353,7 +358,7 @@ class CohortCheck:
         if grade_column is not None and grade_column in self.table:
             no_grade = _NO_GRADE.format(flag=outcome.flag_column)
             grades = self._numbers(grade_column, self.table[grade_column], no_number=no_grade)
-            bad = grades.notna() & ~grades.isin(range(6))
+            bad = grades.notna() & ~grades.isin(range(HIGHEST_GRADE + 1))
             self.violate(grade_column, "outside_limits", "a grade is a whole number 0 to 5", bad)
             severe = (grades >= outcome.severe_from_grade).astype(float).where(grades.notna())
             return self._agreeing(severe, outcome)

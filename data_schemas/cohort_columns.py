@@ -8,7 +8,7 @@ from functools import cache
 from data_schemas.outcomes import OUTCOMES
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Declared, Quantity
 from data_schemas.quantity_limits import Limits, limits_in
-from data_schemas.toxicity_grading import GradingScale
+from data_schemas.toxicity_grading import HIGHEST_GRADE, GradingScale
 
 SYNTHETIC = "synthetic"
 MEASURED_AT = "_measured_at"
@@ -71,7 +71,7 @@ def _what_happened() -> Iterator[CohortColumn]:
             name=outcome.grade_column,
             what=f"{outcome.label}, highest grade within {outcome.horizon_days} days",
             holds="whole number",
-            limits=(0, 5),
+            limits=(0, HIGHEST_GRADE),
             needed=f"for {outcome.name}",
             note=f"not needed where {outcome.flag_column} is there",
         )

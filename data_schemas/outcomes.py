@@ -8,7 +8,7 @@ so labels at 14, 28 and 30 days are nearly interchangeable.
 
 from dataclasses import dataclass
 
-from data_schemas.toxicity_grading import SEVERE_GRADE
+from data_schemas.toxicity_grading import ASTCT_2019, SEVERE_GRADE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +33,13 @@ class Outcome:
         return f"outcome_{self.name}"
 
 
-_CONSENSUS = "Lee DW, Biol Blood Marrow Transplant 2019;25:625-638"
-
 OUTCOMES: dict[str, Outcome] = {
     "severe_crs": Outcome(
         name="severe_crs",
         label="Severe cytokine release syndrome",
         definition="maximum ASTCT 2019 grade of CRS of 3 or more within 28 days of infusion",
         horizon_days=28,
-        reference=_CONSENSUS,
+        reference=ASTCT_2019,
         grade_column="crs_grade",
     ),
     "severe_icans": Outcome(
@@ -49,7 +47,7 @@ OUTCOMES: dict[str, Outcome] = {
         label="Severe neurotoxicity (ICANS)",
         definition="maximum ASTCT 2019 grade of ICANS of 3 or more within 28 days of infusion",
         horizon_days=28,
-        reference=_CONSENSUS,
+        reference=ASTCT_2019,
         grade_column="icans_grade",
     ),
 }

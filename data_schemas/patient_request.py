@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from data_schemas.possible_dates import (
     BEFORE_FIRST_INFUSIONS,
@@ -323,7 +323,7 @@ def accepted_unit(given: object, declared: Quantity) -> str | None:
     return folded.get(spelt) or folded.get(spelt.replace("/mm3", "/ul"))
 
 
-def is_finite_number(value: object) -> bool:
+def is_finite_number(value: object) -> TypeGuard[float]:
     """Tell whether a value is a number that can be reckoned with."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False

@@ -11,9 +11,13 @@ from uuid import UUID
 
 from data_schemas.outcomes import OUTCOMES
 from data_schemas.patient_request import Problem, RequestProblems, is_finite_number
-from data_schemas.toxicity_grading import ASTCT_2019, GradingScale, parse_grading_scale
+from data_schemas.toxicity_grading import (
+    ASTCT_2019,
+    HIGHEST_GRADE,
+    GradingScale,
+    parse_grading_scale,
+)
 
-HIGHEST_GRADE = 5
 LONGEST_FOLLOW_UP_DAYS = 3_660
 _DAYS_MESSAGE = (
     "say for how many days after the infusion the patient was observed, "
@@ -69,9 +73,9 @@ def read_reported_outcome(body: object) -> ReportedOutcome:
     days = body.get("follow_up_days")
     if (code := _what_is_wrong_with_days(days)) is not None:
         problems.append(Problem("follow_up_days", code, _DAYS_MESSAGE))
-    if problems or assessment_id is None:
+    if problems or assessment_id is None or not isinstance(days, int):
         raise RequestProblems(tuple(problems))
-    return ReportedOutcome(assessment_id, grades, int(str(days)))
+    return ReportedOutcome(assessment_id, grades, days)
 
 
 def _what_is_wrong_with_days(given: object) -> str | None:
@@ -81,7 +85,7 @@ def _what_is_wrong_with_days(given: object) -> str | None:
         return "not_a_number"
     if _is_whole(given, LONGEST_FOLLOW_UP_DAYS):
         return None
-    return "not_whole" if 0 <= float(str(given)) <= LONGEST_FOLLOW_UP_DAYS else "outside_limits"
+    return "not_whole" if 0 <= given <= LONGEST_FOLLOW_UP_DAYS else "outside_limits"
 
 
 def _assessment_id(given: object, problems: list[Problem]) -> UUID | None:
@@ -97,13 +101,13 @@ def _assessment_id(given: object, problems: list[Problem]) -> UUID | None:
 
 def _grades(body: Mapping[str, object], problems: list[Problem]) -> dict[str, int]:
     given = {name: body[name] for name in _GRADES if body.get(name) is not None}
+    grades = {n: grade for n, grade in given.items() if _is_whole(grade, HIGHEST_GRADE)}
     if not given:
         message = f"send at least one of {', '.join(_GRADES)}"
         problems.append(Problem(_GRADES[0], "required", message))
-    bad = [name for name, grade in given.items() if not _is_whole(grade, HIGHEST_GRADE)]
     message = f"a grade is a whole number from 0 to {HIGHEST_GRADE}"
-    problems += [Problem(name, "not_a_grade", message) for name in bad]
-    return {name: int(str(grade)) for name, grade in given.items() if name not in bad}
+    problems += [Problem(name, "not_a_grade", message) for name in given if name not in grades]
+    return grades
 
 
 def _expect_consensus_scale(given: object, problems: list[Problem]) -> None:
@@ -129,5 +133,5 @@ def _is_short_text(given: object) -> TypeGuard[str]:
     return isinstance(given, str) and len(given) <= _LONGEST_SCALE and given.isprintable()
 
 
-def _is_whole(given: object, highest: int) -> bool:
+def _is_whole(given: object, highest: int) -> TypeGuard[int]:
     return isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= highest

@@ -3,6 +3,8 @@
 from enum import StrEnum
 
 SEVERE_GRADE = 3
+HIGHEST_GRADE = 5
+"""In every scale; the lowest is 0, none at all."""
 ASTCT_2019 = "Lee DW, Biol Blood Marrow Transplant 2019;25:625-638"
 """Whose tables grade a patient of another scale anew: doi:10.1016/j.bbmt.2018.12.758."""
 

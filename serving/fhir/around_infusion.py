@@ -105,8 +105,8 @@ def _read_steroid(reading: Reading, drugs: list[Drug], course: Course) -> None:
 def _milligrams(entry: Entry) -> float:
     dose = an_object(an_object(entry.resource.get("dosage")).get("dose"))
     value = dose.get("value")
-    known = dose.get("system") == UCUM and dose.get("code") == "mg" and is_finite_number(value)
-    return float(str(value)) if known else 0.0
+    is_in_mg = dose.get("system") == UCUM and dose.get("code") == "mg"
+    return value if is_in_mg and is_finite_number(value) else 0.0
 
 
 def _read_prophylaxis(reading: Reading, drugs: list[Drug], course: Course) -> None:
