@@ -43,21 +43,13 @@ def easix(ldh_u_l: float, creatinine_mg_dl: float, platelets_10e9_l: float) -> f
     float
         The index, 0 or more. Published effects are per doubling, so compare on the log2 scale.
 
-    Raises
-    ------
-    ValueError
-        If a value is negative, NaN or infinite.
-
     References
     ----------
     Origin, after allogeneic transplantation: Luft T, Lancet Haematol 2017;4:e414-e423 (unread).
     CAR-T, before lymphodepletion: Korell F, Front Immunol 2022;13:877477 (abstract read): odds
     ratio of grade 3 or higher CRS and/or ICANS 1.72 (1.26-2.46) per doubling, cut-off > 4.67.
     """
-    _require_measured(
-        ldh_u_l=ldh_u_l, creatinine_mg_dl=creatinine_mg_dl, platelets_10e9_l=platelets_10e9_l
-    )
-    return _easix(ldh_u_l, creatinine_mg_dl, platelets_10e9_l)
+    return ldh_u_l * creatinine_mg_dl / max(platelets_10e9_l, PLATELET_FLOOR)
 
 
 def s_easix(ldh_u_l: float, platelets_10e9_l: float) -> float:
@@ -79,17 +71,11 @@ def s_easix(ldh_u_l: float, platelets_10e9_l: float) -> float:
     float
         The index, 0 or more; no cut-off was published for severe CRS or ICANS.
 
-    Raises
-    ------
-    ValueError
-        If a value is negative, NaN or infinite.
-
     References
     ----------
     Pennisi M, Blood Adv 2021;5:3397-3406 (abstract read).
     """
-    _require_measured(ldh_u_l=ldh_u_l, platelets_10e9_l=platelets_10e9_l)
-    return _s_easix(ldh_u_l, platelets_10e9_l)
+    return ldh_u_l / max(platelets_10e9_l, PLATELET_FLOOR)
 
 
 def m_easix(ldh_u_l: float, crp_mg_l: float, platelets_10e9_l: float) -> float:
@@ -117,18 +103,12 @@ def m_easix(ldh_u_l: float, crp_mg_l: float, platelets_10e9_l: float) -> float:
         The index, 0 or more. At a CRP below the detection limit it follows the substituted
         value, not the patient.
 
-    Raises
-    ------
-    ValueError
-        If a value is negative, NaN or infinite.
-
     References
     ----------
     Pennisi M, Blood Adv 2021;5:3397-3406 (abstract read, but not to its end): the AUC of 0.804 for
     severe CRS at lymphodepletion is unread. Cut-offs: unread, none is used.
     """
-    _require_measured(ldh_u_l=ldh_u_l, crp_mg_l=crp_mg_l, platelets_10e9_l=platelets_10e9_l)
-    return _m_easix(ldh_u_l, crp_mg_l, platelets_10e9_l)
+    return ldh_u_l * (crp_mg_l / MG_L_PER_MG_DL) / max(platelets_10e9_l, PLATELET_FLOOR)
 
 
 def car_hematotox(
@@ -161,11 +141,6 @@ def car_hematotox(
     int
         0 to 7; 0-1 is low, 2 or more is high.
 
-    Raises
-    ------
-    ValueError
-        If a value is negative, NaN or infinite.
-
     Notes
     -----
     Components, the heavier weight of platelets and ferritin, and the cut-off: read. The point
@@ -178,41 +153,10 @@ def car_hematotox(
     ----------
     Rejeski K, Blood 2021;138:2499-2513 (abstract read).
     """
-    _require_measured(
-        platelets_10e9_l=platelets_10e9_l,
-        anc_10e9_l=anc_10e9_l,
-        hemoglobin_g_l=hemoglobin_g_l,
-        crp_mg_l=crp_mg_l,
-        ferritin_ng_ml=ferritin_ng_ml,
-    )
-    return _car_hematotox(platelets_10e9_l, anc_10e9_l, hemoglobin_g_l, crp_mg_l, ferritin_ng_ml)
-
-
-def _easix(ldh: float, creatinine: float, platelets: float) -> float:
-    return ldh * creatinine / max(platelets, PLATELET_FLOOR)
-
-
-def _s_easix(ldh: float, platelets: float) -> float:
-    return ldh / max(platelets, PLATELET_FLOOR)
-
-
-def _m_easix(ldh: float, crp: float, platelets: float) -> float:
-    return ldh * (crp / MG_L_PER_MG_DL) / max(platelets, PLATELET_FLOOR)
-
-
-def _car_hematotox(
-    platelets: float, anc: float, hemoglobin: float, crp: float, ferritin: float
-) -> int:
-    of_platelets = (platelets <= 175) + (platelets < 75)
-    of_ferritin = (ferritin >= 650) + (ferritin > 2000)
-    return of_platelets + (anc < 1.2) + (hemoglobin < 90) + (crp > 30) + of_ferritin
-
-
-def _require_measured(**values: float) -> None:
-    # The message carries the name only: error texts reach logs, and a result is patient data.
-    for name, value in values.items():
-        if not 0 <= value < math.inf:  # true for NaN, too
-            raise ValueError(f"{name} must be a finite number, zero or more")
+    of_platelets = (platelets_10e9_l <= 175) + (platelets_10e9_l < 75)
+    of_ferritin = (ferritin_ng_ml >= 650) + (ferritin_ng_ml > 2000)
+    of_others = (anc_10e9_l < 1.2) + (hemoglobin_g_l < 90) + (crp_mg_l > 30)
+    return of_platelets + of_ferritin + of_others
 
 
 @dataclass(frozen=True)
@@ -231,10 +175,9 @@ class CutOff:
 class PublishedScore:
     """What must be known of a score before its number is shown.
 
-    `inputs` are names of the predictor contract, in the order in which `compute` takes them;
-    `compute` expects canonical units; `of_checked` is the same for values known to be possible.
-    `on_log2_scale` holds for ratios whose published effects are per doubling. `point_table_mark` is
-    "unread" if the points themselves are second-hand.
+    `inputs` are names of the predictor contract, in canonical units and in the order in which
+    `compute` takes them. `on_log2_scale` holds for ratios whose published effects are per doubling.
+    `point_table_mark` is "unread" if the points themselves are second-hand.
     """
 
     name: str
@@ -242,7 +185,6 @@ class PublishedScore:
     formula: str
     inputs: tuple[str, ...]
     compute: Callable[..., float]
-    of_checked: Callable[..., float]
     purpose: str
     performance_note: str
     citation: str
@@ -298,7 +240,6 @@ PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
         formula="LDH [U/L] x creatinine [mg/dL] / platelets [10*9/L]",
         inputs=("ldh", "creatinine", "platelets"),
         compute=easix,
-        of_checked=_easix,
         purpose="Built for endothelial risk and survival after allogeneic transplantation.",
         performance_note=(
             "Grade 3 or higher CRS and/or ICANS: odds ratio 1.72 (1.26-2.46) per doubling in "
@@ -315,7 +256,6 @@ PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
         formula="LDH [U/L] / platelets [10*9/L]",
         inputs=("ldh", "platelets"),
         compute=s_easix,
-        of_checked=_s_easix,
         purpose="Built for severe CRS and ICANS, in one centre (n=118).",
         performance_note=(
             f"No figure of its own cohort was read. {_NULL_RESULT} For ICANS of grade 2 or higher "
@@ -331,7 +271,6 @@ PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
         formula="LDH [U/L] x CRP [mg/dL] / platelets [10*9/L]; CRP [mg/dL] = CRP [mg/L] / 10",
         inputs=("ldh", "crp", "platelets"),
         compute=m_easix,
-        of_checked=_m_easix,
         purpose="Built for severe CRS and ICANS, in one centre (n=118).",
         performance_note=(
             f"AUC 0.80 for severe CRS at lymphodepletion in its own cohort. {_UNREAD_FIGURE} "
@@ -351,7 +290,6 @@ PUBLISHED_SCORES: tuple[PublishedScore, ...] = (
         ),
         inputs=("platelets", "anc", "hemoglobin", "crp", "ferritin"),
         compute=car_hematotox,
-        of_checked=_car_hematotox,
         purpose="Built for neutropenia of 14 days or longer, not for CRS or ICANS.",
         performance_note=(
             "Neutropenia: AUC 0.89 in pooled validation, 0.73 in a population-based cohort "
@@ -384,11 +322,12 @@ def published_scores(values: Mapping[str, float]) -> tuple[ScoreResult, ...]:
     Raises
     ------
     ValueError
-        If a value that a score uses is negative, NaN or infinite.
+        If a value that any score uses is negative, NaN or infinite.
     """
-    for score in PUBLISHED_SCORES:
-        if score.is_measured(values):
-            score.compute(*[values[name] for name in score.inputs])
+    for name in dict.fromkeys(name for s in PUBLISHED_SCORES for name in s.inputs):
+        # The message carries the name only: error texts reach logs, and a result is patient data.
+        if not 0 <= values.get(name, 0.0) < math.inf:  # true for NaN, too
+            raise ValueError(f"{name} must be a finite number, zero or more")
     return tuple([score_result(score, values) for score in PUBLISHED_SCORES])
 
 
@@ -399,7 +338,7 @@ def score_result(score: PublishedScore, values: Mapping[str, Any]) -> ScoreResul
         missing = tuple(name for name in score.inputs if name not in values)
         note = f"Not calculated: no {', '.join(missing)}."
         return ScoreResult(name, label, None, None, missing, None, note)
-    value = float(score.of_checked(*[values[name] for name in score.inputs]))
+    value = float(score.compute(*[values[name] for name in score.inputs]))
     # A ratio of zero has no logarithm; it arises from an LDH, creatinine or CRP of zero.
     log2 = math.log2(value) if score.on_log2_scale and value > 0 else None
     above_cut_off = score.cut_off.is_passed_by(value) if score.cut_off else None
