@@ -7,9 +7,9 @@ from data_schemas.brief_assessment import BriefAssessment
 from data_schemas.possible_dates import FIRST_INFUSIONS, MOST_DAYS_AHEAD
 from data_schemas.predictors import PREDICTORS, REQUIRED, Category, Predictor, Quantity
 from data_schemas.products import DISEASES, PRODUCT_SPELLINGS
-from data_schemas.reported_outcome import FIELDS, HIGHEST_GRADE, LONGEST_FOLLOW_UP_DAYS
+from data_schemas.reported_outcome import FIELDS, LONGEST_FOLLOW_UP_DAYS
 from data_schemas.risk_assessment import Record, RiskAssessment, Status
-from data_schemas.toxicity_grading import GradingScale
+from data_schemas.toxicity_grading import HIGHEST_GRADE, GradingScale
 from data_schemas.unread_values import ABOVE_MEASURED, BELOW_DETECTION, LEAVE_OUT
 from serving.fhir.bundle import TYPES
 from serving.fhir.capability import VERSION
