@@ -150,8 +150,8 @@ class Contribution(Record):
     group: str
     log_odds: float
     measured: bool
-    unread: bool = Field(
-        False,
+    unread: bool | None = Field(
+        None,
         description="a published figure that this effect rests on was not read in its source: "
         "which one it is stands in `/v1/model`; absent where all were read",
     )
