@@ -29,6 +29,7 @@ NOT_SHOWN = {
     "odds_ratio": "the statement says it in words",
     "direction": "the text of a reason says it in words",
     "centile": "the text of a reason says it in words",
+    "unread": "the text of a reason or a contribution says it in words",
 }
 NOT_OF_THE_ANSWER = {"used_by_model", "accepted_units", "insufficient_data", "out_of_scope"}
 
