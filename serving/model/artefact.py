@@ -155,12 +155,12 @@ def load_artefact(folder: Path, expected_sha256: str | None = None) -> Artefact:
     files = _verified_files(folder, manifest.files)
     model = model_from_json(files[MODEL_FILE])
     _reproduce_self_test(model, _record(SELF_TEST_FILE, files[SELF_TEST_FILE], SelfTestFile))
-    _record(PRIOR_FILE, files[PRIOR_FILE], PriorFile)
     if VERDICT_FILE in files:
         _record(VERDICT_FILE, files[VERDICT_FILE], VerdictFile)
     files[MANIFEST_FILE] = content
     artefact = Artefact(model, manifest, digest[:VERSION_LENGTH], digest, folder, files)
     _expect_presentable(artefact)
+    _record(PRIOR_FILE, files[PRIOR_FILE], PriorFile)
     return artefact
 
 
