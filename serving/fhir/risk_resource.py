@@ -238,7 +238,7 @@ def rationale(explained: _Json) -> str:
     unread = {one["predictor"] for one in explained["contributions"] if one.get("unread")}
     for direction, verb in (("higher", "raised"), ("lower", "lowered")):
         names = [
-            label_of(one["predictor"]) + (" (unread)" if one["predictor"] in unread else "")
+            label_of(one["predictor"]) + (" (figure unread)" if one["predictor"] in unread else "")
             for one in explained["reasons"]
             if one["direction"] == direction
         ]

@@ -366,7 +366,7 @@ def test_an_effect_by_an_unread_figure_is_marked_in_the_rationale_and_its_attrib
     crs, icans = risk_of(answered(client, EXAMPLE_BUNDLE))["prediction"]
     marked = [attributions(one)["crp"].get("unread", False) for one in (crs, icans)]
     assert marked == [True, False]
-    assert "C-reactive protein (unread)" in crs["rationale"]
+    assert "C-reactive protein (figure unread)" in crs["rationale"]
     assert "unread" not in icans["rationale"]
 
 
